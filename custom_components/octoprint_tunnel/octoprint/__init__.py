@@ -1,0 +1,1 @@
+"""What OctoPrint says: its REST API and its models, over any route."""

@@ -1,0 +1,44 @@
+"""Ask OctoPrint's user for an API key, by the workflow of the bundled Application Keys plugin."""
+
+import asyncio
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import quote
+
+from ..errors import InvalidResponse, KeyWorkflowMissing
+from .client import OctoPrint
+
+POLL_INTERVAL = 2  # seconds; OctoPrint forgets a request that nobody polls for 5 seconds
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyRequest:
+    """A request that OctoPrint shows to its user."""
+
+    token: str
+
+    @classmethod
+    async def start(cls, octoprint: OctoPrint, app: str) -> KeyRequest:
+        """Ask for a key in the name of `app`. Raises KeyWorkflowMissing where the plugin is off."""
+        probe = await octoprint.request("GET", "/plugin/appkeys/probe", expected=HTTPStatus.NOT_FOUND)
+        if probe.status != HTTPStatus.NO_CONTENT:
+            raise KeyWorkflowMissing
+        answer = await octoprint.request("POST", "/plugin/appkeys/request", json={"app": app})
+        token = answer.json().text("app_token")
+        if token is None:
+            raise InvalidResponse(detail="no app_token in it")
+        return cls(token=token)
+
+    async def wait(self, octoprint: OctoPrint) -> str | None:
+        """Wait for the user's decision and return the key; None where it was denied or OctoPrint stopped asking."""
+        # The answer's Location is an address as OctoPrint sees itself, so the path is made here.
+        path = f"/plugin/appkeys/request/{quote(self.token, safe='')}"
+        while True:
+            answer = await octoprint.request("GET", path, expected=HTTPStatus.NOT_FOUND)
+            if answer.status == HTTPStatus.NOT_FOUND:
+                return None
+            if answer.status == HTTPStatus.OK:
+                if key := answer.json().text("api_key"):
+                    return key
+                raise InvalidResponse(detail="no api_key in it")
+            await asyncio.sleep(POLL_INTERVAL)

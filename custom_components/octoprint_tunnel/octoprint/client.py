@@ -1,0 +1,148 @@
+"""OctoPrint's REST API, as far as it is in use."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from ..errors import ApiKeyRejected, InvalidResponse, PermissionMissing, Rejected, UnexpectedStatus
+from ..route import Answer, Requester, StatusCodes
+from .connection import Connection
+from .server import CONNECTION, STATUS, Instance, User
+
+# The gate to the connection API with connectors; versions that do not know the header ignore it.
+API_VERSION = "2.0.0"
+
+CODES = StatusCodes(
+    errors={HTTPStatus.BAD_REQUEST: Rejected, HTTPStatus.CONFLICT: Rejected, HTTPStatus.PRECONDITION_FAILED: Rejected},
+    reserved=range(300, 1000),
+    reserved_error=UnexpectedStatus,
+)
+"""What OctoPrint's own status codes mean; 403 is told apart by asking who the key belongs to."""
+
+
+class OctoPrint:
+    """A client of one OctoPrint, over any route.
+
+    Every method raises what `Route.request` raises for the way, and for OctoPrint's own answers Rejected (with its
+    text), ApiKeyRejected or PermissionMissing (403), UnexpectedStatus or InvalidResponse.
+    """
+
+    def __init__(self, route: Requester, api_key: str | None = None) -> None:
+        """Speak over `route` with `api_key`; without a key only `instance` and the key workflow answer."""
+        self._route = route
+        self._headers = {"X-OctoPrint-Api-Version": API_VERSION, "X-Locale": "en"}
+        if api_key:
+            self._headers["X-Api-Key"] = api_key
+
+    async def instance(self) -> Instance | None:
+        """Return who answers, without a key; None where the Discovery plugin is off."""
+        answer = await self.request("GET", "/plugin/discovery/discovery.xml", expected=HTTPStatus.NOT_FOUND)
+        return None if answer.status == HTTPStatus.NOT_FOUND else Instance.from_xml(answer.body)
+
+    async def version(self) -> str | None:
+        """Return OctoPrint's version, as in `1.11.8`."""
+        return (await self.request("GET", "/api/version", permission=STATUS)).json().text("server")
+
+    async def user(self) -> User:
+        """Return whom OctoPrint takes the bearer of the key for; never fails for a bad key."""
+        return User.from_json((await self.request("GET", "/api/currentuser")).json())
+
+    async def check_key(self) -> None:
+        """Check that the key is accepted and may read and command the connection.
+
+        Raises ApiKeyRejected, or PermissionMissing with the permissions that are missing.
+        """
+        user = await self.user()
+        if not user.is_known:
+            raise ApiKeyRejected
+        if lacking := user.lacks(STATUS, CONNECTION):
+            raise PermissionMissing(detail=", ".join(lacking))
+
+    async def connection(self) -> Connection:
+        """Return the state of the connection to the printer, and what it can be connected with."""
+        return Connection.from_json((await self.request("GET", "/api/connection", permission=STATUS)).json())
+
+    async def connect(
+        self,
+        known: Connection,
+        *,
+        connector: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        port: str | None = None,
+        baudrate: int | None = None,
+        printer_profile: str | None = None,
+        save: bool | None = None,
+        autoconnect: bool | None = None,
+    ) -> None:
+        """Connect to the printer; what is not given is as OctoPrint prefers it.
+
+        `known` is the connection as last read: it tells which form of the command this OctoPrint takes. `baudrate` is
+        in bit/s. `save` makes the values the preference, `autoconnect` (only with `save`) connects at start-up.
+        """
+        command: dict[str, Any] = {
+            "port": port,
+            "baudrate": baudrate,
+            "printerProfile": printer_profile,
+            "save": save,
+            "autoconnect": autoconnect,
+        }
+        options = known.options
+        if options.connectors is not None:
+            command["connector"] = (
+                connector
+                or options.preferred_connector
+                or next((offered.connector for offered in options.connectors), "serial")
+            )
+            chosen = {"port": port, "baudrate": baudrate, **(parameters or {})}
+            chosen = {name: value for name, value in chosen.items() if value is not None}
+            if not chosen and command["connector"] == options.preferred_connector:
+                chosen = dict(options.preferred_parameters)
+            command["parameters"] = chosen
+        await self._command("connect", **{name: value for name, value in command.items() if value is not None})
+
+    async def disconnect(self) -> None:
+        """Disconnect from the printer."""
+        await self._command("disconnect")
+
+    async def repair(self, known: Connection) -> None:
+        """Get a stuck communication going by pretending that the printer acknowledged the last line.
+
+        OctoPrint 2.0 calls that `repair`, versions before only know it as `fake_ack`.
+        """
+        await self._command("repair" if known.has_connectors else "fake_ack")
+
+    async def _command(self, command: str, **values: object) -> None:
+        await self.request("POST", "/api/connection", json={"command": command, **values}, permission=CONNECTION)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        permission: str | None = None,
+        expected: HTTPStatus | None = None,
+    ) -> Answer:
+        """Send one request to OctoPrint; `expected` is a status above 299 that the caller deals with.
+
+        `permission` is the one that OctoPrint asks for, to be named where it is missing; 403 needs a look at the user
+        only for requests that ask for one.
+        """
+        answer = await self._route.request(method, path, headers=self._headers, json=json)
+        if answer.status == expected:
+            return answer
+        if answer.status == HTTPStatus.FORBIDDEN and permission:
+            if (await self.user()).is_known:
+                raise PermissionMissing(code=answer.status, detail=permission)
+            raise ApiKeyRejected(code=answer.status)
+        if error := CODES.error(answer.status):
+            raise type(error)(code=answer.status, detail=_words(answer))
+        return answer
+
+
+def _words(answer: Answer) -> str:
+    """Return OctoPrint's own words for an error, where it sent some."""
+    try:
+        return (answer.json().text("error") or "")[:300]
+    except InvalidResponse:
+        return ""

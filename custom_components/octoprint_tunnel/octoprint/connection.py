@@ -1,0 +1,205 @@
+"""OctoPrint's connection to the printer, in both shapes that its API has.
+
+Source: OctoPrint's REST API, "Connection handling"; states as OctoPrint 1.11 and 2.0 send them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from ..errors import InvalidResponse
+from ..json_object import JsonObject
+
+
+class PrinterState(StrEnum):
+    """The state of the printer as OctoPrint sees it."""
+
+    OFFLINE = "offline"
+    OFFLINE_AFTER_ERROR = "offline_after_error"
+    ERROR = "error"
+    DETECTING = "detecting"
+    CONNECTING = "connecting"
+    OPERATIONAL = "operational"
+    STARTING = "starting"
+    PRINTING = "printing"
+    PAUSING = "pausing"
+    PAUSED = "paused"
+    RESUMING = "resuming"
+    CANCELLING = "cancelling"
+    FINISHING = "finishing"
+    TRANSFERRING = "transferring"
+    UNKNOWN_STATE = "unknown_state"
+
+    @classmethod
+    def from_text(cls, text: str | None) -> PrinterState:
+        """Return the state that one of OctoPrint's English state texts names."""
+        words = (text or "").strip().lower()
+        for beginning, state in _BEGINNINGS:
+            if words.startswith(beginning):
+                return state
+        return cls.UNKNOWN_STATE
+
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether OctoPrint holds a working connection to the printer."""
+        return self not in _NOT_CONNECTED
+
+    @property
+    def is_settling(self) -> bool:
+        """Tell whether the connection is just being made."""
+        return self in (PrinterState.DETECTING, PrinterState.CONNECTING)
+
+
+_NOT_CONNECTED = frozenset(
+    {
+        PrinterState.OFFLINE,
+        PrinterState.OFFLINE_AFTER_ERROR,
+        PrinterState.ERROR,
+        PrinterState.DETECTING,
+        PrinterState.CONNECTING,
+        PrinterState.UNKNOWN_STATE,
+    }
+)
+
+# The first beginning that fits wins: OctoPrint appends details ("Error: …", "Detecting serial connection").
+_BEGINNINGS = (
+    ("offline after error", PrinterState.OFFLINE_AFTER_ERROR),
+    ("offline (error", PrinterState.OFFLINE_AFTER_ERROR),
+    ("offline", PrinterState.OFFLINE),
+    ("closed", PrinterState.OFFLINE),
+    ("error", PrinterState.ERROR),
+    ("detecting", PrinterState.DETECTING),
+    ("opening", PrinterState.CONNECTING),
+    ("connecting", PrinterState.CONNECTING),
+    ("operational", PrinterState.OPERATIONAL),
+    ("starting", PrinterState.STARTING),
+    ("printing", PrinterState.PRINTING),
+    ("pausing", PrinterState.PAUSING),
+    ("paused", PrinterState.PAUSED),
+    ("resuming", PrinterState.RESUMING),
+    ("cancelling", PrinterState.CANCELLING),
+    ("finishing", PrinterState.FINISHING),
+    ("sending file", PrinterState.TRANSFERRING),
+    ("transferring", PrinterState.TRANSFERRING),
+)
+
+
+def error_in(state_text: str | None) -> str | None:
+    """Return the error that older versions of OctoPrint append to the state text."""
+    text = (state_text or "").strip()
+    if text.startswith("Offline (Error:") and text.endswith(")"):
+        text = text[len("Offline (") : -1]
+    return text.removeprefix("Error:").strip() or None if text.startswith("Error:") else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Connector:
+    """A kind of connection that OctoPrint can make, with the choices it offers for each parameter."""
+
+    connector: str
+    name: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConnectionOptions:
+    """What OctoPrint offers to connect with. `connectors` is None in the shape of OctoPrint before 2.0."""
+
+    ports: tuple[str, ...] = ()
+    baudrates: tuple[int, ...] = ()
+    profiles: Mapping[str, str]
+    connectors: tuple[Connector, ...] | None = None
+    preferred_port: str | None = None
+    preferred_baudrate: int | None = None
+    preferred_profile: str | None = None
+    preferred_connector: str | None = None
+    preferred_parameters: Mapping[str, Any]
+    autoconnect: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Connection:
+    """The printer's state and how OctoPrint is connected to it. `baudrate` is in bit/s, `profile` an id."""
+
+    state: PrinterState
+    state_text: str | None
+    port: str | None = None
+    baudrate: int | None = None
+    connector: str | None = None
+    profile: str | None = None
+    options: ConnectionOptions
+
+    @property
+    def has_connectors(self) -> bool:
+        """Tell whether this OctoPrint knows connectors (2.0 and later)."""
+        return self.options.connectors is not None
+
+    @property
+    def error(self) -> str | None:
+        """Return the error text, where the state carries one."""
+        return error_in(self.state_text)
+
+    @property
+    def profile_name(self) -> str | None:
+        """Return the name of the printer profile in use, its id where the name is not known."""
+        return None if self.profile is None else self.options.profiles.get(self.profile, self.profile)
+
+    @classmethod
+    def from_json(cls, answer: JsonObject) -> Connection:
+        """Read `GET /api/connection`; the shape is told by its keys.
+
+        Raises InvalidResponse where there is no `current` object in it.
+        """
+        if "current" not in answer:
+            raise InvalidResponse(detail="no current connection in it")
+        current = answer.object("current")
+        options = answer.object("options")
+        state_text = current.text("state")
+        if "connectors" in options or "connector" in current:
+            parameters = current.object("parameters")
+            preferred = options.object("preferredConnector")
+            return cls(
+                state=PrinterState.from_text(state_text),
+                state_text=state_text,
+                port=parameters.text("port"),
+                baudrate=parameters.integer("baudrate"),
+                connector=current.text("connector"),
+                profile=current.text("profile"),
+                options=ConnectionOptions(
+                    profiles=_profiles(options.objects("profiles")),
+                    connectors=_connectors(options.objects("connectors")),
+                    preferred_profile=options.text("preferredProfile"),
+                    preferred_connector=preferred.text("connector"),
+                    preferred_parameters=preferred.object("parameters").plain(),
+                ),
+            )
+        return cls(
+            state=PrinterState.from_text(state_text),
+            state_text=state_text,
+            port=current.text("port"),
+            baudrate=current.integer("baudrate"),
+            profile=current.text("printerProfile"),
+            options=ConnectionOptions(
+                ports=options.texts("ports"),
+                baudrates=options.integers("baudrates"),
+                profiles=_profiles(options.objects("printerProfiles")),
+                preferred_port=options.text("portPreference"),
+                preferred_baudrate=options.integer("baudratePreference"),
+                preferred_profile=options.text("printerProfilePreference"),
+                preferred_parameters={},
+                autoconnect=options.boolean("autoconnect"),
+            ),
+        )
+
+
+def _profiles(profiles: list[JsonObject]) -> dict[str, str]:
+    return {key: profile.text("name") or key for profile in profiles if (key := profile.text("id"))}
+
+
+def _connectors(connectors: list[JsonObject]) -> tuple[Connector, ...]:
+    return tuple(
+        Connector(connector=key, name=item.text("name") or key, parameters=item.object("parameters").plain())
+        for item in connectors
+        if (key := item.text("connector"))
+    )

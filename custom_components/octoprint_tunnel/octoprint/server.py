@@ -1,0 +1,62 @@
+"""Who answers: the OctoPrint instance, its version, and the user that an API key stands for.
+
+Source: OctoPrint's REST API ("Version information", "Current User") and its bundled Discovery plugin.
+"""
+
+from dataclasses import dataclass
+from html import unescape
+import re
+
+from ..errors import InvalidResponse
+from ..json_object import JsonObject
+
+STATUS = "STATUS"
+CONNECTION = "CONNECTION"
+ADMIN = "ADMIN"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Instance:
+    """What the Discovery plugin tells without a key: the instance's stable id, and the name that its owner gave it."""
+
+    uuid: str
+    name: str | None
+
+    @classmethod
+    def from_xml(cls, body: bytes) -> Instance:
+        """Read `discovery.xml`, without an XML parser: entities have no business here.
+
+        Raises InvalidResponse where there is no UDN in it.
+        """
+        text = body.decode(errors="replace")
+        uuid = re.search(r"<UDN>\s*uuid:([0-9A-Fa-f-]{32,36})\s*</UDN>", text)
+        if not uuid:
+            raise InvalidResponse(detail="no UDN in it")
+        # Without a name of its own, an instance calls itself after the machine it runs on.
+        title = re.search(r"<friendlyName>([^<]{1,200})</friendlyName>", text)
+        name = re.fullmatch(r'OctoPrint instance "(.+)"', unescape(title[1]).strip()) if title else None
+        return cls(uuid=uuid[1].lower(), name=name[1] if name else None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class User:
+    """The user whom OctoPrint takes the bearer of the API key for."""
+
+    name: str | None
+    permissions: frozenset[str]
+
+    @classmethod
+    def from_json(cls, answer: JsonObject) -> User:
+        """Read `GET /api/currentuser`."""
+        return cls(name=answer.text("name"), permissions=frozenset(answer.texts("permissions")))
+
+    @property
+    def is_known(self) -> bool:
+        """Tell whether the API key was accepted."""
+        return self.name is not None
+
+    def lacks(self, *permissions: str) -> tuple[str, ...]:
+        """Return those of the permissions that the user does not have."""
+        if ADMIN in self.permissions:
+            return ()
+        return tuple(permission for permission in permissions if permission not in self.permissions)

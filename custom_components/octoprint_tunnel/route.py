@@ -1,0 +1,97 @@
+"""A way that requests can go, and how one request travels it: time-out, size limit, errors of that hop."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from aiohttp import ClientError, ClientSession, ClientTimeout
+from yarl import URL
+
+from .errors import BadGateway, CannotConnect, InvalidResponse, OctoPrintTunnelError, RequestTimeout
+from .json_object import JsonObject
+
+MAX_BODY = 1_000_000  # bytes; the largest answer in use, OctoPrint's settings, has some 20 kB
+TIMEOUT = ClientTimeout(total=30, connect=10)  # seconds; the services themselves wait up to half an hour
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> JsonObject:
+        """Return the body as a JSON object. Raises InvalidResponse."""
+        return JsonObject.parse(self.body)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StatusCodes:
+    """How one hop names its errors: a class for each status, and one for any other status in `reserved`."""
+
+    errors: Mapping[int, type[OctoPrintTunnelError]]
+    reserved: range = range(0)
+    reserved_error: type[OctoPrintTunnelError] | None = None
+
+    def error(self, status: int) -> OctoPrintTunnelError | None:
+        """Return the error that a status stands for, None where it is not this hop's."""
+        kind = self.errors.get(status)
+        if kind is None and status in self.reserved:
+            kind = self.reserved_error
+        return None if kind is None else kind(code=status)
+
+
+GATEWAY_CODES = StatusCodes(errors={502: BadGateway, 504: BadGateway})
+"""What any proxy on the way may answer."""
+
+
+class Requester(Protocol):
+    """What a client speaks over."""
+
+    async def request(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, json: object = None
+    ) -> Answer:
+        """Send one request and return its answer; raises the errors of `Route.request`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """Where requests go, what each of them carries, and what the status codes of the hop mean."""
+
+    session: ClientSession
+    base_url: URL
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    codes: StatusCodes = GATEWAY_CODES
+
+    async def request(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, json: object = None
+    ) -> Answer:
+        """Send one request and return its answer, whatever status OctoPrint gave it.
+
+        Raises CannotConnect, RequestTimeout, InvalidResponse (a body over MAX_BODY) or the error that `codes` has for
+        the status. Redirects are handed back: they may lead to another host, and the headers are for this one only.
+        """
+        options: dict[str, Any] = {} if json is None else {"json": json}
+        try:
+            async with self.session.request(
+                method,
+                self.base_url / path.lstrip("/"),
+                headers={**self.headers, **(headers or {})},
+                allow_redirects=False,
+                timeout=TIMEOUT,
+                **options,
+            ) as response:
+                if error := self.codes.error(response.status) or GATEWAY_CODES.error(response.status):
+                    raise error
+                body = bytearray()
+                async for chunk in response.content.iter_any():
+                    body += chunk
+                    if len(body) > MAX_BODY:
+                        raise InvalidResponse(detail=f"more than {MAX_BODY} bytes")
+                return Answer(response.status, response.headers, bytes(body))
+        except TimeoutError as error:
+            raise RequestTimeout from error
+        except (ClientError, OSError, ValueError) as error:
+            raise CannotConnect(detail=type(error).__name__) from error

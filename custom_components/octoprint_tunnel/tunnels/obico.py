@@ -1,0 +1,160 @@
+"""Obico: OctoPrint tunnels of app.obico.io or of a self-hosted server.
+
+Source: Obico's documentation, "OctoPrint tunnel", and the behaviour of a self-hosted server of July 2026.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import ClassVar, override
+
+from aiohttp import ClientSession
+from yarl import URL
+
+from ..errors import (
+    BadGateway,
+    CredentialsRejected,
+    InvalidResponse,
+    OctoPrintOffline,
+    OverCap,
+    RequestTimeout,
+    ServiceError,
+)
+from ..route import StatusCodes
+from .tunnel import AuthorizationError, Authorized, Tunnel, TunnelStatus, Usage, is_header_text
+
+CLOUD_DOMAIN = "obico.io"
+CLOUD_SERVER = f"https://app.{CLOUD_DOMAIN}"
+APP_NAME = "Home Assistant"
+
+CODES = StatusCodes(
+    errors={
+        401: CredentialsRejected,
+        481: OverCap,
+        482: OctoPrintOffline,
+        483: RequestTimeout,
+        502: BadGateway,
+    },
+    reserved=range(480, 500),
+    reserved_error=ServiceError,
+)
+"""The tunnel's own codes; others around them may come and are taken as temporary."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Obico(Tunnel):
+    """One OctoPrint tunnel. It only takes Basic."""
+
+    provider: ClassVar[str] = "obico"
+    codes: ClassVar[StatusCodes] = CODES
+    default_server: ClassVar[str] = CLOUD_SERVER
+
+    server_url: str = CLOUD_SERVER
+
+    @staticmethod
+    def server_address(text: str) -> str:
+        """Return a server's address as the user typed it, in its shortest form.
+
+        Raises AuthorizationError with `invalid_url`, or `not_https` for Obico's cloud.
+        """
+        text = text.strip()
+        try:
+            url = URL(text if "://" in text else f"https://{text}")
+            host, has_user = url.host, bool(url.user or url.password)
+        except ValueError as error:
+            raise AuthorizationError("invalid_url") from error
+        if url.scheme not in ("http", "https") or not host or has_user:
+            raise AuthorizationError("invalid_url")
+        if _is_cloud(host) and url.scheme != "https":
+            raise AuthorizationError("not_https")
+        return str(url.with_query(None).with_fragment(None)).rstrip("/")
+
+    @classmethod
+    @override
+    def authorize_url(cls, server_url: str, return_url: str | None = None) -> URL:
+        server = URL(server_url)
+        return (server / "tunnels/new/").with_query(
+            app=APP_NAME, success_redirect_url=return_url or str(server / "tunnels/succeeded/")
+        )
+
+    @classmethod
+    @override
+    def from_link(cls, link: str, server_url: str) -> Authorized:
+        """Read a tunnel endpoint, or an address that carries one; raises as `from_completion` does."""
+        try:
+            endpoint = URL(link.strip()).query.get("tunnel_endpoint", link)
+        except ValueError as error:
+            raise AuthorizationError("invalid_endpoint") from error
+        return cls.from_completion({"tunnel_endpoint": endpoint}, server_url)
+
+    @classmethod
+    @override
+    def from_completion(cls, query: Mapping[str, str], server_url: str) -> Authorized:
+        """Return the tunnel at the endpoint `https://user:password@host[:port]`.
+
+        Raises AuthorizationError with `invalid_endpoint`, `foreign_host` (a tunnel of Obico's cloud elsewhere) or
+        `not_https` (unless the server itself was entered as http).
+        """
+        server = URL(server_url)
+        try:
+            url = URL(query.get("tunnel_endpoint", "").strip())
+            host, username, password = url.host, url.user, url.password
+            origin = str(url.origin()) if host else ""
+        except ValueError as error:
+            raise AuthorizationError("invalid_endpoint") from error
+        if url.scheme not in ("http", "https") or not (host and username and password):
+            raise AuthorizationError("invalid_endpoint")
+        if not is_header_text(username) or not is_header_text(password):
+            raise AuthorizationError("invalid_endpoint")
+        if _is_cloud(server.host or "") and not _is_cloud(host):
+            raise AuthorizationError("foreign_host")
+        if url.scheme == "http" and server.scheme != "http":
+            raise AuthorizationError("not_https")
+        return Authorized(tunnel=cls(url=origin, username=username, password=password, server_url=server_url))
+
+    @property
+    @override
+    def own_id(self) -> str:
+        return URL(self.url).authority
+
+    @property
+    @override
+    def printer_page(self) -> str:
+        return self.server_url
+
+    @property
+    @override
+    def help_url(self) -> str:
+        return self.server_url
+
+    @override
+    def explain(self, status: TunnelStatus) -> dict[str, str]:
+        usage = status.usage
+        return {
+            "cap": "-" if usage is None or usage.cap is None else f"{usage.cap / 1024 / 1024:.0f} MB",
+            "reset": f"{_first_of_next_month():%Y-%m-%d}",
+        }
+
+    @override
+    async def status(self, session: ClientSession) -> TunnelStatus:
+        """Ask for the month's usage: answered while OctoPrint is off and over the cap, and not counted as usage."""
+        answer = await self.route(session).request("GET", "/_tsd_/tunnelusage/")
+        if answer.status != 200:
+            raise ServiceError(code=answer.status)
+        usage = answer.json()
+        total, cap = usage.integer("total"), usage.integer("monthly_cap")
+        if total is None:
+            raise InvalidResponse(detail="no total in it")
+        return TunnelStatus(
+            usage=Usage(total=total, cap=cap if cap is not None and cap >= 0 else None, reset=_first_of_next_month())
+        )
+
+
+def _is_cloud(host: str) -> bool:
+    return host == CLOUD_DOMAIN or host.endswith(f".{CLOUD_DOMAIN}")
+
+
+def _first_of_next_month() -> datetime:
+    """Return when usage starts anew; the server's own figure keeps the time of day and can be a day late."""
+    now = datetime.now(UTC)
+    return datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=UTC)

@@ -1,0 +1,228 @@
+"""OctoEverywhere: App Connections, their portal and the App APIs.
+
+Source: OctoEverywhere's developer documentation, "App Connections" and "App APIs".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import ClassVar, override
+
+from aiohttp import ClientSession
+from yarl import URL
+
+from ..errors import (
+    BetaOnly,
+    CredentialsRejected,
+    DownloadTooLarge,
+    NothingPrinting,
+    NotSupporter,
+    OctoPrintOffline,
+    PluginOutdated,
+    RequestTimeout,
+    ServiceError,
+    TunnelRevoked,
+    UploadTooLarge,
+    WebcamLimit,
+)
+from ..json_object import JsonObject
+from ..route import Route, StatusCodes
+from .tunnel import AuthorizationError, Authorized, Limits, Tunnel, TunnelStatus, is_header_text
+
+DOMAIN = "octoeverywhere.com"
+SERVICE = URL(f"https://{DOMAIN}")
+PORTAL = SERVICE / "appportal" / "v1"
+APP_ID = "devtest"  # OctoEverywhere's public test app; it assigns an id to an app that applies for one
+APP_NAME = "Home Assistant"
+APP_LOGO = "https://brands.home-assistant.io/homeassistant/icon.png"
+
+CODES = StatusCodes(
+    errors={
+        600: ServiceError,
+        601: OctoPrintOffline,
+        602: RequestTimeout,
+        603: TunnelRevoked,
+        604: TunnelRevoked,
+        605: NotSupporter,
+        606: CredentialsRejected,
+        607: DownloadTooLarge,
+        608: UploadTooLarge,
+        609: WebcamLimit,
+        610: PluginOutdated,
+        611: BetaOnly,
+        612: ServiceError,
+        613: NothingPrinting,
+    },
+    reserved=range(600, 700),
+    reserved_error=ServiceError,
+)
+"""The codes of the tunnel and of the App APIs; new ones may come and are taken as temporary."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OctoEverywhere(Tunnel):
+    """One App Connection."""
+
+    provider: ClassVar[str] = "octoeverywhere"
+    codes: ClassVar[StatusCodes] = CODES
+    default_server: ClassVar[str] = str(SERVICE)
+
+    connection_id: str
+    app_token: str = field(repr=False)
+    printer_name: str | None = None
+    printer_url: str | None = None
+    local_ip: str | None = None
+
+    @classmethod
+    @override
+    def authorize_url(cls, server_url: str, return_url: str | None = None) -> URL:
+        query = {"appid": APP_ID, "octoPrintApiKeyAppName": APP_NAME, "appLogoUrl": APP_LOGO}
+        if return_url:
+            query["returnUrl"] = return_url
+        return (PORTAL / "").with_query(query)
+
+    @classmethod
+    @override
+    def from_link(cls, link: str, server_url: str) -> Authorized:
+        """Read the address of the portal's last page.
+
+        Raises AuthorizationError with `invalid_link`, `foreign_host` or `not_https`, and as `from_completion` does.
+        """
+        try:
+            url = URL(link.strip())
+            host = url.host
+        except ValueError as error:
+            raise AuthorizationError("invalid_link") from error
+        if url.scheme not in ("http", "https") or not host:
+            raise AuthorizationError("invalid_link")
+        if not _belongs_to_service(host):
+            raise AuthorizationError("foreign_host")
+        if url.scheme != "https":
+            raise AuthorizationError("not_https")
+        return cls.from_completion(url.query, server_url)
+
+    @classmethod
+    @override
+    def from_completion(cls, query: Mapping[str, str], server_url: str) -> Authorized:
+        """Return the App Connection, and the OctoPrint API key where the portal made one.
+
+        Names are matched in any case: portals differ. Raises AuthorizationError with `denied`, `incomplete_link`
+        (a part is missing: the link was cut off), `invalid_link`, `not_https` or `foreign_host`.
+        """
+        values = {name.lower(): value for name, value in query.items() if value}
+        if values.get("success", "").lower() not in ("true", "1"):
+            raise AuthorizationError("denied" if "success" in values else "incomplete_link")
+        username, password = values.get("authbasichttpuser"), values.get("authbasichttppassword")
+        bearer_token = values.get("authbearertoken")
+        app_token, url, own_id = values.get("appapitoken"), values.get("url"), values.get("id")
+        has_basic = username is not None and password is not None
+        if not (app_token and url and own_id and (has_basic or bearer_token)):
+            raise AuthorizationError("incomplete_link")
+        secrets = (username, password, bearer_token, app_token)
+        if not all(is_header_text(secret) for secret in secrets if secret) or ":" in (username or ""):
+            raise AuthorizationError("invalid_link")
+        tunnel = cls(
+            url=_tunnel_address(url),
+            username=username if has_basic else None,
+            password=password if has_basic else None,
+            bearer_token=None if has_basic else bearer_token,
+            connection_id=own_id,
+            app_token=app_token,
+            printer_name=values.get("printername"),
+            printer_url=_page(values.get("userprinteraccessurl")),
+            local_ip=values.get("printerlastknownlocalip"),
+        )
+        return Authorized(tunnel=tunnel, api_key=values.get("octoprintapikey"))
+
+    @property
+    @override
+    def own_id(self) -> str:
+        return self.connection_id
+
+    @property
+    @override
+    def name(self) -> str | None:
+        return self.printer_name
+
+    @property
+    @override
+    def printer_page(self) -> str | None:
+        return self.printer_url
+
+    @property
+    @override
+    def help_url(self) -> str:
+        return str((PORTAL / "nosupporterperks").with_query(appid=APP_ID))
+
+    @override
+    async def status(self, session: ClientSession) -> TunnelStatus:
+        """Ask the Info API: it knows the tunnel whether or not OctoPrint is there, and is not metered."""
+        api = Route(session=session, base_url=SERVICE, headers={"AppToken": self.app_token}, codes=CODES)
+        answer = await api.request("GET", "/api/appconnection/info")
+        if answer.status != 200:
+            raise ServiceError(code=answer.status)
+        info = answer.json()
+        # The documentation shows the object bare, a shipped client expects it in an envelope.
+        if "Result" in info:
+            if error := CODES.error(info.integer("Status") or 0):
+                raise error
+            info = info.object("Result")
+        limits = info.object("PrinterLimits")
+        return TunnelStatus(
+            online=info.boolean("IsOnline"),
+            name=info.text("PrinterName"),
+            printer_page=_page(info.text("UserFacingPrinterUrl")),
+            local_ip=info.text("PrinterLocalIp"),
+            last_connected=_time(info.text("LastConnectionTimeUtc")),
+            last_disconnected=_time(info.text("LastDisconnectTimeUtc")),
+            limits=Limits(
+                max_download=_positive(limits, "MaxDownloadFileSizeBytes"),
+                max_upload=_positive(limits, "MaxUploadFileSizeBytes"),
+                max_webcam_stream=_positive(limits, "MaxSingleWebcamStreamLengthSeconds"),
+            ),
+        )
+
+
+def _belongs_to_service(host: str) -> bool:
+    return host == DOMAIN or host.endswith(f".{DOMAIN}")
+
+
+def _tunnel_address(text: str) -> str:
+    """Return the App Connection's address without anything behind the host."""
+    try:
+        url = URL(text)
+        host, has_user = url.host, bool(url.user or url.password)
+        origin = url.origin() if host else url
+    except ValueError as error:
+        raise AuthorizationError("incomplete_link") from error
+    if url.scheme != "https":
+        raise AuthorizationError("not_https")
+    if not host or has_user or not _belongs_to_service(host):
+        raise AuthorizationError("foreign_host")
+    return str(origin)
+
+
+def _page(text: str | None) -> str | None:
+    """Return an address to show to the user, None unless it is a page of the service."""
+    try:
+        url = URL(text or "")
+        trusted = url.scheme == "https" and url.host is not None and _belongs_to_service(url.host) and not url.user
+    except ValueError:
+        return None
+    return text if trusted else None
+
+
+def _time(text: str | None) -> datetime | None:
+    """Return a time in UTC; a year that no printer was connected in stands for never."""
+    try:
+        time = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    if not 2000 <= time.year < 2100:
+        return None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _positive(limits: JsonObject, name: str) -> int | None:
+    value = limits.integer(name)
+    return value if value is not None and value > 0 else None

@@ -1,0 +1,153 @@
+"""The shape that all tunnels share."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any, ClassVar, Self
+
+from aiohttp import ClientSession, encode_basic_auth
+from yarl import URL
+
+from ..route import Route, StatusCodes
+
+
+def is_header_text(text: str) -> bool:
+    """Tell whether a credential can go in a header: printable ASCII without spaces."""
+    return text.isascii() and text.isprintable() and " " not in text
+
+
+class AuthorizationError(Exception):
+    """What came back from a service's authorisation page is not a usable tunnel; `key` says why."""
+
+    def __init__(self, key: str) -> None:
+        """Keep the key of the text for people."""
+        self.key = key
+        super().__init__(key)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Authorized:
+    """What came back from an authorisation page: a tunnel, and OctoPrint's API key where the service made one."""
+
+    tunnel: Tunnel
+    api_key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What an OctoEverywhere account may do with one request: sizes in bytes, a webcam stream's length in seconds."""
+
+    max_download: int | None = None
+    max_upload: int | None = None
+    max_webcam_stream: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """The metered month of an Obico tunnel in bytes; `cap` is None where it is unlimited."""
+
+    total: int
+    cap: int | None
+    reset: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TunnelStatus:
+    """What a service tells of one tunnel. What it does not tell is None."""
+
+    online: bool | None = None
+    name: str | None = None
+    printer_page: str | None = None
+    local_ip: str | None = None
+    last_connected: datetime | None = None
+    last_disconnected: datetime | None = None
+    limits: Limits = field(default_factory=Limits)
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tunnel(ABC):
+    """One printer's tunnel: its address and its credentials, as the service handed them out."""
+
+    provider: ClassVar[str]
+    codes: ClassVar[StatusCodes]
+    default_server: ClassVar[str]
+
+    url: str
+    username: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    bearer_token: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """Return the tunnel that `to_data` described."""
+        return cls(**{item.name: data[item.name] for item in fields(cls) if item.name in data})
+
+    def to_data(self) -> dict[str, Any]:
+        """Return what has to be stored to make this tunnel again, credentials included."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {"provider": self.provider, **{name: value for name, value in values.items() if value is not None}}
+
+    @classmethod
+    @abstractmethod
+    def authorize_url(cls, server_url: str, return_url: str | None = None) -> URL:
+        """Return the page where the user creates a tunnel.
+
+        It ends on `return_url`, which must have no query and no fragment, or else on a page of the service whose
+        address `from_link` reads.
+        """
+
+    @classmethod
+    @abstractmethod
+    def from_completion(cls, query: Mapping[str, str], server_url: str) -> Authorized:
+        """Return what the service appended to the return address. Raises AuthorizationError."""
+
+    @classmethod
+    @abstractmethod
+    def from_link(cls, link: str, server_url: str) -> Authorized:
+        """Return what is in a link that the user copied. Raises AuthorizationError."""
+
+    @property
+    @abstractmethod
+    def own_id(self) -> str:
+        """Return the service's own id of this tunnel: the identity of a printer whose OctoPrint does not tell its."""
+
+    @property
+    def name(self) -> str | None:
+        """Return the printer's name, as far as it is known without asking the service."""
+        return None
+
+    @property
+    @abstractmethod
+    def printer_page(self) -> str | None:
+        """Return the address where the user sees the printer, as far as it is known without asking the service."""
+
+    @property
+    def help_url(self) -> str | None:
+        """Return the page where the owner ends a condition that only the owner can end."""
+        return None
+
+    def explain(self, status: TunnelStatus) -> dict[str, str]:
+        """Return what the text about such a condition may mention."""
+        return {}
+
+    def route(self, session: ClientSession) -> Route:
+        """Return the way to OctoPrint through this tunnel.
+
+        Basic is preferred where the service gave both: OctoPrint may take a bearer token for one of its own.
+        """
+        if self.username is not None and self.password is not None:
+            authorization = encode_basic_auth(self.username, self.password)
+        else:
+            authorization = f"Bearer {self.bearer_token}"
+        return Route(
+            session=session,
+            base_url=URL(self.url),
+            headers={"Authorization": authorization},
+            codes=self.codes,
+        )
+
+    @abstractmethod
+    async def status(self, session: ClientSession) -> TunnelStatus:
+        """Ask the service about this tunnel, without using the tunnel; raises what `Route.request` raises."""
