@@ -1,0 +1,46 @@
+"""Reach OctoPrint from Home Assistant through an OctoEverywhere App Connection or an Obico tunnel."""
+
+from aiohttp import DummyCookieJar
+
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.aiohttp_client import async_create_clientsession
+
+from .coordinator import OctoPrintTunnelConfigEntry, Outage, PrinterCoordinator, RuntimeData, TunnelCoordinator
+from .entity import async_update_device
+from .repairs import async_clear_issues, async_update_issues
+from .tunnels import tunnel_from_data
+
+PLATFORMS = [Platform.BINARY_SENSOR, Platform.BUTTON, Platform.SENSOR]
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> bool:
+    """Set up one printer, whether or not its OctoPrint is there now."""
+    # OctoPrint and Obico set session cookies: kept, they would mix printers up and meet OctoPrint's CSRF check.
+    session = async_create_clientsession(hass, cookie_jar=DummyCookieJar())
+    outage = Outage(entry.title)
+    tunnel = TunnelCoordinator(hass, entry, outage, tunnel_from_data(entry.data), session)
+    printer = PrinterCoordinator(hass, entry, outage, tunnel, session)
+    entry.runtime_data = RuntimeData(tunnel=tunnel, printer=printer)
+
+    @callback
+    def tunnel_updated() -> None:
+        printer.async_follow_tunnel()
+        async_update_issues(hass, entry)
+        async_update_device(hass, entry)
+
+    # Not the first refresh that fails the set-up: what is wrong is what the tunnel's entities are there to say.
+    await tunnel.async_refresh()
+    await printer.async_refresh()
+    tunnel_updated()
+    entry.async_on_unload(tunnel.async_add_listener(tunnel_updated))
+    entry.async_on_unload(printer.async_add_listener(lambda: async_update_device(hass, entry)))
+    entry.async_on_unload(lambda: async_clear_issues(hass, entry))
+
+    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    return True
+
+
+async def async_unload_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> bool:
+    """Unload one printer."""
+    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)

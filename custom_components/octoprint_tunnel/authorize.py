@@ -1,0 +1,94 @@
+"""The page that a service's authorisation page sends the browser back to."""
+
+from http import HTTPStatus
+from secrets import token_urlsafe
+from typing import Final
+
+from aiohttp import web
+
+from homeassistant.components.http import HomeAssistantView
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.data_entry_flow import UnknownFlow
+from homeassistant.helpers.http import KEY_HASS, current_request
+from homeassistant.helpers.network import NoURLAvailableError, get_url
+from homeassistant.util.hass_dict import HassKey
+
+from .const import DOMAIN
+
+PATH: Final = f"/api/{DOMAIN}/authorize"
+HEADER_FRONTEND_BASE: Final = "HA-Frontend-Base"
+
+WAITING: HassKey[dict[str, str]] = HassKey(f"{DOMAIN}_waiting")
+"""The flow that waits for each state."""
+
+# The address bar and the history keep no credentials, and nothing else is loaded that could see them.
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Home Assistant</title>
+<style>
+body {{ font: 1.2em/1.5 sans-serif; margin: 4em auto; max-width: 30em; padding: 0 1em; text-align: center }}
+</style>
+<p>{text}</p>
+<script>history.replaceState(null, "", location.pathname); {script}</script>
+</html>
+"""
+HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+
+
+@callback
+def async_await_redirect(hass: HomeAssistant, flow_id: str) -> str | None:
+    """Return the address that the browser shall come back to for this flow; None where no address is known.
+
+    It works once. `async_forget_redirect` has to be called when the flow has ended.
+    """
+    request = current_request.get()
+    base = request.headers.get(HEADER_FRONTEND_BASE) if request else None
+    if base is None:
+        try:
+            base = get_url(hass)
+        except NoURLAvailableError:
+            return None
+    if WAITING not in hass.data:
+        hass.data[WAITING] = {}
+        hass.http.register_view(AuthorizeView)
+    async_forget_redirect(hass, flow_id)
+    state = token_urlsafe(32)
+    hass.data[WAITING][state] = flow_id
+    return f"{base.rstrip('/')}{PATH}/{state}"
+
+
+@callback
+def async_forget_redirect(hass: HomeAssistant, flow_id: str) -> None:
+    """Stop waiting for the browser of a flow."""
+    waiting = hass.data.get(WAITING, {})
+    for state in [state for state, waiting_flow in waiting.items() if waiting_flow == flow_id]:
+        del waiting[state]
+
+
+class AuthorizeView(HomeAssistantView):
+    """Hands what the service appended to the address over to the flow that waits for it."""
+
+    url = f"{PATH}/{{state}}"
+    extra_urls = [f"{PATH}/{{state}}/"]  # noqa: RUF012
+    name = f"api:{DOMAIN}:authorize"
+    requires_auth = False  # the state, known only to the browser that began the flow, is the authorisation
+
+    async def get(self, request: web.Request, state: str) -> web.Response:
+        """Take the browser back."""
+        hass: HomeAssistant = request.app[KEY_HASS]
+        flow_id = hass.data[WAITING].pop(state, None)
+        if flow_id is None:
+            return _page("This address has been used or was never given out. Start again in Home Assistant.")
+        try:
+            await hass.config_entries.flow.async_configure(flow_id, dict(request.query))
+        except UnknownFlow:
+            return _page("The set-up has been closed in the meantime. Start again in Home Assistant.")
+        return _page("Done. You can close this window and go on in Home Assistant.", HTTPStatus.OK, "window.close();")
+
+
+def _page(text: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST, script: str = "") -> web.Response:
+    return web.Response(
+        text=PAGE.format(text=text, script=script), content_type="text/html", status=status, headers=HEADERS
+    )

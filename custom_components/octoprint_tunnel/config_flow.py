@@ -1,0 +1,401 @@
+"""Set-up, reauthentication, reconfiguration and options, in the user's browser."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, override
+
+from aiohttp import ClientSession, DummyCookieJar
+import voluptuous as vol
+
+from homeassistant.config_entries import SOURCE_USER, ConfigEntry, ConfigFlow, ConfigFlowResult, OptionsFlowWithReload
+from homeassistant.const import CONF_API_KEY
+from homeassistant.core import callback
+from homeassistant.helpers.aiohttp_client import async_create_clientsession
+from homeassistant.helpers.selector import (
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
+)
+from homeassistant.helpers.typing import UNDEFINED
+
+from .authorize import async_await_redirect, async_forget_redirect
+from .const import (
+    CONF_INSTANCE_UUID,
+    CONF_POLL_INTERVAL,
+    DEFAULT_POLL_INTERVAL,
+    DOMAIN,
+    MAX_POLL_INTERVAL,
+    MIN_POLL_INTERVAL,
+)
+from .errors import ApiKeyRejected, KeyWorkflowMissing, OctoPrintTunnelError, PermissionMissing, Remedy
+from .octoprint.app_keys import KeyRequest
+from .octoprint.client import OctoPrint
+from .octoprint.server import Instance
+from .tunnels import TUNNELS, tunnel_from_data
+from .tunnels.obico import Obico
+from .tunnels.octoeverywhere import OctoEverywhere
+from .tunnels.tunnel import AuthorizationError, Authorized, Tunnel, is_header_text
+
+APP_NAME = "Home Assistant"
+
+CONF_COMPLETION_URL = "completion_url"
+CONF_SERVER_URL = "server_url"
+CONF_TUNNEL_ENDPOINT = "tunnel_endpoint"
+
+# Credentials are part of these links, but a user who cannot see what was pasted cannot see that it was cut off.
+LINK = TextSelector(TextSelectorConfig(type=TextSelectorType.TEXT, autocomplete="off"))
+SECRET = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off"))
+
+
+PASTE_STEPS: dict[str, tuple[type[Tunnel], str]] = {
+    "octoeverywhere_paste": (OctoEverywhere, CONF_COMPLETION_URL),
+    "obico_paste": (Obico, CONF_TUNNEL_ENDPOINT),
+}
+"""The service of each form that takes a copied link, and the form's field."""
+
+
+class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
+    """Connect one printer: first its tunnel, then OctoPrint's API key."""
+
+    VERSION = 1
+
+    _tunnel: Tunnel
+    _again: Callable[[], Awaitable[ConfigFlowResult]]
+
+    def __init__(self) -> None:
+        """Begin with nothing known."""
+        self._entry: ConfigEntry | None = None
+        self._server_url = Obico.default_server
+        self._service: type[Tunnel] = OctoEverywhere
+        self._completion: Mapping[str, str] = {}
+        self._paste_step: str | None = None
+        self._pasted = ""
+        self._instance: Instance | None = None
+        self._api_key: str | None = None
+        self._key_task: asyncio.Task[str | None] | None = None
+        self._key_error: OctoPrintTunnelError | None = None
+        self._session: ClientSession | None = None
+
+    @override
+    @callback
+    def async_remove(self) -> None:
+        """Let go of what outlives the dialog."""
+        async_forget_redirect(self.hass, self.flow_id)
+        if self._session:
+            self._session.detach()
+
+    @staticmethod
+    @callback
+    @override
+    def async_get_options_flow(config_entry: ConfigEntry) -> OctoPrintTunnelOptionsFlow:
+        """Return the options dialog."""
+        return OctoPrintTunnelOptionsFlow()
+
+    # Where it begins
+
+    @override
+    async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Choose the service."""
+        return self.async_show_menu(step_id="user", menu_options=list(TUNNELS))
+
+    async def async_step_reconfigure(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Choose the service to use from now on, or renew the API key alone."""
+        self._entry = self._get_reconfigure_entry()
+        self._tunnel = tunnel_from_data(self._entry.data)
+        return self.async_show_menu(step_id="reconfigure", menu_options=[*TUNNELS, "api_key"])
+
+    async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:
+        """Begin anew with a printer whose tunnel or API key is no longer accepted."""
+        self._entry = self._get_reauth_entry()
+        self._tunnel = tunnel_from_data(entry_data)
+        return await self.async_step_reauth_confirm()
+
+    async def async_step_reauth_confirm(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Say what this is about, then find out what is not accepted."""
+        if user_input is None:
+            placeholders = {"printer": self._get_reauth_entry().title}
+            return self.async_show_form(step_id="reauth_confirm", description_placeholders=placeholders)
+        return await self._async_find_refused()
+
+    async def _async_find_refused(self) -> ConfigFlowResult:
+        try:
+            # The service may have revoked what still opens the tunnel, so both are asked.
+            await self._tunnel.status(self._client_session())
+            self._instance = await self._octoprint().instance()
+        except OctoPrintTunnelError as error:
+            if error.remedy is not Remedy.REAUTHORISE:
+                return self._show_offline(error, self._async_find_refused)
+            if isinstance(self._tunnel, Obico):
+                self._server_url = self._tunnel.server_url
+                return await self.async_step_obico_method()
+            return await self.async_step_octoeverywhere()
+        return await self._async_find_api_key()
+
+    # The tunnel
+
+    async def async_step_octoeverywhere(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Choose how the App Connection gets here."""
+        return self.async_show_menu(
+            step_id="octoeverywhere", menu_options=["octoeverywhere_portal", "octoeverywhere_paste"]
+        )
+
+    async def async_step_octoeverywhere_portal(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Send the browser to OctoEverywhere's portal."""
+        return await self._async_authorize("octoeverywhere_portal", "octoeverywhere_paste", user_input)
+
+    async def async_step_octoeverywhere_paste(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Take the address of the portal's last page."""
+        return await self._async_paste("octoeverywhere_paste", user_input)
+
+    async def async_step_obico(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask for the Obico server."""
+        errors = {}
+        if user_input is not None:
+            try:
+                self._server_url = Obico.server_address(user_input[CONF_SERVER_URL])
+            except AuthorizationError as error:
+                errors[CONF_SERVER_URL] = error.key
+            else:
+                return await self.async_step_obico_method()
+        return self.async_show_form(
+            step_id="obico",
+            data_schema=self.add_suggested_values_to_schema(
+                vol.Schema({vol.Required(CONF_SERVER_URL, default=Obico.default_server): LINK}), user_input
+            ),
+            errors=errors,
+        )
+
+    async def async_step_obico_method(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Choose how the tunnel's endpoint gets here."""
+        return self.async_show_menu(
+            step_id="obico_method",
+            menu_options=["obico_authorize", "obico_paste"],
+            description_placeholders={"server": self._server_url},
+        )
+
+    async def async_step_obico_authorize(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Send the browser to Obico's authorise page."""
+        return await self._async_authorize("obico_authorize", "obico_paste", user_input)
+
+    async def async_step_obico_paste(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Take the tunnel's endpoint."""
+        return await self._async_paste("obico_paste", user_input)
+
+    async def _async_authorize(
+        self, step_id: str, paste_step: str, completion: Mapping[str, str] | None
+    ) -> ConfigFlowResult:
+        """Send the browser to the service's own page, and wait until it comes back with a completion."""
+        self._service, _ = PASTE_STEPS[paste_step]
+        if completion is not None:
+            self._completion, self._paste_step = completion, None
+            return self.async_external_step_done(next_step_id="authorized")
+        if (return_url := async_await_redirect(self.hass, self.flow_id)) is None:
+            return await self._async_paste(paste_step, None)
+        return self.async_external_step(
+            step_id=step_id, url=str(self._service.authorize_url(self._server_url, return_url))
+        )
+
+    async def async_step_authorized(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Read what the service sent back."""
+        try:
+            authorized = self._service.from_completion(self._completion, self._server_url)
+        except AuthorizationError as error:
+            return self.async_abort(reason=error.key)
+        return await self._async_use(authorized)
+
+    async def _async_paste(self, step_id: str, user_input: dict[str, Any] | None) -> ConfigFlowResult:
+        """Take a link that the user copied."""
+        self._paste_step = step_id
+        self._service, field = PASTE_STEPS[step_id]
+        if user_input is None:
+            return self._show_paste(step_id)
+        self._pasted = user_input[field]
+        try:
+            authorized = self._service.from_link(self._pasted, self._server_url)
+        except AuthorizationError as error:
+            return self._show_paste(step_id, error.key)
+        return await self._async_use(authorized)
+
+    def _show_paste(self, step_id: str, error: str | None = None) -> ConfigFlowResult:
+        service, field = PASTE_STEPS[step_id]
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=self.add_suggested_values_to_schema(
+                vol.Schema({vol.Required(field): LINK}), {field: self._pasted}
+            ),
+            errors={field: error} if error else {},
+            description_placeholders={"portal": str(service.authorize_url(self._server_url))},
+        )
+
+    # Which printer it is
+
+    async def _async_use(self, authorized: Authorized) -> ConfigFlowResult:
+        self._tunnel, self._api_key = authorized.tunnel, authorized.api_key
+        return await self._async_identify()
+
+    async def _async_identify(self) -> ConfigFlowResult:
+        """Find out which OctoPrint is at the tunnel's other end, and whether it is the one that is meant."""
+        try:
+            self._instance = await self._octoprint().instance()
+        except OctoPrintTunnelError as error:
+            if error.remedy is not Remedy.REAUTHORISE:
+                return self._show_offline(error, self._async_identify)
+            if self._paste_step:
+                return self._show_paste(self._paste_step, error.key)
+            return self.async_abort(reason=error.key)
+        if self._entry is None:
+            unique_id = self._instance.uuid if self._instance else self._tunnel.own_id
+            # The known printer is not sent away: it takes over the new credentials.
+            self._entry = await self.async_set_unique_id(unique_id, raise_on_progress=False)
+        elif (known := self._entry.data.get(CONF_INSTANCE_UUID)) and (
+            self._instance is None or self._instance.uuid != known
+        ):
+            return self.async_abort(reason="wrong_printer")
+        return await self._async_find_api_key()
+
+    def _show_offline(
+        self, error: OctoPrintTunnelError, again: Callable[[], Awaitable[ConfigFlowResult]]
+    ) -> ConfigFlowResult:
+        self._again = again
+        return self.async_show_form(
+            step_id="printer_offline",
+            data_schema=vol.Schema({}),
+            errors={"base": error.key},
+            description_placeholders=error.placeholders,
+        )
+
+    async def async_step_printer_offline(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Try again what OctoPrint could not be reached for."""
+        return await self._again()
+
+    # The API key
+
+    async def _async_find_api_key(self) -> ConfigFlowResult:
+        """Use the key that the portal made, or else the one in use so far, where OctoPrint accepts it."""
+        for key in (self._api_key, self._entry and self._entry.data[CONF_API_KEY]):
+            if not key:
+                continue
+            try:
+                await self._octoprint(key).check_key()
+            except ApiKeyRejected, PermissionMissing:
+                continue
+            except OctoPrintTunnelError as error:
+                return self._show_offline(error, self._async_find_api_key)
+            return self._finish(key)
+        return await self.async_step_api_key()
+
+    async def async_step_api_key(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Choose how the API key gets here."""
+        return self.async_show_menu(step_id="api_key", menu_options=["request_key", "enter_key"])
+
+    async def async_step_request_key(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Let OctoPrint ask its user for a key, and wait for the decision."""
+        if self._key_task is None:
+            try:
+                request = await KeyRequest.start(self._octoprint(), APP_NAME)
+            except KeyWorkflowMissing as error:
+                self._key_error = error
+                return await self.async_step_enter_key()
+            except OctoPrintTunnelError as error:
+                return self._show_offline(error, self.async_step_request_key)
+            self._key_task = self.hass.async_create_task(request.wait(self._octoprint()), eager_start=False)
+        if not self._key_task.done():
+            return self.async_show_progress(
+                step_id="request_key",
+                progress_action="wait_for_decision",
+                description_placeholders={"octoprint": self._octoprint_page},
+                progress_task=self._key_task,
+            )
+        return self.async_show_progress_done(next_step_id="requested_key")
+
+    async def async_step_requested_key(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Use the key that OctoPrint's user allowed."""
+        task, self._key_task = self._key_task, None
+        try:
+            if task is None or (key := task.result()) is None:
+                return await self.async_step_api_key()
+            await self._octoprint(key).check_key()
+        except PermissionMissing as error:
+            self._key_error = error
+            return await self.async_step_enter_key()
+        except OctoPrintTunnelError as error:
+            return self._show_offline(error, self.async_step_request_key)
+        return self._finish(key)
+
+    async def async_step_enter_key(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Take an API key that the user made in OctoPrint."""
+        problem, self._key_error = self._key_error, None
+        if user_input is not None:
+            key = user_input[CONF_API_KEY].strip()
+            try:
+                if not key or not is_header_text(key):
+                    raise ApiKeyRejected
+                await self._octoprint(key).check_key()
+            except OctoPrintTunnelError as error:
+                problem = error
+            else:
+                return self._finish(key)
+        return self.async_show_form(
+            step_id="enter_key",
+            data_schema=self.add_suggested_values_to_schema(
+                vol.Schema({vol.Required(CONF_API_KEY): SECRET}), user_input
+            ),
+            errors={"base": problem.key} if problem else {},
+            description_placeholders={
+                "octoprint": self._octoprint_page,
+                **(problem or OctoPrintTunnelError()).placeholders,
+            },
+        )
+
+    # The end
+
+    def _finish(self, api_key: str) -> ConfigFlowResult:
+        data = {**self._tunnel.to_data(), CONF_API_KEY: api_key}
+        if self._instance:
+            data[CONF_INSTANCE_UUID] = self._instance.uuid
+        if self._entry:
+            if known := self._entry.data.get(CONF_INSTANCE_UUID):
+                data[CONF_INSTANCE_UUID] = known
+            reason = "already_configured" if self.source == SOURCE_USER else UNDEFINED
+            return self.async_update_reload_and_abort(self._entry, data=data, reason=reason)
+        name = self._tunnel.name or (self._instance and self._instance.name)
+        return self.async_create_entry(title=name or "OctoPrint", data=data)
+
+    @property
+    def _octoprint_page(self) -> str:
+        return self._tunnel.printer_page or self._tunnel.url
+
+    def _octoprint(self, api_key: str | None = None) -> OctoPrint:
+        return OctoPrint(self._tunnel.route(self._client_session()), api_key)
+
+    def _client_session(self) -> ClientSession:
+        if self._session is None:
+            self._session = async_create_clientsession(self.hass, auto_cleanup=False, cookie_jar=DummyCookieJar())
+        return self._session
+
+
+class OctoPrintTunnelOptionsFlow(OptionsFlowWithReload):
+    """How a printer is watched."""
+
+    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask for the options."""
+        if user_input is not None:
+            return self.async_create_entry(data={CONF_POLL_INTERVAL: int(user_input[CONF_POLL_INTERVAL])})
+        interval = NumberSelector(
+            NumberSelectorConfig(
+                min=MIN_POLL_INTERVAL,
+                max=MAX_POLL_INTERVAL,
+                unit_of_measurement="s",
+                mode=NumberSelectorMode.BOX,
+            )
+        )
+        return self.async_show_form(
+            step_id="init",
+            data_schema=self.add_suggested_values_to_schema(
+                vol.Schema({vol.Required(CONF_POLL_INTERVAL, default=DEFAULT_POLL_INTERVAL): interval}),
+                self.config_entry.options,
+            ),
+        )

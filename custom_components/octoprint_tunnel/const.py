@@ -1,0 +1,18 @@
+"""Names and figures that several modules share."""
+
+from datetime import timedelta
+import logging
+from typing import Final
+
+DOMAIN: Final = "octoprint_tunnel"
+LOGGER = logging.getLogger(__package__)
+
+CONF_INSTANCE_UUID: Final = "instance_uuid"
+CONF_POLL_INTERVAL: Final = "poll_interval"
+
+DEFAULT_POLL_INTERVAL: Final = 60  # seconds
+MIN_POLL_INTERVAL: Final = 30
+MAX_POLL_INTERVAL: Final = 3600
+
+WAIT_INTERVAL: Final = timedelta(minutes=30)
+"""How often to look whether a condition that only the account's owner can end has ended."""

@@ -1,0 +1,274 @@
+"""Two coordinators: one asks the service about the tunnel, the other asks OctoPrint through it."""
+
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+import logging
+from typing import override
+
+from aiohttp import ClientSession
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_API_KEY
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import ConfigEntryAuthFailed
+from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
+
+from .backoff import Backoff
+from .const import CONF_POLL_INTERVAL, DEFAULT_POLL_INTERVAL, DOMAIN, LOGGER, WAIT_INTERVAL
+from .errors import BadGateway, Condition, OctoPrintOffline, OctoPrintTunnelError, Remedy
+from .octoprint.client import OctoPrint
+from .octoprint.connection import Connection
+from .tunnels.tunnel import Tunnel, TunnelStatus
+
+FIRST_RETRY = 30  # seconds
+LONGEST_RETRY = 600
+
+TELLING_REMEDIES = (Remedy.REAUTHORISE, Remedy.WAIT, Remedy.UPDATE_PLUGIN)
+"""Errors that the service's own status call shares with every request through the tunnel."""
+
+FIRST_FOLLOW_UP = 1  # seconds
+MIN_FOLLOW_UPS = 2  # after a command; OctoPrint acts on it a moment after it has answered
+
+
+@dataclass(kw_only=True)
+class RuntimeData:
+    """What lives as long as a config entry is loaded."""
+
+    tunnel: TunnelCoordinator
+    printer: PrinterCoordinator
+
+
+type OctoPrintTunnelConfigEntry = ConfigEntry[RuntimeData]
+
+
+class _OnlyTheUnexpected(logging.Filter):
+    """Leave what each coordinator says of an expected failure to the outage, which says it once for both."""
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno == logging.DEBUG or record.exc_info is not None
+
+
+POLL_LOGGER = LOGGER.getChild("poll")
+POLL_LOGGER.addFilter(_OnlyTheUnexpected())
+
+
+class Outage:
+    """Says once that a printer's readings stopped coming, and once that all of them are back."""
+
+    def __init__(self, title: str) -> None:
+        """Begin with everything in order."""
+        self._title = title
+        self._failing: set[str] = set()
+
+    def note(self, what: str, failure: Exception | None) -> None:
+        """Take note of how fetching `what` went."""
+        was_failing = bool(self._failing)
+        if failure is None:
+            self._failing.discard(what)
+        else:
+            self._failing.add(what)
+        if self._failing and not was_failing:
+            LOGGER.warning("%s: %s", self._title, failure)
+        elif was_failing and not self._failing:
+            LOGGER.info("%s: works again", self._title)
+
+
+class RemedyCoordinator[DataT](DataUpdateCoordinator[DataT]):
+    """A coordinator that follows the remedy of each error: retry with back-off, wait, or ask the user."""
+
+    config_entry: OctoPrintTunnelConfigEntry
+
+    def __init__(self, hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, what: str, outage: Outage) -> None:
+        """Prepare to poll at the interval of the options."""
+        self.poll_interval = timedelta(seconds=entry.options.get(CONF_POLL_INTERVAL, DEFAULT_POLL_INTERVAL))
+        super().__init__(
+            hass,
+            POLL_LOGGER,
+            config_entry=entry,
+            name=f"{entry.title} {what}",
+            update_interval=self.poll_interval,
+            always_update=False,
+        )
+        self.error: OctoPrintTunnelError | None = None
+        self._outage = outage
+        self._retry = Backoff(FIRST_RETRY, LONGEST_RETRY)
+
+    @abstractmethod
+    async def _async_fetch(self) -> DataT:
+        """Fetch the data; raises OctoPrintTunnelError."""
+
+    @override
+    async def _async_update_data(self) -> DataT:
+        try:
+            data = await self._async_fetch()
+        except OctoPrintTunnelError as error:
+            self.error = error
+            failure = self._failure(error)
+            self._outage.note(self.name, failure)
+            raise failure from error
+        self.error = None
+        self._outage.note(self.name, None)
+        self._retry.reset()
+        return data
+
+    @callback
+    def _async_refresh_soon(self) -> None:
+        self.config_entry.async_create_background_task(
+            self.hass, self.async_request_refresh(), name=f"{self.name} refresh"
+        )
+
+    def _failure(self, error: OctoPrintTunnelError) -> ConfigEntryAuthFailed | UpdateFailed:
+        if error.remedy in (Remedy.REAUTHORISE, Remedy.NEW_API_KEY):
+            return ConfigEntryAuthFailed(
+                translation_domain=DOMAIN, translation_key=error.key, translation_placeholders=error.placeholders
+            )
+        waits = error.remedy in (Remedy.WAIT, Remedy.UPDATE_PLUGIN)
+        return UpdateFailed(
+            translation_domain=DOMAIN,
+            translation_key=error.key,
+            translation_placeholders=error.placeholders,
+            retry_after=WAIT_INTERVAL.total_seconds() if waits else self._retry.next(),
+        )
+
+
+class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
+    """What the service says of the tunnel, and what requests through it have met."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: OctoPrintTunnelConfigEntry,
+        outage: Outage,
+        tunnel: Tunnel,
+        session: ClientSession,
+    ) -> None:
+        """Prepare to ask the service about `tunnel`."""
+        super().__init__(hass, entry, "tunnel", outage)
+        self.tunnel = tunnel
+        self.data = TunnelStatus()
+        self._session = session
+        self._used = False
+        self._route_error: OctoPrintTunnelError | None = None
+
+    @override
+    async def _async_fetch(self) -> TunnelStatus:
+        return await self.tunnel.status(self._session)
+
+    @callback
+    def async_report(self, error: OctoPrintTunnelError | None) -> None:
+        """Take note of how a request through the tunnel went: None where it arrived at OctoPrint."""
+        if error is not None and error.condition is None:
+            error = None
+        changed = not self._used or type(error) is not type(self._route_error)
+        self._used, self._route_error = True, error
+        if not changed:
+            return
+        self.async_update_listeners()
+        if error is None and self.error is not None and self.error.remedy is not Remedy.REAUTHORISE:
+            self._async_refresh_soon()
+
+    @property
+    def problem(self) -> OctoPrintTunnelError | None:
+        """Return the error that stands in the way, the service's own word first."""
+        return self.error or self._route_error
+
+    @property
+    def condition(self) -> Condition:
+        """Return the condition of the tunnel."""
+        if self.problem is not None:
+            return self.problem.condition or Condition.SERVICE_ERROR
+        return Condition.OFFLINE if self.data.online is False else Condition.OK
+
+    @property
+    def online(self) -> bool | None:
+        """Tell whether OctoPrint is connected to the service, None where nothing shows it."""
+        if isinstance(self.problem, OctoPrintOffline):
+            return False
+        if isinstance(self.problem, BadGateway):
+            return True
+        if self.error is None and self.data.online is not None:
+            return self.data.online
+        return True if self._used and self._route_error is None else None
+
+    @property
+    def blocked_by(self) -> OctoPrintTunnelError | None:
+        """Return the error that any request through the tunnel would meet, as the service tells."""
+        if self.error is not None:
+            return self.error if self.error.remedy in TELLING_REMEDIES else None
+        return OctoPrintOffline() if self.data.online is False else None
+
+
+class PrinterCoordinator(RemedyCoordinator[Connection]):
+    """The printer's connection, as OctoPrint tells it through the tunnel."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: OctoPrintTunnelConfigEntry,
+        outage: Outage,
+        tunnel: TunnelCoordinator,
+        session: ClientSession,
+    ) -> None:
+        """Prepare to ask OctoPrint."""
+        super().__init__(hass, entry, "printer", outage)
+        self.octoprint = OctoPrint(tunnel.tunnel.route(session), entry.data[CONF_API_KEY])
+        self.version: str | None = None
+        self._version_is_current = False
+        self._tunnel = tunnel
+        self._blocked_by: type[OctoPrintTunnelError] | None = None
+        self._follow_ups = 0
+        self._settling = Backoff(FIRST_FOLLOW_UP, self.poll_interval.total_seconds())
+
+    @override
+    async def _async_fetch(self) -> Connection:
+        # What the service already says would only cost another request to hear.
+        if error := self._tunnel.blocked_by:
+            self._version_is_current = False
+            raise type(error)(code=error.code, detail=error.detail)
+        try:
+            connection = await self.octoprint.connection()
+            if not self._version_is_current:
+                self.version = await self.octoprint.version()
+                self._version_is_current = True
+        except OctoPrintTunnelError as error:
+            self._version_is_current = False  # OctoPrint may be updated while it is away
+            self._tunnel.async_report(error)
+            raise
+        self._tunnel.async_report(None)
+        self._pace(connection)
+        return connection
+
+    def _pace(self, connection: Connection) -> None:
+        """Poll soon again while the printer's state is about to change, at the usual interval otherwise."""
+        if self._follow_ups or connection.state.is_settling:
+            self._follow_ups = max(0, self._follow_ups - 1)
+            self.update_interval = timedelta(seconds=self._settling.next())
+        else:
+            self._settling.reset()
+            self.update_interval = self.poll_interval
+
+    async def async_command(self, command: Callable[[OctoPrint, Connection], Awaitable[None]]) -> None:
+        """Give OctoPrint a command, then read what became of it until the state has settled.
+
+        Raises OctoPrintTunnelError.
+        """
+        try:
+            await command(self.octoprint, self.data)
+        except OctoPrintTunnelError as error:
+            self._tunnel.async_report(error)
+            raise
+        self._settling.reset()
+        self._follow_ups = MIN_FOLLOW_UPS
+        await self.async_refresh()
+
+    @callback
+    def async_follow_tunnel(self) -> None:
+        """Look at once whether OctoPrint is there when what the service says of that has changed."""
+        blocked_by = type(self._tunnel.blocked_by) if self._tunnel.blocked_by else None
+        if blocked_by is not self._blocked_by:
+            self._blocked_by = blocked_by
+            if self.last_update_success is bool(blocked_by):
+                self._async_refresh_soon()

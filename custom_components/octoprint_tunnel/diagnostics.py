@@ -1,0 +1,47 @@
+"""Diagnostics that a user can attach to a report: everything but the secrets."""
+
+from dataclasses import asdict
+from typing import Any
+
+from homeassistant.components.diagnostics import async_redact_data
+from homeassistant.const import CONF_API_KEY
+from homeassistant.core import HomeAssistant
+
+from .coordinator import OctoPrintTunnelConfigEntry, RemedyCoordinator
+
+TO_REDACT = {CONF_API_KEY, "app_token", "bearer_token", "password", "username"}
+"""Credentials."""
+
+TO_HIDE = {"connection_id", "local_ip", "name", "printer_name", "printer_page", "printer_url", "server_url", "url"}
+"""What is no key to anything, but tells who the user is or where."""
+
+
+async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> dict[str, Any]:
+    """Return what is known about one printer."""
+    tunnel, printer = entry.runtime_data.tunnel, entry.runtime_data.printer
+    return async_redact_data(
+        {
+            "entry": {"data": dict(entry.data), "options": dict(entry.options)},
+            "tunnel": {
+                **_poll(tunnel),
+                "condition": tunnel.condition,
+                "online": tunnel.online,
+                "data": asdict(tunnel.data),
+            },
+            "printer": {
+                **_poll(printer),
+                "version": printer.version,
+                "data": asdict(printer.data) if printer.data else None,
+            },
+        },
+        TO_REDACT | TO_HIDE,
+    )
+
+
+def _poll(coordinator: RemedyCoordinator[Any]) -> dict[str, Any]:
+    return {
+        "last_update_success": coordinator.last_update_success,
+        "error": str(coordinator.error) if coordinator.error else None,
+        "remedy": coordinator.error.remedy if coordinator.error else None,
+        "update_interval": coordinator.update_interval,
+    }

@@ -1,0 +1,128 @@
+"""The device of a printer, and what all of its entities share."""
+
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Concatenate, Protocol
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.device_registry import DeviceInfo
+from homeassistant.helpers.entity import Entity, EntityDescription
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.update_coordinator import CoordinatorEntity
+
+from .const import DOMAIN
+from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator, RuntimeData, TunnelCoordinator
+from .errors import OctoPrintTunnelError, Remedy
+
+MANUFACTURER = "OctoPrint"
+
+
+def _device_name(runtime: RuntimeData) -> str | None:
+    return runtime.tunnel.data.name or runtime.tunnel.tunnel.name
+
+
+def _printer_page(runtime: RuntimeData) -> str | None:
+    return runtime.tunnel.data.printer_page or runtime.tunnel.tunnel.printer_page
+
+
+@callback
+def async_update_device(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> None:
+    """Take over what the service and OctoPrint told of the device since it was registered."""
+    registry = dr.async_get(hass)
+    device = registry.async_get_device_by_identifier((DOMAIN, str(entry.unique_id)), entry.entry_id)
+    if device is None:
+        return
+    runtime = entry.runtime_data
+    registry.async_update_device(
+        device.id,
+        name=_device_name(runtime) or device.name,
+        configuration_url=_printer_page(runtime) or device.configuration_url,
+        sw_version=runtime.printer.version or device.sw_version,
+    )
+
+
+class _OctoPrintTunnelEntity[CoordinatorT: TunnelCoordinator | PrinterCoordinator](CoordinatorEntity[CoordinatorT]):
+    """An entity of a printer's device."""
+
+    _attr_has_entity_name = True
+
+    def __init__(
+        self, entry: OctoPrintTunnelConfigEntry, coordinator: CoordinatorT, description: EntityDescription
+    ) -> None:
+        """Name the entity after its description, and put it on the printer's device."""
+        super().__init__(coordinator)
+        self.entity_description = description
+        self._attr_unique_id = f"{entry.unique_id}_{description.key}"
+        device = DeviceInfo(
+            identifiers={(DOMAIN, str(entry.unique_id))},
+            manufacturer=MANUFACTURER,
+            name=_device_name(entry.runtime_data) or entry.title,
+            configuration_url=_printer_page(entry.runtime_data),
+        )
+        if version := entry.runtime_data.printer.version:
+            device = DeviceInfo(**device, sw_version=version)
+        self._attr_device_info = device
+
+
+class TunnelEntity(_OctoPrintTunnelEntity[TunnelCoordinator]):
+    """An entity that tells of the tunnel; available while the service answers."""
+
+    def __init__(self, entry: OctoPrintTunnelConfigEntry, description: EntityDescription) -> None:
+        """Listen to what the service says."""
+        super().__init__(entry, entry.runtime_data.tunnel, description)
+
+
+class PrinterEntity(_OctoPrintTunnelEntity[PrinterCoordinator]):
+    """An entity that tells of the printer; available while OctoPrint answers."""
+
+    def __init__(self, entry: OctoPrintTunnelConfigEntry, description: EntityDescription) -> None:
+        """Listen to what OctoPrint says."""
+        super().__init__(entry, entry.runtime_data.printer, description)
+
+
+class PrinterDescription(Protocol):
+    """What tells whether this OctoPrint has the thing that an entity is about."""
+
+    @property
+    def has_fn(self) -> Callable[[PrinterCoordinator], bool]:
+        """Return the function that tells it."""
+
+
+def add_when_present[DescriptionT: PrinterDescription](
+    entry: OctoPrintTunnelConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    descriptions: Iterable[DescriptionT],
+    make: Callable[[OctoPrintTunnelConfigEntry, DescriptionT], Entity],
+) -> None:
+    """Add each entity once OctoPrint has shown that it has what the entity is about."""
+    coordinator = entry.runtime_data.printer
+    waiting = list(descriptions)
+
+    @callback
+    def add() -> None:
+        if present := [description for description in waiting if description.has_fn(coordinator)]:
+            waiting[:] = [description for description in waiting if description not in present]
+            async_add_entities(make(entry, description) for description in present)
+
+    add()
+    entry.async_on_unload(coordinator.async_add_listener(add))
+
+
+def raise_translated[EntityT: PrinterEntity, **P](
+    action: Callable[Concatenate[EntityT, P], Coroutine[Any, Any, None]],
+) -> Callable[Concatenate[EntityT, P], Coroutine[Any, Any, None]]:
+    """Turn what goes wrong in an action into a message for the user, and follow its remedy."""
+
+    async def translated(self: EntityT, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            await action(self, *args, **kwargs)
+        except OctoPrintTunnelError as error:
+            if error.remedy in (Remedy.REAUTHORISE, Remedy.NEW_API_KEY):
+                self.coordinator.config_entry.async_start_reauth(self.hass)
+            kind = ServiceValidationError if error.remedy is Remedy.REJECTED else HomeAssistantError
+            raise kind(
+                translation_domain=DOMAIN, translation_key=error.key, translation_placeholders=error.placeholders
+            ) from error
+
+    return translated

@@ -1,0 +1,41 @@
+"""Repair issues: what only the owner of the account or of the printer can mend."""
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+
+from .const import DOMAIN
+from .coordinator import OctoPrintTunnelConfigEntry
+from .errors import Condition
+
+CONDITIONS = (Condition.NOT_SUPPORTER, Condition.OVER_CAP, Condition.PLUGIN_OUTDATED)
+
+
+@callback
+def async_update_issues(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> None:
+    """Raise the issue for the tunnel's condition, and take back those that have passed."""
+    coordinator = entry.runtime_data.tunnel
+    for condition in CONDITIONS:
+        if coordinator.condition is not condition:
+            ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, condition))
+            continue
+        ir.async_create_issue(
+            hass,
+            DOMAIN,
+            _issue_id(entry, condition),
+            is_fixable=False,
+            severity=ir.IssueSeverity.WARNING,
+            learn_more_url=coordinator.tunnel.help_url,
+            translation_key=condition.value,
+            translation_placeholders={"printer": entry.title, **coordinator.tunnel.explain(coordinator.data)},
+        )
+
+
+@callback
+def async_clear_issues(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> None:
+    """Take back every issue of one printer."""
+    for condition in CONDITIONS:
+        ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, condition))
+
+
+def _issue_id(entry: OctoPrintTunnelConfigEntry, condition: Condition) -> str:
+    return f"{condition}_{entry.entry_id}"

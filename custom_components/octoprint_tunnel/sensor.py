@@ -1,0 +1,228 @@
+"""Sensors: the tunnel's condition, limits and usage, and the printer's connection."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, override
+
+from homeassistant.components.sensor import SensorDeviceClass, SensorEntity, SensorEntityDescription, SensorStateClass
+from homeassistant.const import EntityCategory, UnitOfInformation, UnitOfTime
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator, TunnelCoordinator
+from .entity import PrinterEntity, TunnelEntity, add_when_present
+from .errors import Condition
+from .octoprint.connection import PrinterState
+from .tunnels.obico import Obico
+from .tunnels.octoeverywhere import OctoEverywhere
+from .tunnels.tunnel import Tunnel, TunnelStatus
+
+PARALLEL_UPDATES = 0
+
+type Value = str | int | datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TunnelSensorDescription(SensorEntityDescription):
+    """Describes a sensor of the tunnel: one that its service has, or the one that tells what is wrong."""
+
+    entity_category: EntityCategory | None = EntityCategory.DIAGNOSTIC
+    service: type[Tunnel] | None = None
+    value_fn: Callable[[TunnelCoordinator], Value]
+    attributes_fn: Callable[[TunnelStatus], Mapping[str, Any] | None] = lambda _: None
+    always_available: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrinterSensorDescription(SensorEntityDescription):
+    """Describes a sensor of the printer."""
+
+    has_fn: Callable[[PrinterCoordinator], bool] = lambda _: True
+    value_fn: Callable[[PrinterCoordinator], Value]
+    attributes_fn: Callable[[PrinterCoordinator], Mapping[str, Any] | None] = lambda _: None
+    always_available: bool = False
+
+
+TUNNEL_DESCRIPTIONS = (
+    TunnelSensorDescription(
+        key="tunnel_status",
+        translation_key="tunnel_status",
+        device_class=SensorDeviceClass.ENUM,
+        options=[condition.value for condition in Condition],
+        value_fn=lambda tunnel: tunnel.condition,
+        always_available=True,
+    ),
+    TunnelSensorDescription(
+        key="last_connected",
+        translation_key="last_connected",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        service=OctoEverywhere,
+        value_fn=lambda tunnel: tunnel.data.last_connected,
+    ),
+    TunnelSensorDescription(
+        key="last_disconnected",
+        translation_key="last_disconnected",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        service=OctoEverywhere,
+        value_fn=lambda tunnel: tunnel.data.last_disconnected,
+    ),
+    TunnelSensorDescription(
+        key="max_download_size",
+        translation_key="max_download_size",
+        device_class=SensorDeviceClass.DATA_SIZE,
+        native_unit_of_measurement=UnitOfInformation.BYTES,
+        suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
+        suggested_display_precision=0,
+        service=OctoEverywhere,
+        value_fn=lambda tunnel: tunnel.data.limits.max_download,
+    ),
+    TunnelSensorDescription(
+        key="max_upload_size",
+        translation_key="max_upload_size",
+        device_class=SensorDeviceClass.DATA_SIZE,
+        native_unit_of_measurement=UnitOfInformation.BYTES,
+        suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
+        suggested_display_precision=0,
+        service=OctoEverywhere,
+        value_fn=lambda tunnel: tunnel.data.limits.max_upload,
+    ),
+    TunnelSensorDescription(
+        key="max_webcam_stream",
+        translation_key="max_webcam_stream",
+        device_class=SensorDeviceClass.DURATION,
+        native_unit_of_measurement=UnitOfTime.SECONDS,
+        service=OctoEverywhere,
+        value_fn=lambda tunnel: tunnel.data.limits.max_webcam_stream,
+    ),
+    TunnelSensorDescription(
+        key="tunnel_usage",
+        translation_key="tunnel_usage",
+        device_class=SensorDeviceClass.DATA_SIZE,
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        native_unit_of_measurement=UnitOfInformation.BYTES,
+        suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
+        suggested_display_precision=1,
+        service=Obico,
+        value_fn=lambda tunnel: usage.total if (usage := tunnel.data.usage) else None,
+    ),
+    TunnelSensorDescription(
+        key="tunnel_usage_cap",
+        translation_key="tunnel_usage_cap",
+        device_class=SensorDeviceClass.DATA_SIZE,
+        native_unit_of_measurement=UnitOfInformation.BYTES,
+        suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
+        suggested_display_precision=0,
+        service=Obico,
+        value_fn=lambda tunnel: usage.cap if (usage := tunnel.data.usage) else None,
+        attributes_fn=lambda status: {"unlimited": usage.cap is None} if (usage := status.usage) else None,
+    ),
+    TunnelSensorDescription(
+        key="tunnel_usage_reset",
+        translation_key="tunnel_usage_reset",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        service=Obico,
+        value_fn=lambda tunnel: usage.reset if (usage := tunnel.data.usage) else None,
+    ),
+)
+
+PRINTER_DESCRIPTIONS = (
+    PrinterSensorDescription(
+        key="active_route",
+        translation_key="active_route",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        device_class=SensorDeviceClass.ENUM,
+        options=["local", "tunnel", "none"],
+        value_fn=lambda printer: "tunnel" if printer.last_update_success else "none",
+        always_available=True,
+    ),
+    PrinterSensorDescription(
+        key="printer_state",
+        translation_key="printer_state",
+        device_class=SensorDeviceClass.ENUM,
+        options=[state.value for state in PrinterState],
+        value_fn=lambda printer: printer.data.state,
+        attributes_fn=lambda printer: {"state_text": printer.data.state_text, "error": printer.data.error},
+    ),
+    PrinterSensorDescription(
+        key="port",
+        translation_key="port",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda printer: printer.data.port,
+    ),
+    PrinterSensorDescription(
+        key="baudrate",
+        translation_key="baudrate",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        native_unit_of_measurement="baud",
+        value_fn=lambda printer: printer.data.baudrate,
+    ),
+    PrinterSensorDescription(
+        key="connector",
+        translation_key="connector",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        has_fn=lambda printer: printer.data is not None and printer.data.has_connectors,
+        value_fn=lambda printer: printer.data.connector,
+    ),
+    PrinterSensorDescription(
+        key="printer_profile",
+        translation_key="printer_profile",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda printer: printer.data.profile_name,
+    ),
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
+) -> None:
+    """Add the sensors of one printer."""
+    tunnel = entry.runtime_data.tunnel.tunnel
+    async_add_entities(
+        TunnelSensor(entry, description)
+        for description in TUNNEL_DESCRIPTIONS
+        if description.service is None or isinstance(tunnel, description.service)
+    )
+    add_when_present(entry, async_add_entities, PRINTER_DESCRIPTIONS, PrinterSensor)
+
+
+class TunnelSensor(TunnelEntity, SensorEntity):
+    """A sensor of the tunnel."""
+
+    entity_description: TunnelSensorDescription
+
+    @property
+    @override
+    def available(self) -> bool:
+        return self.entity_description.always_available or super().available
+
+    @property
+    @override
+    def native_value(self) -> Value:
+        return self.entity_description.value_fn(self.coordinator)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Mapping[str, Any] | None:
+        return self.entity_description.attributes_fn(self.coordinator.data)
+
+
+class PrinterSensor(PrinterEntity, SensorEntity):
+    """A sensor of the printer."""
+
+    entity_description: PrinterSensorDescription
+
+    @property
+    @override
+    def available(self) -> bool:
+        return self.entity_description.always_available or super().available
+
+    @property
+    @override
+    def native_value(self) -> Value:
+        return self.entity_description.value_fn(self.coordinator)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Mapping[str, Any] | None:
+        return self.entity_description.attributes_fn(self.coordinator)
