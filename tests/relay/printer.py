@@ -1,0 +1,20 @@
+"""The printer that the services know: where its OctoPrint is, and what they tell about it."""
+
+from dataclasses import dataclass, field
+import secrets
+
+
+@dataclass(kw_only=True)
+class Printer:
+    """One OctoPrint with a service's plugin in it."""
+
+    url: str
+    """Address of OctoPrint, without a trailing slash."""
+    name: str = "Test printer"
+    id: str = field(default_factory=lambda: secrets.token_hex(20))
+    api_key: str | None = None
+    """OctoPrint API key that the OctoEverywhere portal can hand out."""
+    local_ip: str | None = None
+    """Address on the local network that OctoEverywhere last saw."""
+    online: bool | None = None
+    """Whether the plugin is connected to the service; None = when OctoPrint's port answers."""

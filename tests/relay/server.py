@@ -1,0 +1,192 @@
+"""The relay: one loopback server that answers as OctoEverywhere and as Obico, by host name."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+import contextlib
+from pathlib import Path
+import ssl
+from types import TracebackType
+from typing import Self
+
+from aiohttp import hdrs, web
+
+from .answer import Answer
+from .certificates import authority
+from .faults import Faults
+from .forward import Forwarder
+from .obico import Obico
+from .octoeverywhere import OctoEverywhere
+from .printer import Printer
+from .record import Exchange, Record
+from .service import Plumbing, Stand
+from .sockets import Sockets
+
+
+class Relay(Record):
+    """Both services in front of one printer, with a record of what came and switches for what goes wrong.
+
+    Runs in the event loop that starts it; `network.reach_services(relay.port)` leads clients to it.
+    """
+
+    def __init__(self, printer: Printer, *, port: int = 0) -> None:
+        """Prepare the services; port 0 takes a free one."""
+        super().__init__()
+        self.port = port
+        self.printer = printer
+        self._faults = Faults()
+        self._forward = Forwarder()
+        self._sockets = Sockets(self._faults)
+        plumbing = Plumbing(forward=self._forward, sockets=self._sockets)
+        self.octoeverywhere = OctoEverywhere(plumbing, printer)
+        self.obico = Obico(plumbing, printer, self._listen)
+        self._stands: tuple[Stand, ...] = (self.octoeverywhere, self.obico)
+        self._runner: web.ServerRunner | None = None
+
+    @property
+    def ca_file(self) -> Path:
+        """Return the certificate authority, alone."""
+        return authority().ca_file
+
+    @property
+    def bundle_file(self) -> Path:
+        """Return the usual authorities and this one, for a client process's REQUESTS_CA_BUNDLE."""
+        return authority().bundle_file
+
+    async def start(self) -> None:
+        """Open the listeners."""
+        await self._forward.open()
+        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=0.1)
+        await self._runner.setup()
+        self.port = await self._listen(self.port, authority().server_context)
+        await self.obico.start()
+
+    async def stop(self) -> None:
+        """Close listeners, sockets and whatever still waits."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        await self._forward.close()
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop."""
+        await self.stop()
+
+    def fail(
+        self,
+        where: str,
+        status: int,
+        body: str = "",
+        *,
+        content_type: str = "text/html",
+        times: int | None = None,
+        path: str | None = None,
+    ) -> None:
+        """Answer requests with this; where is a `Service`, or "tunnel" for both tunnels; path is a prefix."""
+        self._faults.add(where, times=times, path=path, status=status, body=body, content_type=content_type)
+
+    def delay(self, where: str, seconds: float, *, times: int | None = None, path: str | None = None) -> None:
+        """Let requests wait before anything else happens to them."""
+        self._faults.add(where, times=times, path=path, delay=seconds)
+
+    def truncate(self, where: str, size: int, *, times: int | None = None, path: str | None = None) -> None:
+        """End the connection after so many bytes of an answer's body."""
+        self._faults.add(where, times=times, path=path, truncate=size)
+
+    def drop(self, where: str, *, times: int | None = None, path: str | None = None) -> None:
+        """End the connection instead of answering."""
+        self._faults.add(where, times=times, path=path, drop=True)
+
+    def mute(self, where: str = "tunnel", *, path: str | None = None) -> None:
+        """Let WebSockets open and stay open, the open ones too, and pass nothing on."""
+        self._faults.add(where, path=path, mute=True)
+
+    def heal(self) -> None:
+        """Switch all faults off."""
+        self._faults.heal()
+
+    async def close_sockets(self, code: int = 1001) -> None:
+        """Close the WebSockets that are open now."""
+        await self._sockets.end_all(code)
+
+    async def _listen(self, port: int = 0, context: ssl.SSLContext | None = None) -> int:
+        """Open a listener, without a context for plain http, and return its port."""
+        assert self._runner is not None, "The relay is not started"
+        site = web.TCPSite(self._runner, "127.0.0.1", port, ssl_context=context)
+        await site.start()
+        return int(self._runner.addresses[-1][1])
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request and write it down."""
+        host = request.host.lower().removesuffix(":443")
+        for stand in self._stands:
+            if service := stand.service_of(host, request.path):
+                break
+        else:
+            return web.Response(status=421, text=f"Nobody here is called {host}")
+        exchange = Exchange(
+            service=service,
+            host=host,
+            method=request.method,
+            path=request.path,
+            query=request.query,
+            headers=request.headers,
+        )
+        self.requests.append(exchange)
+        treatment = self._faults.meet(service, request.path)
+        if treatment.delay:
+            await asyncio.sleep(treatment.delay)
+        if treatment.drop:
+            return _dropped(request, exchange)
+        answer = treatment.answer or await stand.answer(request, exchange)
+        if isinstance(answer, web.StreamResponse):
+            return answer
+        return await _send(request, exchange, answer, treatment.truncate)
+
+
+def _dropped(request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
+    """End the connection without a word."""
+    exchange.status = 0
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
+async def _send(
+    request: web.BaseRequest, exchange: Exchange, answer: Answer, truncate: int | None
+) -> web.StreamResponse:
+    """Send an answer as it comes, count it, and cut it where a fault says so."""
+    exchange.status = answer.status
+    response = web.StreamResponse(status=answer.status, headers=answer.headers)
+    if isinstance(answer.body, bytes):
+        response.content_length = len(answer.body)
+    async with contextlib.aclosing(_pieces(answer)) as pieces:
+        await response.prepare(request)
+        async for piece in pieces:
+            if request.method == hdrs.METH_HEAD:
+                break
+            left = len(piece) if truncate is None else truncate - exchange.response_bytes
+            await response.write(piece[:left])
+            exchange.response_bytes += min(len(piece), left)
+            if left < len(piece):
+                if request.transport is not None:
+                    request.transport.close()
+                break
+        await response.write_eof()
+    return response
+
+
+async def _pieces(answer: Answer) -> AsyncGenerator[bytes]:
+    """Yield an answer's body."""
+    if isinstance(answer.body, bytes):
+        if answer.body:
+            yield answer.body
+        return
+    async with contextlib.aclosing(answer.body) as chunks:
+        async for chunk in chunks:
+            yield chunk
