@@ -8,7 +8,6 @@ from aiohttp import web
 
 from homeassistant.components.http import HomeAssistantView
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.data_entry_flow import UnknownFlow
 from homeassistant.helpers.http import KEY_HASS, current_request
 from homeassistant.helpers.network import NoURLAvailableError, get_url
 from homeassistant.util.hass_dict import HassKey
@@ -80,11 +79,8 @@ class AuthorizeView(HomeAssistantView):
         hass: HomeAssistant = request.app[KEY_HASS]
         flow_id = hass.data[WAITING].pop(state, None)
         if flow_id is None:
-            return _page("This address has been used or was never given out. Start again in Home Assistant.")
-        try:
-            await hass.config_entries.flow.async_configure(flow_id, dict(request.query))
-        except UnknownFlow:
-            return _page("The set-up has been closed in the meantime. Start again in Home Assistant.")
+            return _page("This address was used already, or its dialog is closed. Start again in Home Assistant.")
+        await hass.config_entries.flow.async_configure(flow_id, dict(request.query))
         return _page("Done. You can close this window and go on in Home Assistant.", HTTPStatus.OK, "window.close();")
 
 

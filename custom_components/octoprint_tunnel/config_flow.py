@@ -76,7 +76,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
         self._instance: Instance | None = None
         self._api_key: str | None = None
         self._key_task: asyncio.Task[str | None] | None = None
-        self._key_error: OctoPrintTunnelError | None = None
+        self._problem: OctoPrintTunnelError | None = None
         self._session: ClientSession | None = None
 
     @override
@@ -259,7 +259,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
     def _show_offline(
         self, error: OctoPrintTunnelError, again: Callable[[], Awaitable[ConfigFlowResult]]
     ) -> ConfigFlowResult:
-        self._again = again
+        self._problem, self._again = error, again
         return self.async_show_form(
             step_id="printer_offline",
             data_schema=vol.Schema({}),
@@ -269,6 +269,8 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def async_step_printer_offline(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Try again what OctoPrint could not be reached for."""
+        if user_input is None and self._problem:
+            return self._show_offline(self._problem, self._again)
         return await self._again()
 
     # The API key
@@ -289,6 +291,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def async_step_api_key(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Choose how the API key gets here."""
+        self._problem = None
         return self.async_show_menu(step_id="api_key", menu_options=["request_key", "enter_key"])
 
     async def async_step_request_key(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
@@ -297,7 +300,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
             try:
                 request = await KeyRequest.start(self._octoprint(), APP_NAME)
             except KeyWorkflowMissing as error:
-                self._key_error = error
+                self._problem = error
                 return await self.async_step_enter_key()
             except OctoPrintTunnelError as error:
                 return self._show_offline(error, self.async_step_request_key)
@@ -319,7 +322,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
                 return await self.async_step_api_key()
             await self._octoprint(key).check_key()
         except PermissionMissing as error:
-            self._key_error = error
+            self._problem = error
             return await self.async_step_enter_key()
         except OctoPrintTunnelError as error:
             return self._show_offline(error, self.async_step_request_key)
@@ -327,7 +330,6 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def async_step_enter_key(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Take an API key that the user made in OctoPrint."""
-        problem, self._key_error = self._key_error, None
         if user_input is not None:
             key = user_input[CONF_API_KEY].strip()
             try:
@@ -335,7 +337,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
                     raise ApiKeyRejected
                 await self._octoprint(key).check_key()
             except OctoPrintTunnelError as error:
-                problem = error
+                self._problem = error
             else:
                 return self._finish(key)
         return self.async_show_form(
@@ -343,10 +345,10 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
             data_schema=self.add_suggested_values_to_schema(
                 vol.Schema({vol.Required(CONF_API_KEY): SECRET}), user_input
             ),
-            errors={"base": problem.key} if problem else {},
+            errors={"base": self._problem.key} if self._problem else {},
             description_placeholders={
                 "octoprint": self._octoprint_page,
-                **(problem or OctoPrintTunnelError()).placeholders,
+                **(self._problem or OctoPrintTunnelError()).placeholders,
             },
         )
 

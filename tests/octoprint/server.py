@@ -137,7 +137,7 @@ class OctoPrintServer:
         self.close()
 
     def decide_key_request(self, allow: bool, *, timeout: float = 10.0) -> str:
-        """Allow or deny the pending application key request as the logged-in user, and return its app name.
+        """Allow or deny what application key requests are pending, as the logged-in user, and return an app's name.
 
         Waits up to timeout seconds for a request to come in; raises OctoPrintError when none does.
         """
@@ -148,9 +148,10 @@ class OctoPrintServer:
             if time.monotonic() > deadline:
                 raise OctoPrintError("No application key request is pending")
             time.sleep(0.05)
-        token, request = next(iter(pending.items()))
-        user.call("POST", f"/plugin/appkeys/decision/{token}", {"decision": allow})
-        return str(request["app_id"])
+        # A request whose asker went away stays for some seconds; deciding that as well harms nobody.
+        for token in pending:
+            user.call("POST", f"/plugin/appkeys/decision/{token}", {"decision": allow})
+        return str(next(iter(pending.values()))["app_id"])
 
     def request(
         self,

@@ -13,7 +13,15 @@ from .server import CONNECTION, STATUS, Instance, User
 API_VERSION = "2.0.0"
 
 CODES = StatusCodes(
-    errors={HTTPStatus.BAD_REQUEST: Rejected, HTTPStatus.CONFLICT: Rejected, HTTPStatus.PRECONDITION_FAILED: Rejected},
+    errors=dict.fromkeys(
+        (
+            HTTPStatus.BAD_REQUEST,
+            HTTPStatus.CONFLICT,
+            HTTPStatus.PRECONDITION_FAILED,
+            HTTPStatus.TOO_MANY_REQUESTS,  # OctoPrint takes three requests for a key a minute
+        ),
+        Rejected,
+    ),
     reserved=range(300, 1000),
     reserved_error=UnexpectedStatus,
 )

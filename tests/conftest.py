@@ -1,0 +1,126 @@
+"""Fixtures: a real OctoPrint, the relay in front of it, and Home Assistant with a printer set up."""
+
+from collections.abc import AsyncGenerator, Callable, Iterator
+
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.octoprint_tunnel.const import DOMAIN
+from homeassistant.core import HomeAssistant
+
+from .octoprint.server import OctoPrintServer
+from .relay.network import reach_services
+from .relay.octoeverywhere import AppConnection
+from .relay.printer import Printer
+from .relay.server import Relay
+
+pytest_plugins = ["pytest_homeassistant_custom_component"]
+
+
+@pytest.fixture(autouse=True)
+def _custom_integrations(enable_custom_integrations: None) -> None:
+    """Let Home Assistant find the integration."""
+
+
+@pytest.fixture(scope="session")
+def octoprints() -> Iterator[Callable[[str], OctoPrintServer]]:
+    """Start each version of OctoPrint when it is first asked for, and keep it for the session."""
+    servers: dict[str, OctoPrintServer] = {}
+
+    def get(version: str) -> OctoPrintServer:
+        if not OctoPrintServer.installed(version):
+            pytest.skip(f"OctoPrint {version} is not installed here (no Python that it runs on)")
+        if version not in servers:
+            servers[version] = OctoPrintServer(version)
+        servers[version].start()
+        return servers[version]
+
+    yield get
+    for server in servers.values():
+        server.close()
+
+
+@pytest.fixture
+def octoprint_version() -> str:
+    """Return the version of OctoPrint to test with; parametrize it to test with others."""
+    return "2.0"
+
+
+@pytest.fixture
+def octoprint(
+    octoprint_version: str, octoprints: Callable[[str], OctoPrintServer], socket_enabled: None
+) -> OctoPrintServer:
+    """Return a running OctoPrint that is not connected to its printer."""
+    server = octoprints(octoprint_version)
+    server.request("POST", "/api/connection", {"command": "disconnect"})
+    return server
+
+
+@pytest.fixture
+def printer(octoprint: OctoPrintServer) -> Printer:
+    """Return the printer as the services know it."""
+    return Printer(url=octoprint.url, name="Kitchen", api_key=octoprint.api_key, local_ip="192.168.7.20")
+
+
+@pytest.fixture
+async def relay(printer: Printer) -> AsyncGenerator[Relay]:
+    """Stand in for the services."""
+    async with Relay(printer) as relay:
+        with reach_services(relay.port):
+            yield relay
+
+
+@pytest.fixture
+def connection(relay: Relay) -> AppConnection:
+    """Return an App Connection to the printer."""
+    return relay.octoeverywhere.add_connection()
+
+
+@pytest.fixture
+def entry(connection: AppConnection, octoprint: OctoPrintServer) -> MockConfigEntry:
+    """Return a config entry of the printer through OctoEverywhere, not yet added."""
+    return MockConfigEntry(
+        domain=DOMAIN,
+        title="Kitchen",
+        unique_id=octoprint.uuid,
+        data={
+            "provider": "octoeverywhere",
+            "url": connection.url,
+            "username": connection.user,
+            "password": connection.password,
+            "app_token": connection.app_token,
+            "connection_id": connection.id,
+            "api_key": octoprint.api_key,
+            "instance_uuid": octoprint.uuid,
+        },
+    )
+
+
+@pytest.fixture
+async def obico_entry(relay: Relay, octoprint: OctoPrintServer) -> MockConfigEntry:
+    """Return a config entry of the printer through Obico, not yet added."""
+    tunnel = await relay.obico.add_tunnel()
+    return MockConfigEntry(
+        domain=DOMAIN,
+        title="Kitchen",
+        unique_id=octoprint.uuid,
+        data={
+            "provider": "obico",
+            "url": tunnel.url,
+            "username": tunnel.user,
+            "password": tunnel.password,
+            "server_url": "https://app.obico.io",
+            "api_key": octoprint.api_key,
+            "instance_uuid": octoprint.uuid,
+        },
+    )
+
+
+@pytest.fixture
+async def loaded(hass: HomeAssistant, entry: MockConfigEntry) -> AsyncGenerator[MockConfigEntry]:
+    """Set the printer up."""
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    yield entry
+    await hass.config_entries.async_unload(entry.entry_id)

@@ -1,0 +1,806 @@
+"""The set-up as a user goes through it, in Home Assistant's dialogs and in the services' pages."""
+
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import ClientSession, DummyCookieJar
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+from yarl import URL
+
+from custom_components.octoprint_tunnel.const import DOMAIN
+from homeassistant.config_entries import SOURCE_RECONFIGURE, SOURCE_USER, ConfigEntryState, ConfigFlowResult
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType, InvalidData
+
+from .octoprint.server import OctoPrintServer
+from .relay.octoeverywhere import AppConnection
+from .relay.server import Relay
+
+BOTH_VERSIONS = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
+
+
+@pytest.fixture(autouse=True)
+async def _address(hass: HomeAssistant) -> None:
+    """Give Home Assistant an address that a browser could come back to."""
+    await hass.config.async_update(internal_url="http://127.0.0.1:8123")
+
+
+async def start(hass: HomeAssistant, *choices: str) -> ConfigFlowResult:
+    """Begin the set-up and choose from its menus."""
+    result = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
+    return await choose(hass, result, *choices)
+
+
+async def choose(hass: HomeAssistant, result: ConfigFlowResult, *choices: str) -> ConfigFlowResult:
+    """Choose from one menu after the other."""
+    for choice in choices:
+        assert result["type"] is FlowResultType.MENU, result
+        result = await step(hass, result, {"next_step_id": choice})
+    return result
+
+
+async def step(
+    hass: HomeAssistant, result: ConfigFlowResult, user_input: dict[str, Any] | None = None
+) -> ConfigFlowResult:
+    """Go on with what the user entered."""
+    return await hass.config_entries.flow.async_configure(result["flow_id"], user_input)
+
+
+async def visit(url: str) -> URL:
+    """Open a service's page as the user's browser, allow what it asks, and return where it sends the browser."""
+    async with ClientSession(cookie_jar=DummyCookieJar()) as browser:
+        answer = await browser.get(URL(url, encoded=True), allow_redirects=False)
+        return URL(answer.headers["Location"], encoded=True)
+
+
+async def through_page(
+    hass: HomeAssistant, result: ConfigFlowResult, hass_client_no_auth: ClientSessionGenerator
+) -> ConfigFlowResult:
+    """Go through an external step as a browser does, and go on with the flow."""
+    assert result["type"] is FlowResultType.EXTERNAL_STEP, result
+    back = await visit(result["url"])
+    client = await hass_client_no_auth()
+    page = await client.get(back.raw_path_qs)
+    assert page.status == HTTPStatus.OK, await page.text()
+    return await step(hass, result)
+
+
+def paste(relay: Relay, connection: AppConnection, *, with_api_key: bool = True) -> dict[str, str]:
+    """Return what a user pastes who has been through the portal by hand."""
+    return {"completion_url": relay.octoeverywhere.completion_url(connection, with_api_key=with_api_key)}
+
+
+def error_of(result: ConfigFlowResult) -> str:
+    """Return the one error that a form shows."""
+    assert result["type"] is FlowResultType.FORM, result
+    [error] = (result["errors"] or {}).values()
+    return error
+
+
+# OctoEverywhere
+
+
+@BOTH_VERSIONS
+async def test_portal_brings_everything(
+    hass: HomeAssistant, relay: Relay, octoprint: OctoPrintServer, hass_client_no_auth: ClientSessionGenerator
+) -> None:
+    """One visit to the portal sets the printer up, with at most six requests."""
+    result = await start(hass, "octoeverywhere", "octoeverywhere_portal")
+    query = URL(result["url"]).query
+    assert query["octoPrintApiKeyAppName"] == "Home Assistant"
+    assert query["returnUrl"].startswith("http://127.0.0.1:8123/api/octoprint_tunnel/authorize/")
+    assert query["appid"]
+    assert query["appLogoUrl"].startswith("https://")
+    assert "authType" not in query
+
+    result = await through_page(hass, result, hass_client_no_auth)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["title"] == "Kitchen"
+    entry = result["result"]
+    [connection] = relay.octoeverywhere.connections
+    assert entry.unique_id == octoprint.uuid
+    assert entry.data == {
+        "provider": "octoeverywhere",
+        "url": connection.url,
+        "username": connection.user,
+        "password": connection.password,
+        "app_token": connection.app_token,
+        "connection_id": connection.id,
+        "printer_name": "Kitchen",
+        "printer_url": "https://octoeverywhere.com/view/Kitchen",
+        "local_ip": "192.168.7.20",
+        "api_key": octoprint.api_key,
+        "instance_uuid": octoprint.uuid,
+    }
+    assert entry.state is ConfigEntryState.LOADED
+    assert len(relay.requests) - len(relay.seen("octoeverywhere_portal")) <= 6
+    # The dialog's own session is gone with it; the next refresh finds no leftovers.
+    assert not hass.config_entries.flow.async_progress()
+
+
+@pytest.mark.parametrize(("auth", "kept"), [("basic", "username"), ("bearer", "bearer_token"), ("both", "username")])
+async def test_portal_of_any_kind(hass: HomeAssistant, relay: Relay, auth: Any, kept: str) -> None:
+    """Both kinds of credentials work, Basic is preferred, and older portals' names are understood."""
+    relay.octoeverywhere.portal.auth = auth
+    relay.octoeverywhere.portal.old_keys = True
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert {"username", "bearer_token"} & set(result["data"]) == {kept}
+
+
+@BOTH_VERSIONS
+async def test_pasted_link_works_like_the_redirect(
+    hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer
+) -> None:
+    """A user whose browser cannot come back pastes the link."""
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    assert result["description_placeholders"] is not None
+    assert "returnUrl" not in result["description_placeholders"]["portal"]
+    link = paste(relay, connection)
+    result = await step(hass, result, {"completion_url": f"  {link['completion_url']}\n"})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["data"]["password"] == connection.password
+
+
+@pytest.mark.parametrize(
+    ("link", "error"),
+    [
+        ("hello", "invalid_link"),
+        ("https://[", "invalid_link"),
+        ("ftp://octoeverywhere.com/appportal/v1/complete?success=true", "invalid_link"),
+        ("http://octoeverywhere.com/appportal/v1/complete?success=true", "not_https"),
+        ("https://example.com/appportal/v1/complete?success=true", "foreign_host"),
+        ("https://octoeverywhere.com.example.com/complete?success=true", "foreign_host"),
+        ("https://octoeverywhere.com/appportal/v1/complete?success=false", "denied"),
+        ("https://octoeverywhere.com/appportal/v1/complete", "incomplete_link"),
+        ("https://octoeverywhere.com/appportal/v1/complete?success=true&id=1", "incomplete_link"),
+    ],
+)
+async def test_bad_link_is_explained_and_kept(hass: HomeAssistant, link: str, error: str) -> None:
+    """The form says what is wrong with the link and still shows it."""
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    result = await step(hass, result, {"completion_url": link})
+    assert error_of(result) == error
+    schema = result["data_schema"]
+    assert schema is not None
+    [field] = schema.schema
+    assert field.description == {"suggested_value": link}
+
+
+async def test_truncated_link_never_gets_through(hass: HomeAssistant, relay: Relay, connection: AppConnection) -> None:
+    """Wherever the link is cut off, the form comes back, and the whole link then works."""
+    relay.octoeverywhere.portal.auth = "basic"
+    link = paste(relay, connection)["completion_url"]
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    for length in range(len("https://octoeverywhere.com/"), len(link) - 1, 37):
+        result = await step(hass, result, {"completion_url": link[:length]})
+        assert error_of(result) in {"incomplete_link", "foreign_host", "credentials_rejected", "revoked"}, link[:length]
+    result = await step(hass, result, {"completion_url": link})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_declined_portal_ends_the_dialog(
+    hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator
+) -> None:
+    """What was declined in the portal is not set up."""
+    relay.octoeverywhere.portal.outcome = "denied"
+    result = await start(hass, "octoeverywhere", "octoeverywhere_portal")
+    result = await through_page(hass, result, hass_client_no_auth)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "denied")
+
+
+async def test_revoked_between_portal_and_home_assistant(
+    hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator
+) -> None:
+    """A connection that does not work although the portal just made it is not set up."""
+    relay.fail("octoeverywhere_tunnel", 604)
+    result = await start(hass, "octoeverywhere", "octoeverywhere_portal")
+    result = await through_page(hass, result, hass_client_no_auth)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "revoked")
+
+
+async def test_same_printer_again_takes_over_the_credentials(
+    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, octoprint: OctoPrintServer
+) -> None:
+    """A second set-up of a printer does not make a second device: the first uses the new connection."""
+    second = relay.octoeverywhere.add_connection()
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    result = await step(hass, result, paste(relay, second, with_api_key=False))
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
+    assert loaded.data["url"] == second.url
+    assert loaded.data["api_key"] == octoprint.api_key
+    assert loaded.state is ConfigEntryState.LOADED
+    assert len(hass.config_entries.async_entries(DOMAIN)) == 1
+    assert relay.seen("octoeverywhere_tunnel", host=second.host, path="/api/connection")
+
+
+async def test_no_address_to_come_back_to(hass: HomeAssistant) -> None:
+    """Where Home Assistant knows no address of its own, the link is pasted."""
+    result = await start(hass, "octoeverywhere")
+    await hass.config.async_update(internal_url=None)
+    hass.config.api = None
+    result = await choose(hass, result, "octoeverywhere_portal")
+    assert (result["type"], result["step_id"]) == (FlowResultType.FORM, "octoeverywhere_paste")
+
+
+# The callback
+
+
+async def test_callback_takes_each_state_once(
+    hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator
+) -> None:
+    """Unknown, used and orphaned states get 400 and change nothing; the page gives nothing away."""
+    result = await start(hass, "octoeverywhere", "octoeverywhere_portal")
+    back = await visit(result["url"])
+    client = await hass_client_no_auth()
+
+    assert (await client.get("/api/octoprint_tunnel/authorize/guess?success=true")).status == HTTPStatus.BAD_REQUEST
+    assert (await client.post(back.raw_path_qs)).status == HTTPStatus.METHOD_NOT_ALLOWED
+    page = await client.get(back.raw_path_qs)
+    assert page.status == HTTPStatus.OK
+    assert page.headers["Cache-Control"] == "no-store"
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    text = await page.text()
+    assert "history.replaceState" in text
+    [connection] = relay.octoeverywhere.connections
+    assert connection.password not in text
+    assert connection.app_token not in text
+    assert (await client.get(back.raw_path_qs)).status == HTTPStatus.BAD_REQUEST
+    result = await step(hass, result)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+async def test_callback_with_and_without_slash(
+    hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator, slash: str
+) -> None:
+    """Both forms of the address are served."""
+    result = await start(hass, "octoeverywhere", "octoeverywhere_portal")
+    back = await visit(result["url"])
+    client = await hass_client_no_auth()
+    page = await client.get(f"{back.raw_path}{slash}?{back.raw_query_string}")
+    assert page.status == HTTPStatus.OK
+    assert (await step(hass, result))["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_callback_of_a_closed_dialog(
+    hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator
+) -> None:
+    """A browser that comes back after the dialog was closed is told so."""
+    result = await start(hass, "octoeverywhere", "octoeverywhere_portal")
+    back = await visit(result["url"])
+    hass.config_entries.flow.async_abort(result["flow_id"])
+    client = await hass_client_no_auth()
+    assert (await client.get(back.raw_path_qs)).status == HTTPStatus.BAD_REQUEST
+
+
+async def test_callback_uses_the_address_of_the_browser(
+    hass: HomeAssistant, relay: Relay, hass_client: ClientSessionGenerator
+) -> None:
+    """The address in the browser's header is the one that the portal gets."""
+    from homeassistant.setup import async_setup_component
+
+    assert await async_setup_component(hass, "config", {})
+    await start(hass, "octoeverywhere", "octoeverywhere_portal")  # the view has to exist before the client does
+    client = await hass_client()
+    headers = {"HA-Frontend-Base": "https://home.example.com"}
+    answer = await client.post("/api/config/config_entries/flow", json={"handler": DOMAIN}, headers=headers)
+    address = f"/api/config/config_entries/flow/{(await answer.json())['flow_id']}"
+    await client.post(address, json={"next_step_id": "octoeverywhere"}, headers=headers)
+    answer = await client.post(address, json={"next_step_id": "octoeverywhere_portal"}, headers=headers)
+    query = URL((await answer.json())["url"]).query
+    assert query["returnUrl"].startswith("https://home.example.com/api/octoprint_tunnel/authorize/")
+
+
+# OctoPrint cannot be reached
+
+
+async def test_octoprint_off_loses_nothing(hass: HomeAssistant, relay: Relay, connection: AppConnection) -> None:
+    """The dialog waits for OctoPrint, and goes on from there."""
+    relay.fail("octoeverywhere_tunnel", 601)
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    result = await step(hass, result, paste(relay, connection))
+    assert result["step_id"] == "printer_offline"
+    assert error_of(result) == "octoprint_offline"
+    result = await step(hass, result, {})
+    assert error_of(result) == "octoprint_offline"
+    relay.heal()
+    relay.clear()
+    # The frontend asks for the dialog's current form now and then; that alone tries nothing.
+    assert error_of(await step(hass, result)) == "octoprint_offline"
+    assert not relay.requests
+    result = await step(hass, result, {})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["data"]["app_token"] == connection.app_token
+
+
+async def test_octoprint_goes_off_before_the_key_is_checked(
+    hass: HomeAssistant, relay: Relay, connection: AppConnection
+) -> None:
+    """The second half of the dialog waits as well."""
+    relay.drop("octoeverywhere_tunnel", path="/api/currentuser")
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    result = await step(hass, result, paste(relay, connection))
+    assert result["step_id"] == "printer_offline"
+    assert error_of(result) == "cannot_connect"
+    relay.heal()
+    result = await step(hass, result, {})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [(600, "service_error"), (605, "not_supporter"), (610, "plugin_outdated"), (699, "service_error")],
+)
+async def test_trouble_of_the_service_is_named(
+    hass: HomeAssistant, relay: Relay, connection: AppConnection, code: int, error: str
+) -> None:
+    """What the service says is what the dialog says, and nothing is lost by it."""
+    relay.fail("octoeverywhere_tunnel", code, times=1)
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    result = await step(hass, result, paste(relay, connection))
+    assert (result["step_id"], error_of(result)) == ("printer_offline", error)
+    assert result["description_placeholders"] == {"code": str(code), "detail": "-"}
+    assert (await step(hass, result, {}))["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_printer_without_an_identity_of_its_own(
+    hass: HomeAssistant, relay: Relay, connection: AppConnection
+) -> None:
+    """With OctoPrint's Discovery plugin off, the App Connection's id stands for the printer."""
+    relay.fail("octoeverywhere_tunnel", 404, path="/plugin/discovery/")
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    result = await step(hass, result, paste(relay, connection))
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["result"].unique_id == connection.id
+    assert "instance_uuid" not in result["data"]
+
+
+# The API key
+
+
+async def at_the_api_key(hass: HomeAssistant, relay: Relay, connection: AppConnection) -> ConfigFlowResult:
+    """Go on to where the API key is asked for."""
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    result = await step(hass, result, paste(relay, connection, with_api_key=False))
+    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "api_key")
+    return result
+
+
+async def test_key_of_the_portal_that_does_not_work(
+    hass: HomeAssistant, relay: Relay, connection: AppConnection
+) -> None:
+    """A key that OctoPrint does not accept is asked for anew."""
+    connection.printer.api_key = "made-by-the-portal"
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    result = await step(hass, result, paste(relay, connection))
+    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "api_key")
+
+
+@BOTH_VERSIONS
+async def test_typed_key(
+    hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer
+) -> None:
+    """Wrong keys are explained one by one, and the right one ends the dialog."""
+    result = await choose(hass, await at_the_api_key(hass, relay, connection), "enter_key")
+    for key, error in (
+        ("   ", "api_key_rejected"),
+        ("two words", "api_key_rejected"),
+        ("schlüssel", "api_key_rejected"),
+        ("0123456789ABCDEF", "api_key_rejected"),
+        (octoprint.limited_api_key, "permission_missing"),
+    ):
+        result = await step(hass, result, {"api_key": key})
+        assert (result["step_id"], error_of(result)) == ("enter_key", error), key
+    assert result["description_placeholders"] is not None
+    assert result["description_placeholders"]["detail"] == "CONNECTION"
+    result = await step(hass, result, {"api_key": f" {octoprint.api_key} "})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["data"]["api_key"] == octoprint.api_key
+
+
+async def test_tunnel_fails_while_the_key_is_typed(
+    hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer
+) -> None:
+    """The typed key is kept while the tunnel is away."""
+    result = await choose(hass, await at_the_api_key(hass, relay, connection), "enter_key")
+    relay.fail("octoeverywhere_tunnel", 602, times=1)
+    result = await step(hass, result, {"api_key": octoprint.api_key})
+    assert error_of(result) == "timed_out"
+    schema = result["data_schema"]
+    assert schema is not None
+    [field] = schema.schema
+    assert field.description == {"suggested_value": octoprint.api_key}
+    assert (await step(hass, result, {"api_key": octoprint.api_key}))["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_api_key_field_cannot_be_left_out(hass: HomeAssistant, relay: Relay, connection: AppConnection) -> None:
+    """An empty form is Home Assistant's own business."""
+    result = await choose(hass, await at_the_api_key(hass, relay, connection), "enter_key")
+    with pytest.raises(InvalidData):
+        await step(hass, result, {})
+
+
+@BOTH_VERSIONS
+@pytest.mark.parametrize("allow", [True, False])
+async def test_requested_key(
+    hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer, allow: bool
+) -> None:
+    """OctoPrint's user allows the request, or denies it and is asked again how to go on."""
+    result = await choose(hass, await at_the_api_key(hass, relay, connection), "request_key")
+    assert result["type"] is FlowResultType.SHOW_PROGRESS
+    assert result["description_placeholders"] == {"octoprint": "https://octoeverywhere.com/view/Kitchen"}
+    assert (await step(hass, result))["type"] is FlowResultType.SHOW_PROGRESS
+    app = await hass.async_add_executor_job(octoprint.decide_key_request, allow)
+    assert app == "Home Assistant"
+    await hass.async_block_till_done()
+    result = await step(hass, result)
+    if allow:
+        assert result["type"] is FlowResultType.CREATE_ENTRY
+        assert result["data"]["api_key"] not in ("", octoprint.api_key)
+    else:
+        assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "api_key")
+        result = await choose(hass, result, "enter_key")
+        result = await step(hass, result, {"api_key": octoprint.api_key})
+        assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_key_workflow_switched_off(
+    hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer
+) -> None:
+    """Without the plugin the key is typed."""
+    relay.fail("octoeverywhere_tunnel", 404, path="/plugin/appkeys/probe")
+    result = await choose(hass, await at_the_api_key(hass, relay, connection), "request_key")
+    assert (result["step_id"], error_of(result)) == ("enter_key", "key_workflow_missing")
+    assert (await step(hass, result, {"api_key": octoprint.api_key}))["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_tunnel_fails_before_the_request(hass: HomeAssistant, relay: Relay, connection: AppConnection) -> None:
+    """The request is made once OctoPrint can be reached."""
+    result = await at_the_api_key(hass, relay, connection)
+    relay.fail("octoeverywhere_tunnel", 601, times=1)
+    result = await choose(hass, result, "request_key")
+    assert (result["step_id"], error_of(result)) == ("printer_offline", "octoprint_offline")
+    result = await step(hass, result, {})
+    assert result["type"] is FlowResultType.SHOW_PROGRESS
+    hass.config_entries.flow.async_abort(result["flow_id"])
+
+
+async def test_tunnel_fails_during_the_request(hass: HomeAssistant, relay: Relay, connection: AppConnection) -> None:
+    """A request that was lost on the way is made anew."""
+    result = await at_the_api_key(hass, relay, connection)
+    relay.fail("octoeverywhere_tunnel", 602, path="/plugin/appkeys/request/")
+    result = await choose(hass, result, "request_key")
+    await hass.async_block_till_done()
+    result = await step(hass, result)
+    assert (result["step_id"], error_of(result)) == ("printer_offline", "timed_out")
+    relay.heal()
+    result = await step(hass, result, {})
+    assert result["type"] is FlowResultType.SHOW_PROGRESS
+    hass.config_entries.flow.async_abort(result["flow_id"])
+
+
+async def test_requested_key_of_a_user_who_may_not(
+    hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer
+) -> None:
+    """A key that was allowed by somebody without the permissions is explained."""
+    result = await at_the_api_key(hass, relay, connection)
+    relay.fail(
+        "octoeverywhere_tunnel",
+        200,
+        '{"name": "guest", "permissions": ["STATUS"]}',
+        content_type="application/json",
+        path="/api/currentuser",
+        times=1,
+    )
+    result = await choose(hass, result, "request_key")
+    await hass.async_add_executor_job(octoprint.decide_key_request, True)
+    await hass.async_block_till_done()
+    result = await step(hass, result)
+    assert (result["step_id"], error_of(result)) == ("enter_key", "permission_missing")
+
+
+# Obico
+
+
+@BOTH_VERSIONS
+@pytest.mark.parametrize("slash", [False, True])
+async def test_obico_by_authorise_page(
+    hass: HomeAssistant,
+    relay: Relay,
+    octoprint: OctoPrintServer,
+    hass_client_no_auth: ClientSessionGenerator,
+    slash: bool,
+) -> None:
+    """One visit to Obico's page, then the API key; both forms of its redirect are understood."""
+    relay.obico.slash_redirect = slash
+    result = await start(hass, "obico")
+    assert result["step_id"] == "obico"
+    result = await step(hass, result, {"server_url": "https://app.obico.io"})
+    result = await choose(hass, result, "obico_authorize")
+    query = URL(result["url"]).query
+    assert query["app"] == "Home Assistant"
+    assert not URL(query["success_redirect_url"]).query_string
+
+    result = await through_page(hass, result, hass_client_no_auth)
+    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "api_key")
+    result = await choose(hass, result, "enter_key")
+    result = await step(hass, result, {"api_key": octoprint.api_key})
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["data"]["provider"] == "obico"
+    assert result["data"]["server_url"] == "https://app.obico.io"
+    assert result["result"].unique_id == octoprint.uuid
+    assert result["result"].state is ConfigEntryState.LOADED
+
+
+@pytest.mark.parametrize(
+    ("server", "error"),
+    [
+        ("", "invalid_url"),
+        ("http://app.obico.io", "not_https"),
+        ("ftp://x", "invalid_url"),
+        ("https://[", "invalid_url"),
+    ],
+)
+async def test_bad_obico_server(hass: HomeAssistant, server: str, error: str) -> None:
+    """The form says what is wrong with the address."""
+    result = await step(hass, await start(hass, "obico"), {"server_url": server})
+    assert (result["step_id"], error_of(result)) == ("obico", error)
+
+
+async def test_obico_on_a_server_of_ones_own(hass: HomeAssistant, relay: Relay, octoprint: OctoPrintServer) -> None:
+    """A self-hosted server may be http, and its endpoint may carry a port."""
+    tunnel = await relay.obico.add_tunnel(self_hosted=True)
+    result = await step(hass, await start(hass, "obico"), {"server_url": relay.obico.self_hosted_url})
+    result = await choose(hass, result, "obico_paste")
+    result = await step(hass, result, {"tunnel_endpoint": tunnel.endpoint})
+    result = await choose(hass, result, "enter_key")
+    result = await step(hass, result, {"api_key": octoprint.api_key})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert URL(result["data"]["url"]).scheme == "http"
+    assert URL(result["data"]["url"]).port not in (None, 80)
+
+
+async def test_obico_page_that_brings_no_endpoint(
+    hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator
+) -> None:
+    """What is no endpoint is not set up."""
+    result = await step(hass, await start(hass, "obico"), {"server_url": "https://app.obico.io"})
+    result = await choose(hass, result, "obico_authorize")
+    client = await hass_client_no_auth()
+    await client.get(URL(URL(result["url"]).query["success_redirect_url"]).path + "?tunnel_endpoint=nothing")
+    result = await step(hass, result)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "invalid_endpoint")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "error"),
+    [
+        ("https://", "invalid_endpoint"),
+        ("https://[", "invalid_endpoint"),
+        ("https://host.tunnels.app.obico.io", "invalid_endpoint"),
+        ("https://user@host.tunnels.app.obico.io", "invalid_endpoint"),
+        ("http://user:password@host.tunnels.app.obico.io", "not_https"),
+        ("https://user:password@example.com", "foreign_host"),
+        ("https://0:0@0.tunnels.app.obico.io", "credentials_rejected"),
+    ],
+)
+async def test_bad_endpoint_is_explained_and_kept(hass: HomeAssistant, relay: Relay, endpoint: str, error: str) -> None:
+    """The form says what is wrong with the endpoint, and the right one then works."""
+    result = await step(hass, await start(hass, "obico"), {"server_url": "app.obico.io"})
+    result = await choose(hass, result, "obico_paste")
+    result = await step(hass, result, {"tunnel_endpoint": endpoint})
+    assert (result["step_id"], error_of(result)) == ("obico_paste", error)
+    # The address of the page that follows carries the endpoint as well.
+    tunnel = await relay.obico.add_tunnel()
+    link = f"https://app.obico.io/tunnels/succeeded/?tunnel_endpoint={tunnel.endpoint}"
+    result = await step(hass, result, {"tunnel_endpoint": link})
+    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "api_key")
+
+
+# Sign in again
+
+
+async def reauth(hass: HomeAssistant, entry: MockConfigEntry) -> ConfigFlowResult:
+    """Begin the reauthentication of a printer."""
+    result = await entry.start_reauth_flow(hass)
+    assert (result["type"], result["step_id"]) == (FlowResultType.FORM, "reauth_confirm")
+    assert result["description_placeholders"] is not None
+    assert result["description_placeholders"]["printer"] == entry.title
+    return result
+
+
+@pytest.mark.parametrize("through", ["portal", "paste"])
+async def test_reauth_with_a_new_app_connection(
+    hass: HomeAssistant,
+    relay: Relay,
+    loaded: MockConfigEntry,
+    connection: AppConnection,
+    hass_client_no_auth: ClientSessionGenerator,
+    through: str,
+) -> None:
+    """A revoked App Connection is replaced; the API key, options and entities stay."""
+    hass.config_entries.async_update_entry(loaded, options={"poll_interval": 90})
+    connection.revoked = True
+    result = await step(hass, await reauth(hass, loaded), {})
+    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "octoeverywhere")
+    if through == "portal":
+        result = await choose(hass, result, "octoeverywhere_portal")
+        result = await through_page(hass, result, hass_client_no_auth)
+    else:
+        result = await choose(hass, result, "octoeverywhere_paste")
+        new = relay.octoeverywhere.add_connection()
+        result = await step(hass, result, paste(relay, new, with_api_key=False))
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
+    assert loaded.data["url"] == relay.octoeverywhere.connections[-1].url
+    assert loaded.options == {"poll_interval": 90}
+    assert loaded.state is ConfigEntryState.LOADED
+
+
+async def test_reauth_refuses_another_printer(
+    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, connection: AppConnection
+) -> None:
+    """A connection to another printer changes nothing."""
+    before = dict(loaded.data)
+    connection.revoked = True
+    result = await step(hass, await reauth(hass, loaded), {})
+    result = await choose(hass, result, "octoeverywhere_paste")
+    other = "<root><UDN>uuid:00000000-0000-4000-8000-000000000000</UDN></root>"
+    relay.fail("octoeverywhere_tunnel", 200, other, content_type="text/xml", path="/plugin/discovery/")
+    result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "wrong_printer")
+    assert loaded.data == before
+
+
+async def test_reauth_refuses_a_printer_without_identity(
+    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, connection: AppConnection
+) -> None:
+    """What cannot show that it is the same printer is not taken for it."""
+    connection.revoked = True
+    result = await step(hass, await reauth(hass, loaded), {})
+    result = await choose(hass, result, "octoeverywhere_paste")
+    relay.fail("octoeverywhere_tunnel", 404, path="/plugin/discovery/")
+    result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "wrong_printer")
+
+
+async def test_reauth_of_a_printer_that_never_had_an_identity(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, connection: AppConnection, octoprint: OctoPrintServer
+) -> None:
+    """A printer that was set up without an identity gets the one it shows now."""
+    data = {name: value for name, value in entry.data.items() if name != "instance_uuid"}
+    without = MockConfigEntry(domain=DOMAIN, title="Kitchen", unique_id=connection.id, data=data)
+    without.add_to_hass(hass)
+    connection.revoked = True
+    result = await step(hass, await reauth(hass, without), {})
+    result = await choose(hass, result, "octoeverywhere_paste")
+    result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
+    assert without.data["instance_uuid"] == octoprint.uuid
+    assert without.unique_id == connection.id
+    await hass.async_block_till_done(wait_background_tasks=True)
+    await hass.config_entries.async_unload(without.entry_id)
+
+
+async def test_reauth_for_the_key_alone(
+    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, octoprint: OctoPrintServer
+) -> None:
+    """A key that OctoPrint no longer accepts is replaced, and the tunnel is left alone."""
+    hass.config_entries.async_update_entry(loaded, data={**loaded.data, "api_key": "removed-in-octoprint"})
+    url = loaded.data["url"]
+    result = await step(hass, await reauth(hass, loaded), {})
+    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "api_key")
+    result = await choose(hass, result, "enter_key")
+    result = await step(hass, result, {"api_key": octoprint.api_key})
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
+    assert loaded.data["api_key"] == octoprint.api_key
+    assert loaded.data["url"] == url
+
+
+async def test_reauth_waits_for_octoprint(
+    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, connection: AppConnection
+) -> None:
+    """What is refused can only be found out while OctoPrint answers."""
+    relay.fail("octoeverywhere_tunnel", 601)
+    result = await step(hass, await reauth(hass, loaded), {})
+    assert (result["step_id"], error_of(result)) == ("printer_offline", "octoprint_offline")
+    relay.heal()
+    result = await step(hass, result, {})
+    await hass.async_block_till_done(wait_background_tasks=True)
+    # By now everything is accepted again.
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
+
+
+async def test_reauth_of_an_obico_tunnel(hass: HomeAssistant, relay: Relay, obico_entry: MockConfigEntry) -> None:
+    """A revoked tunnel is replaced on the same server."""
+    obico_entry.add_to_hass(hass)
+    relay.obico.tunnels[0].revoked = True
+    result = await step(hass, await reauth(hass, obico_entry), {})
+    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "obico_method")
+    result = await choose(hass, result, "obico_paste")
+    new = await relay.obico.add_tunnel()
+    result = await step(hass, result, {"tunnel_endpoint": new.endpoint})
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
+    assert obico_entry.data["password"] == new.password
+    await hass.config_entries.async_unload(obico_entry.entry_id)
+
+
+# Reconfigure
+
+
+async def reconfigure(hass: HomeAssistant, entry: MockConfigEntry, *choices: str) -> ConfigFlowResult:
+    """Begin the reconfiguration of a printer."""
+    result = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_RECONFIGURE, "entry_id": entry.entry_id}
+    )
+    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "reconfigure")
+    return await choose(hass, result, *choices)
+
+
+async def test_change_to_obico_and_back(
+    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, octoprint: OctoPrintServer
+) -> None:
+    """The printer changes its service, and the entities that both have stay the same."""
+    from homeassistant.helpers import entity_registry as er
+
+    registry = er.async_get(hass)
+    before = {item.unique_id: item.entity_id for item in er.async_entries_for_config_entry(registry, loaded.entry_id)}
+
+    result = await reconfigure(hass, loaded, "obico")
+    result = await step(hass, result, {"server_url": "https://app.obico.io"})
+    result = await choose(hass, result, "obico_paste")
+    result = await step(hass, result, {"tunnel_endpoint": (await relay.obico.add_tunnel()).endpoint})
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
+    assert loaded.data["provider"] == "obico"
+    assert "app_token" not in loaded.data
+    assert hass.states.get("sensor.kitchen_tunnel_usage") is not None
+    state = hass.states.get(before[f"{octoprint.uuid}_printer_state"])
+    assert state is not None
+    assert state.state == "offline"
+
+    result = await reconfigure(hass, loaded, "octoeverywhere", "octoeverywhere_paste")
+    result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
+    after = {item.unique_id: item.entity_id for item in er.async_entries_for_config_entry(registry, loaded.entry_id)}
+    assert before.items() <= after.items()
+
+
+async def test_renew_the_key_alone(
+    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, octoprint: OctoPrintServer
+) -> None:
+    """The API key is replaced at the user's wish."""
+    hass.config_entries.async_update_entry(loaded, data={**loaded.data, "api_key": "old"})
+    result = await reconfigure(hass, loaded, "api_key", "enter_key")
+    result = await step(hass, result, {"api_key": octoprint.api_key})
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
+    assert loaded.data["api_key"] == octoprint.api_key
+    assert loaded.data["instance_uuid"] == octoprint.uuid
+
+
+# Options
+
+
+async def test_poll_interval(hass: HomeAssistant, loaded: MockConfigEntry) -> None:
+    """The poll interval takes effect at once, and stays within its bounds."""
+    result = await hass.config_entries.options.async_init(loaded.entry_id)
+    for wrong in (29, 3601):
+        with pytest.raises(InvalidData):
+            await hass.config_entries.options.async_configure(result["flow_id"], {"poll_interval": wrong})
+    done = await hass.config_entries.options.async_configure(result["flow_id"], {"poll_interval": 120})
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert done["type"] is FlowResultType.CREATE_ENTRY
+    assert loaded.options == {"poll_interval": 120}
+    assert loaded.runtime_data.tunnel.update_interval.total_seconds() == 120
