@@ -9,6 +9,7 @@ from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.core import HomeAssistant
 
 from .octoprint.server import OctoPrintServer
+from .relay.certificates import authority
 from .relay.network import reach_services
 from .relay.octoeverywhere import AppConnection
 from .relay.printer import Printer
@@ -20,6 +21,12 @@ pytest_plugins = ["pytest_homeassistant_custom_component"]
 @pytest.fixture(autouse=True)
 def _custom_integrations(enable_custom_integrations: None) -> None:
     """Let Home Assistant find the integration."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _certificates() -> None:
+    """Make the relay's certificates before any test stops the clock."""
+    authority()
 
 
 @pytest.fixture(scope="session")

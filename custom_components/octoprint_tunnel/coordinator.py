@@ -116,9 +116,8 @@ class RemedyCoordinator[DataT](DataUpdateCoordinator[DataT]):
 
     @callback
     def _async_refresh_soon(self) -> None:
-        self.config_entry.async_create_background_task(
-            self.hass, self.async_request_refresh(), name=f"{self.name} refresh"
-        )
+        # Not a requested refresh: that is dropped while another is under way, which began with what was known before.
+        self.config_entry.async_create_background_task(self.hass, self.async_refresh(), name=f"{self.name} refresh")
 
     def _failure(self, error: OctoPrintTunnelError) -> ConfigEntryAuthFailed | UpdateFailed:
         if error.remedy in (Remedy.REAUTHORISE, Remedy.NEW_API_KEY):
@@ -191,7 +190,8 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
             return True
         if self.error is None and self.data.online is not None:
             return self.data.online
-        return True if self._used and self._route_error is None else None
+        arrived = self._used and self._route_error is None
+        return True if arrived and self.blocked_by is None else None
 
     @property
     def blocked_by(self) -> OctoPrintTunnelError | None:

@@ -1,0 +1,56 @@
+"""Look at Home Assistant as its user does: entities by their keys, time that passes, the log."""
+
+from datetime import timedelta
+
+from freezegun.api import FrozenDateTimeFactory
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
+
+from custom_components.octoprint_tunnel.const import DOMAIN
+from homeassistant.core import HomeAssistant, State
+from homeassistant.helpers import entity_registry as er
+
+
+def entities(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, str]:
+    """Return the entity id of each key."""
+    registry = er.async_get(hass)
+    return {
+        item.unique_id.removeprefix(f"{entry.unique_id}_"): item.entity_id
+        for item in er.async_entries_for_config_entry(registry, entry.entry_id)
+    }
+
+
+def state(hass: HomeAssistant, entry: MockConfigEntry, key: str) -> State:
+    """Return the state of the entity with this key."""
+    found = hass.states.get(entities(hass, entry)[key])
+    assert found is not None, key
+    return found
+
+
+def states(hass: HomeAssistant, entry: MockConfigEntry, *keys: str) -> tuple[str, ...]:
+    """Return the state texts of several entities."""
+    return tuple(state(hass, entry, key).state for key in keys)
+
+
+async def press(hass: HomeAssistant, entry: MockConfigEntry, key: str) -> None:
+    """Press a button."""
+    await hass.services.async_call("button", "press", {"entity_id": entities(hass, entry)[key]}, blocking=True)
+
+
+async def settle(hass: HomeAssistant) -> None:
+    """Wait until everything that has begun is done."""
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def wait(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: float) -> None:
+    """Let time pass, and what becomes due with it be done."""
+    freezer.tick(timedelta(seconds=seconds))
+    async_fire_time_changed(hass)
+    await settle(hass)
+
+
+def log_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what the integration told whoever reads the log: everything but debug, and no traceback."""
+    records = [record for record in caplog.records if DOMAIN in record.name and record.levelname != "DEBUG"]
+    assert not [record for record in records if record.exc_info]
+    return [record.getMessage() for record in records]

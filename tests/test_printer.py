@@ -1,0 +1,264 @@
+"""A printer in Home Assistant, from set-up to removal, through each tunnel and with each version of OctoPrint."""
+
+import time
+
+from freezegun.api import FrozenDateTimeFactory
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.octoprint_tunnel.const import DOMAIN
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+
+from .home import entities, press, settle, state, states, wait
+from .octoprint.server import OctoPrintServer
+from .relay.octoeverywhere import AppConnection
+from .relay.server import Relay
+
+BOTH_VERSIONS = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
+BOTH_TUNNELS = pytest.mark.parametrize("provider", ["octoeverywhere", "obico"])
+
+OF_ANY_PRINTER = {
+    "octoprint_online",
+    "tunnel_status",
+    "active_route",
+    "printer_connected",
+    "printer_state",
+    "port",
+    "baudrate",
+    "printer_profile",
+    "connect",
+    "disconnect",
+    "repair",
+}
+OF_OCTOEVERYWHERE = {
+    "last_connected",
+    "last_disconnected",
+    "max_download_size",
+    "max_upload_size",
+    "max_webcam_stream",
+}
+OF_OBICO = {"tunnel_usage", "tunnel_usage_cap", "tunnel_usage_reset"}
+
+
+@pytest.fixture
+def provider() -> str:
+    """Return the service to go through; parametrize it to go through others."""
+    return "octoeverywhere"
+
+
+@pytest.fixture
+async def set_up(
+    hass: HomeAssistant, provider: str, entry: MockConfigEntry, obico_entry: MockConfigEntry
+) -> MockConfigEntry:
+    """Set the printer up through the service."""
+    chosen = entry if provider == "octoeverywhere" else obico_entry
+    chosen.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(chosen.entry_id)
+    await settle(hass)
+    return chosen
+
+
+async def until(hass: HomeAssistant, freezer: FrozenDateTimeFactory, entry: MockConfigEntry, expected: str) -> None:
+    """Let the follow-ups of a command be done until the printer's state is the expected one."""
+    for _ in range(600):
+        if state(hass, entry, "printer_state").state == expected:
+            return
+        await hass.async_add_executor_job(time.sleep, 0.1)  # OctoPrint's clock is not the frozen one
+        await wait(hass, freezer, 20)
+    pytest.fail(f"The printer did not become {expected}: {state(hass, entry, 'printer_state').state}")
+
+
+@BOTH_VERSIONS
+@BOTH_TUNNELS
+async def test_connect_and_disconnect(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    octoprint: OctoPrintServer,
+    octoprint_version: str,
+    provider: str,
+    set_up: MockConfigEntry,
+) -> None:
+    """The whole job: every entity is there, and the buttons do in the printer what they say."""
+    expected = OF_ANY_PRINTER | (OF_OCTOEVERYWHERE if provider == "octoeverywhere" else OF_OBICO)
+    if octoprint_version == "2.0":
+        expected |= {"connector"}
+    assert set(entities(hass, set_up)) == expected
+    assert states(hass, set_up, "octoprint_online", "tunnel_status", "active_route") == ("on", "ok", "tunnel")
+    assert states(hass, set_up, "printer_connected", "printer_state", "port") == ("off", "offline", "unknown")
+
+    await press(hass, set_up, "connect")
+    await until(hass, freezer, set_up, "operational")
+    assert states(hass, set_up, "printer_connected", "port", "printer_profile") == ("on", "VIRTUAL", "Default")
+    assert int(state(hass, set_up, "baudrate").state) > 0
+    if octoprint_version == "2.0":
+        assert state(hass, set_up, "connector").state == "serial"
+    status, body = octoprint.request("GET", "/api/connection")
+    assert status == 200
+    assert b"Operational" in body
+
+    relay.clear()
+    await press(hass, set_up, "repair")
+    [command] = relay.seen("tunnel", method="POST", path="/api/connection")
+    assert command.json() == {"command": "repair" if octoprint_version == "2.0" else "fake_ack"}
+    assert command.status == 204
+
+    await press(hass, set_up, "disconnect")
+    await until(hass, freezer, set_up, "offline")
+    assert state(hass, set_up, "printer_connected").state == "off"
+    if provider == "obico":
+        assert not relay.obico.violations
+
+
+async def test_values_of_octoeverywhere(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, set_up: MockConfigEntry, connection: AppConnection
+) -> None:
+    """What the Info API says is what the entities show; what it does not say is unknown."""
+    assert state(hass, set_up, "last_connected").state == "2026-11-20T09:51:17+00:00"
+    assert state(hass, set_up, "last_disconnected").state == "unknown"
+    assert state(hass, set_up, "max_download_size").state == "104.8576"
+    assert state(hass, set_up, "max_webcam_stream").state == "600"
+
+    connection.info = {"PrinterLimits": None, "LastConnectionTimeUtc": "soon", "PrinterName": 7}
+    await wait(hass, freezer, 61)
+    for key in OF_OCTOEVERYWHERE:
+        assert state(hass, set_up, key).state == "unknown", key
+    assert states(hass, set_up, "tunnel_status", "octoprint_online") == ("ok", "on")
+
+
+@pytest.mark.parametrize("provider", ["obico"])
+async def test_values_of_obico(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, set_up: MockConfigEntry
+) -> None:
+    """Usage, cap and reset; an unlimited cap is unknown and says so."""
+    freezer.move_to("2026-12-31T23:00:00+00:00")
+    relay.obico.used_bytes = 1_500_000
+    await wait(hass, freezer, 61)
+    assert float(state(hass, set_up, "tunnel_usage").state) == pytest.approx(1.5, abs=0.1)
+    assert state(hass, set_up, "tunnel_usage_cap").state == "314.5728"
+    assert state(hass, set_up, "tunnel_usage_cap").attributes["unlimited"] is False
+    assert state(hass, set_up, "tunnel_usage_reset").state == "2027-01-01T00:00:00+00:00"
+
+    relay.obico.monthly_cap = -1
+    await wait(hass, freezer, 61)
+    assert state(hass, set_up, "tunnel_usage_cap").state == "unknown"
+    assert state(hass, set_up, "tunnel_usage_cap").attributes["unlimited"] is True
+
+
+@BOTH_TUNNELS
+async def test_device(hass: HomeAssistant, set_up: MockConfigEntry, provider: str) -> None:
+    """One printer is one device, named as the service has it."""
+    [device] = dr.async_entries_for_config_entry(dr.async_get(hass), set_up.entry_id)
+    assert device.identifiers == {(DOMAIN, set_up.unique_id)}
+    assert (device.name, device.manufacturer) == ("Kitchen", "OctoPrint")
+    assert device.sw_version == "2.0.0rc7"
+    page = "https://octoeverywhere.com/view/Kitchen" if provider == "octoeverywhere" else "https://app.obico.io"
+    assert device.configuration_url == page
+
+
+async def test_renamed_in_the_service(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, set_up: MockConfigEntry, connection: AppConnection
+) -> None:
+    """The device takes over a new name; entity ids stay."""
+    before = entities(hass, set_up)
+    connection.info = {"PrinterName": "Cellar"}
+    await wait(hass, freezer, 61)
+    [device] = dr.async_entries_for_config_entry(dr.async_get(hass), set_up.entry_id)
+    assert device.name == "Cellar"
+    assert entities(hass, set_up) == before
+
+
+# What it costs
+
+
+@BOTH_TUNNELS
+async def test_requests_of_a_refresh(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, set_up: MockConfigEntry
+) -> None:
+    """Two requests a minute while OctoPrint is there, and one while the service says that it is not."""
+    for _ in range(3):
+        relay.clear()
+        await wait(hass, freezer, 61)
+        assert len(relay.requests) == 2, [request.path for request in relay.requests]
+        assert len(relay.seen("tunnel")) == 1
+
+
+async def test_requests_while_octoprint_is_off(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, set_up: MockConfigEntry
+) -> None:
+    """What the service knows is not asked of the tunnel."""
+    relay.printer.online = False
+    relay.clear()
+    await wait(hass, freezer, 61)
+    for _ in range(3):
+        relay.clear()
+        await wait(hass, freezer, 61)
+        assert [request.service for request in relay.requests] == ["octoeverywhere_api"]
+    assert states(hass, set_up, "octoprint_online", "tunnel_status", "active_route") == ("off", "offline", "none")
+    assert state(hass, set_up, "printer_state").state == "unavailable"
+    relay.printer.online = None
+    await wait(hass, freezer, 61)
+    assert states(hass, set_up, "octoprint_online", "printer_state") == ("on", "offline")
+
+
+async def test_follow_ups_end(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, set_up: MockConfigEntry
+) -> None:
+    """After a command the state is read soon and often, and at the usual interval once it has settled."""
+    await press(hass, set_up, "connect")
+    relay.clear()
+    await wait(hass, freezer, 3)
+    assert relay.seen("tunnel", method="GET", path="/api/connection")
+    await until(hass, freezer, set_up, "operational")
+    await wait(hass, freezer, 61)
+    relay.clear()
+    await wait(hass, freezer, 30)
+    assert not relay.seen("tunnel")
+
+
+# Comings and goings
+
+
+async def test_octoprint_off_at_start(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, entry: MockConfigEntry
+) -> None:
+    """Set-up succeeds while OctoPrint is off, and what only it knows comes later."""
+    relay.printer.online = False
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    assert entry.state is ConfigEntryState.LOADED
+    assert "connector" not in entities(hass, entry)
+    assert state(hass, entry, "connect").state == "unavailable"
+    relay.printer.online = None
+    await wait(hass, freezer, 61)
+    assert state(hass, entry, "connector").state == "unknown"
+    assert state(hass, entry, "connect").state == "unknown"
+    [device] = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    assert device.sw_version == "2.0.0rc7"
+
+
+@BOTH_TUNNELS
+async def test_unload_and_reload_leave_nothing_behind(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, set_up: MockConfigEntry
+) -> None:
+    """Unloaded means silent; reloaded means as before."""
+    before = entities(hass, set_up)
+    assert await hass.config_entries.async_unload(set_up.entry_id)
+    relay.clear()
+    await wait(hass, freezer, 3600)
+    assert not relay.requests
+    assert await hass.config_entries.async_setup(set_up.entry_id)
+    await settle(hass)
+    assert entities(hass, set_up) == before
+    assert states(hass, set_up, "tunnel_status", "printer_state") == ("ok", "offline")
+
+
+async def test_removal(hass: HomeAssistant, set_up: MockConfigEntry) -> None:
+    """A removed printer leaves no device and no entities."""
+    await hass.config_entries.async_remove(set_up.entry_id)
+    await settle(hass)
+    assert not hass.states.async_entity_ids()
+    assert not dr.async_get(hass).devices

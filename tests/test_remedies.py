@@ -1,0 +1,424 @@
+"""Every code of the services and of OctoPrint leads to its remedy, and back when it stops."""
+
+from dataclasses import dataclass
+
+from freezegun.api import FrozenDateTimeFactory
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.octoprint_tunnel.const import DOMAIN
+from homeassistant.config_entries import SOURCE_REAUTH
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import issue_registry as ir
+
+from .home import log_lines, press, settle, state, states, wait
+from .octoprint.server import OctoPrintServer
+from .relay.octoeverywhere import AppConnection
+from .relay.server import Relay
+
+HALF_AN_HOUR = 1800
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One code where it can be met, and what the user sees of it."""
+
+    where: str
+    code: int
+    status: str
+    online: str
+    text: str
+
+    def __str__(self) -> str:
+        """Name the test."""
+        return f"{self.where}-{self.code}"
+
+
+@pytest.fixture
+async def met(hass: HomeAssistant, case: Case, entry: MockConfigEntry, obico_entry: MockConfigEntry) -> MockConfigEntry:
+    """Set the printer up through the service that the case is about."""
+    chosen = entry if case.where.startswith("octoeverywhere") else obico_entry
+    chosen.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(chosen.entry_id)
+    await settle(hass)
+    assert states(hass, chosen, "tunnel_status", "printer_state") == ("ok", "offline")
+    return chosen
+
+
+def reauth_flows(hass: HomeAssistant) -> list[str]:
+    """Return the printers that wait for a new sign-in."""
+    flows = hass.config_entries.flow.async_progress()
+    return [
+        flow["context"]["title_placeholders"]["name"] for flow in flows if flow["context"]["source"] == SOURCE_REAUTH
+    ]
+
+
+def issues(hass: HomeAssistant) -> dict[str, ir.IssueEntry]:
+    """Return the repair issues by their kind."""
+    found = ir.async_get(hass).issues.values()
+    return {str(issue.translation_key): issue for issue in found if issue.domain == DOMAIN}
+
+
+async def delay_of_next(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, where: str, limit: int
+) -> int:
+    """Let time pass until the next request arrives, and return how many seconds that took."""
+    relay.clear()
+    step = max(1, limit // 30)
+    for passed in range(step, 2 * limit, step):
+        await wait(hass, freezer, step)
+        if relay.seen(where):
+            return passed
+    pytest.fail(f"Nothing arrived within {2 * limit} seconds")
+
+
+# retry
+
+RETRY = [
+    Case(where="octoeverywhere_tunnel", code=600, status="service_error", online="on", text="(code 600)"),
+    Case(where="octoeverywhere_tunnel", code=601, status="offline", online="off", text="not connected"),
+    Case(where="octoeverywhere_tunnel", code=602, status="timed_out", online="on", text="in time"),
+    Case(where="octoeverywhere_tunnel", code=612, status="service_error", online="on", text="(code 612)"),
+    Case(where="octoeverywhere_tunnel", code=655, status="service_error", online="on", text="(code 655)"),
+    Case(where="octoeverywhere_tunnel", code=502, status="timed_out", online="on", text="behind it"),
+    Case(where="octoeverywhere_tunnel", code=504, status="timed_out", online="on", text="behind it"),
+    Case(where="octoeverywhere_tunnel", code=503, status="ok", online="on", text="status 503"),
+    Case(where="obico_tunnel", code=482, status="offline", online="off", text="not connected"),
+    Case(where="obico_tunnel", code=483, status="timed_out", online="unknown", text="in time"),
+    Case(where="obico_tunnel", code=502, status="timed_out", online="on", text="behind it"),
+    Case(where="obico_tunnel", code=504, status="timed_out", online="on", text="behind it"),
+    Case(where="obico_tunnel", code=489, status="service_error", online="unknown", text="(code 489)"),
+    # Limits are about one request; met by a poll, they pass with the next.
+    Case(where="octoeverywhere_tunnel", code=607, status="ok", online="on", text="may download"),
+    Case(where="octoeverywhere_tunnel", code=608, status="ok", online="on", text="account allows"),
+    Case(where="octoeverywhere_tunnel", code=609, status="ok", online="on", text="webcam time"),
+    Case(where="octoeverywhere_tunnel", code=611, status="ok", online="on", text="no access"),
+    Case(where="octoeverywhere_tunnel", code=613, status="ok", online="on", text="nothing is printing"),
+    Case(where="octoeverywhere_tunnel", code=400, status="ok", online="on", text="OctoPrint refused"),
+    Case(where="octoeverywhere_tunnel", code=409, status="ok", online="on", text="OctoPrint refused"),
+    Case(where="octoeverywhere_tunnel", code=412, status="ok", online="on", text="OctoPrint refused"),
+]
+
+
+@pytest.mark.parametrize("case", RETRY, ids=str)
+async def test_retry(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    caplog: pytest.LogCaptureFixture,
+    relay: Relay,
+    case: Case,
+    met: MockConfigEntry,
+) -> None:
+    """What passes by itself: the entities say so, polling backs off, and everything comes back."""
+    caplog.clear()
+    relay.fail(case.where, case.code)
+    await wait(hass, freezer, 61)
+    assert states(hass, met, "tunnel_status", "octoprint_online") == (case.status, case.online)
+    assert states(hass, met, "printer_state", "connect", "active_route") == ("unavailable", "unavailable", "none")
+    for nominal in (30, 60, 120, 240, 480, 600, 600):
+        delay = await delay_of_next(hass, freezer, relay, case.where, nominal)
+        assert 0.85 * nominal <= delay <= 1.15 * nominal + nominal // 30 + 1, nominal
+    [line] = log_lines(caplog)
+    assert line.startswith("Kitchen: ")
+    assert case.text in line
+    assert not issues(hass)
+    assert not reauth_flows(hass)
+
+    relay.heal()
+    await wait(hass, freezer, 700)
+    assert states(hass, met, "tunnel_status", "octoprint_online", "printer_state") == ("ok", "on", "offline")
+    assert log_lines(caplog)[1:] == ["Kitchen: works again"]
+    relay.clear()
+    await wait(hass, freezer, 62)
+    assert len(relay.seen(case.where)) == 1
+
+
+async def test_outage_of_everything_is_told_once(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    caplog: pytest.LogCaptureFixture,
+    relay: Relay,
+    loaded: MockConfigEntry,
+) -> None:
+    """Without the internet both coordinators fail; whoever reads the log reads it once."""
+    caplog.clear()
+    relay.drop("octoeverywhere_api")
+    relay.drop("octoeverywhere_tunnel")
+    for _ in range(3):
+        await wait(hass, freezer, 700)
+    assert states(hass, loaded, "tunnel_status", "octoprint_online") == ("service_error", "unknown")
+    assert state(hass, loaded, "last_connected").state == "unavailable"
+    relay.heal()
+    await wait(hass, freezer, 700)
+    assert len(log_lines(caplog)) == 2
+    assert states(hass, loaded, "tunnel_status", "printer_state") == ("ok", "offline")
+
+
+async def test_service_away_but_not_the_tunnel(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, loaded: MockConfigEntry
+) -> None:
+    """The printer is read on while only the service's own word is missing."""
+    relay.fail("octoeverywhere_api", 600)
+    await wait(hass, freezer, 61)
+    assert states(hass, loaded, "tunnel_status", "octoprint_online") == ("service_error", "on")
+    assert states(hass, loaded, "printer_state", "active_route") == ("offline", "tunnel")
+
+
+@pytest.mark.parametrize(
+    "body", ["", "null", "[]", "{", "<html>", "NaN", '{"current": ' * 5000], ids=lambda body: body[:12]
+)
+async def test_nonsense_from_the_service(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    caplog: pytest.LogCaptureFixture,
+    relay: Relay,
+    loaded: MockConfigEntry,
+    body: str,
+) -> None:
+    """A body that cannot be understood is a fault of the service, told without a traceback."""
+    relay.fail("octoeverywhere_api", 200, body, content_type="application/json")
+    relay.fail("octoeverywhere_tunnel", 200, body, content_type="application/json")
+    await wait(hass, freezer, 61)
+    assert states(hass, loaded, "tunnel_status", "printer_state") == ("service_error", "unavailable")
+    assert len(log_lines(caplog)) == 1
+    relay.heal()
+    await wait(hass, freezer, 61)
+    assert states(hass, loaded, "tunnel_status", "printer_state") == ("ok", "offline")
+
+
+# wait
+
+
+@pytest.mark.parametrize(
+    ("case", "issue"),
+    [
+        (
+            Case(where="octoeverywhere_api", code=605, status="not_supporter", online="unknown", text=""),
+            "not_supporter",
+        ),
+        (Case(where="octoeverywhere_tunnel", code=605, status="not_supporter", online="on", text=""), "not_supporter"),
+        (Case(where="obico_tunnel", code=481, status="over_cap", online="unknown", text=""), "over_cap"),
+        (
+            Case(where="octoeverywhere_api", code=610, status="plugin_outdated", online="unknown", text=""),
+            "plugin_outdated",
+        ),
+        (
+            Case(where="octoeverywhere_tunnel", code=610, status="plugin_outdated", online="on", text=""),
+            "plugin_outdated",
+        ),
+    ],
+    ids=str,
+)
+async def test_wait(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    caplog: pytest.LogCaptureFixture,
+    relay: Relay,
+    case: Case,
+    issue: str,
+    met: MockConfigEntry,
+) -> None:
+    """What only the owner can end is a repair issue; polling is rare, and the issue goes by itself."""
+    freezer.move_to("2026-11-21T12:00:00+00:00")
+    caplog.clear()
+    relay.fail(case.where, case.code)
+    await wait(hass, freezer, 61)
+    assert states(hass, met, "tunnel_status", "octoprint_online") == (case.status, case.online)
+    assert state(hass, met, "printer_state").state == "unavailable"
+    [(kind, found)] = issues(hass).items()
+    assert kind == issue
+    assert found.issue_id == f"{issue}_{met.entry_id}"
+    assert found.translation_placeholders is not None
+    assert found.translation_placeholders["printer"] == "Kitchen"
+    if issue == "not_supporter":
+        assert found.learn_more_url == "https://octoeverywhere.com/appportal/v1/nosupporterperks?appid=devtest"
+    if issue == "over_cap":
+        assert found.translation_placeholders["cap"] == "300 MB"
+        assert found.translation_placeholders["reset"] == "2026-12-01"
+    relay.clear()
+    await wait(hass, freezer, HALF_AN_HOUR - 120)
+    assert not relay.seen(case.where)
+    await wait(hass, freezer, 120)
+    assert len(relay.seen(case.where)) == 1
+    assert len(log_lines(caplog)) == 1
+    assert not reauth_flows(hass)
+
+    relay.heal()
+    await wait(hass, freezer, HALF_AN_HOUR + 1)
+    await settle(hass)
+    assert states(hass, met, "tunnel_status", "printer_state") == ("ok", "offline")
+    assert not issues(hass)
+    assert len(log_lines(caplog)) == 2
+
+
+async def test_issue_goes_with_the_printer(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, loaded: MockConfigEntry, connection: AppConnection
+) -> None:
+    """A printer that is unloaded leaves no issue behind."""
+    connection.supporter = False
+    await wait(hass, freezer, 61)
+    assert set(issues(hass)) == {"not_supporter"}
+    await hass.config_entries.async_unload(loaded.entry_id)
+    assert not issues(hass)
+
+
+# reauthorise
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case(where="octoeverywhere_api", code=603, status="revoked", online="unknown", text="no longer knows"),
+        Case(where="octoeverywhere_api", code=604, status="revoked", online="unknown", text="no longer knows"),
+        Case(where="octoeverywhere_tunnel", code=603, status="revoked", online="on", text="no longer knows"),
+        Case(where="octoeverywhere_tunnel", code=604, status="revoked", online="on", text="no longer knows"),
+        Case(where="octoeverywhere_tunnel", code=606, status="revoked", online="on", text="not accepted"),
+        Case(where="obico_tunnel", code=401, status="revoked", online="unknown", text="not accepted"),
+        Case(where="obico_tsd", code=401, status="revoked", online="unknown", text="not accepted"),
+    ],
+    ids=str,
+)
+async def test_reauthorise(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    caplog: pytest.LogCaptureFixture,
+    relay: Relay,
+    case: Case,
+    met: MockConfigEntry,
+) -> None:
+    """What needs a new connection asks for it once, stops asking the service, and works after the sign-in."""
+    caplog.clear()
+    relay.fail(case.where, case.code)
+    await wait(hass, freezer, 61)
+    assert states(hass, met, "tunnel_status", "octoprint_online") == (case.status, case.online)
+    assert reauth_flows(hass) == ["Kitchen"]
+    assert not issues(hass)
+    relay.clear()
+    for _ in range(5):
+        await wait(hass, freezer, 700)
+    assert not relay.seen(case.where)
+    assert reauth_flows(hass) == ["Kitchen"]
+    [line] = log_lines(caplog)
+    assert case.text in line
+
+    relay.heal()
+    [flow] = hass.config_entries.flow.async_progress()
+    result = await hass.config_entries.flow.async_configure(flow["flow_id"], {})
+    await settle(hass)
+    assert result["reason"] == "reauth_successful"
+    assert states(hass, met, "tunnel_status", "printer_state") == ("ok", "offline")
+
+
+async def test_revoked_at_start(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, connection: AppConnection
+) -> None:
+    """A printer whose connection was revoked meanwhile is set up all the same, to say so."""
+    connection.revoked = True
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    assert states(hass, entry, "tunnel_status", "octoprint_online") == ("revoked", "unknown")
+    assert reauth_flows(hass) == ["Kitchen"]
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+# new API key, permission
+
+
+async def test_key_removed_in_octoprint(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, entry: MockConfigEntry
+) -> None:
+    """A key that is no longer accepted leads to a sign-in for the key, with one more request to find that out."""
+    entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(entry, data={**entry.data, "api_key": "removed"})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    assert [request.path for request in relay.seen("tunnel")] == ["/api/connection", "/api/currentuser"]
+    assert states(hass, entry, "tunnel_status", "octoprint_online") == ("ok", "on")
+    assert state(hass, entry, "printer_state").state == "unavailable"
+    assert reauth_flows(hass) == ["Kitchen"]
+    [flow] = hass.config_entries.flow.async_progress()
+    result = await hass.config_entries.flow.async_configure(flow["flow_id"], {})
+    assert result["step_id"] == "api_key"
+    assert set(result["menu_options"]) == {"request_key", "enter_key"}
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_key_without_permission_names_it(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, octoprint: OctoPrintServer
+) -> None:
+    """A user who may look but not touch sees the printer, and is told which permission a button needs."""
+    entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(entry, data={**entry.data, "api_key": octoprint.limited_api_key})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    assert state(hass, entry, "printer_state").state == "offline"
+    with pytest.raises(HomeAssistantError) as raised:
+        await press(hass, entry, "connect")
+    assert raised.value.translation_key == "permission_missing"
+    assert "CONNECTION" in str(raised.value)
+    assert not reauth_flows(hass)
+    assert state(hass, entry, "printer_state").state == "offline"
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+# What an action answers
+
+
+@pytest.mark.parametrize(
+    ("code", "key", "text", "reauth"),
+    [
+        (400, "rejected", "the moon is in the way", False),
+        (409, "rejected", "the moon is in the way", False),
+        (412, "rejected", "the moon is in the way", False),
+        (600, "service_error", "600", False),
+        (601, "octoprint_offline", "not connected", False),
+        (602, "timed_out", "in time", False),
+        (604, "revoked", "Create a new one", True),
+        (605, "not_supporter", "supporter", False),
+        (606, "credentials_rejected", "Create a new", True),
+        (607, "download_too_large", "may download", False),
+        (608, "upload_too_large", "account allows", False),
+        (609, "webcam_limit", "webcam time", False),
+        (610, "plugin_outdated", "Update it", False),
+        (611, "beta_only", "no access", False),
+        (612, "service_error", "612", False),
+        (613, "nothing_printing", "nothing is printing", False),
+        (502, "bad_gateway", "behind it", False),
+        (418, "unexpected_status", "418", False),
+        (677, "service_error", "677", False),
+    ],
+)
+async def test_button_says_what_went_wrong(
+    hass: HomeAssistant,
+    caplog: pytest.LogCaptureFixture,
+    relay: Relay,
+    loaded: MockConfigEntry,
+    code: int,
+    key: str,
+    text: str,
+    reauth: bool,
+) -> None:
+    """The message of a failed action says what helps, with OctoPrint's own words where it sent some."""
+    body = '{"error": "the moon is in the way"}'
+    relay.fail("octoeverywhere_tunnel", code, body, content_type="application/json", path="/api/connection", times=1)
+    with pytest.raises(HomeAssistantError) as raised:
+        await press(hass, loaded, "disconnect")
+    assert raised.value.translation_key == key
+    assert text in str(raised.value)
+    assert isinstance(raised.value, ServiceValidationError) is (key == "rejected")
+    assert bool(reauth_flows(hass)) is reauth
+    assert not log_lines(caplog)
+
+
+async def test_octoprints_own_words(
+    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, octoprint: OctoPrintServer
+) -> None:
+    """A real refusal of OctoPrint reaches the user."""
+    client = loaded.runtime_data.printer.octoprint
+    from custom_components.octoprint_tunnel.errors import Rejected
+
+    with pytest.raises(Rejected) as raised:
+        await client.connect(loaded.runtime_data.printer.data, printer_profile="nobody")
+    assert raised.value.detail == "printerProfile is invalid"
