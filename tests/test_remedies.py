@@ -1,6 +1,7 @@
 """Every code of the services and of OctoPrint leads to its remedy, and back when it stops."""
 
 from dataclasses import dataclass
+from typing import override
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
@@ -30,6 +31,7 @@ class Case:
     online: str
     text: str
 
+    @override
     def __str__(self) -> str:
         """Name the test."""
         return f"{self.where}-{self.code}"
@@ -341,7 +343,7 @@ async def test_key_removed_in_octoprint(
     [flow] = hass.config_entries.flow.async_progress()
     result = await hass.config_entries.flow.async_configure(flow["flow_id"], {})
     assert result["step_id"] == "api_key"
-    assert set(result["menu_options"]) == {"request_key", "enter_key"}
+    assert result["menu_options"] == ["request_key", "enter_key"]
     await hass.config_entries.async_unload(entry.entry_id)
 
 

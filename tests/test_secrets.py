@@ -1,0 +1,127 @@
+"""No credential is seen anywhere, whatever goes wrong."""
+
+import json
+import logging
+import traceback
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.components.diagnostics import get_diagnostics_for_config_entry
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.octoprint_tunnel.const import DOMAIN
+from custom_components.octoprint_tunnel.errors import OctoPrintTunnelError
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.setup import async_setup_component
+
+from .home import settle, wait
+from .relay.server import Relay
+
+SECRETS = ("username", "password", "bearer_token", "app_token", "api_key")
+BOTH_TUNNELS = pytest.mark.parametrize("provider", ["octoeverywhere", "obico"])
+
+
+@pytest.fixture
+async def set_up(
+    hass: HomeAssistant, provider: str, entry: MockConfigEntry, obico_entry: MockConfigEntry
+) -> MockConfigEntry:
+    """Set the printer up through the service, with the log at debug level."""
+    for name in (DOMAIN, f"custom_components.{DOMAIN}"):
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    chosen = entry if provider == "octoeverywhere" else obico_entry
+    chosen.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(chosen.entry_id)
+    await settle(hass)
+    return chosen
+
+
+def secrets_of(entry: MockConfigEntry) -> list[str]:
+    """Return what must never be seen."""
+    return [entry.data[name] for name in SECRETS if name in entry.data]
+
+
+@BOTH_TUNNELS
+@pytest.mark.parametrize("trouble", ["none", "status", "drop", "truncate", "garbage", "revoked"])
+async def test_log_states_and_messages(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    caplog: pytest.LogCaptureFixture,
+    relay: Relay,
+    set_up: MockConfigEntry,
+    trouble: str,
+) -> None:
+    """Neither the log at debug level nor a state, an attribute or an exception holds a credential."""
+    secrets = secrets_of(set_up)
+    assert len(secrets) >= 3
+    everything = " ".join(secrets)
+    for where in ("octoeverywhere_api", "obico_tsd", "tunnel"):
+        match trouble:
+            case "status":
+                relay.fail(where, 655, everything)
+            case "drop":
+                relay.drop(where)
+            case "truncate":
+                relay.truncate(where, 10)
+            case "garbage":
+                relay.fail(where, 200, everything, content_type="application/json")
+            case "revoked":
+                relay.fail(where, 401 if "obico" in set_up.data["provider"] else 606, everything)
+    await wait(hass, freezer, 61)
+    texts = [record.getMessage() for record in caplog.records if record.name != "aiohttp.access"]
+    texts += [f"{state.state} {state.attributes}" for state in hass.states.async_all()]
+    for coordinator in (set_up.runtime_data.tunnel, set_up.runtime_data.printer):
+        if coordinator.last_exception:
+            texts.append("".join(traceback.format_exception(coordinator.last_exception)))
+        texts += [repr(coordinator.error), repr(coordinator.data)]
+    texts.append(repr(set_up.runtime_data.tunnel.tunnel))
+    if trouble in ("status", "drop", "revoked"):
+        with pytest.raises(HomeAssistantError) as raised:
+            await _command(set_up)
+        texts.append("".join(traceback.format_exception(raised.value)))
+    for text in texts:
+        assert not [secret for secret in secrets if secret in text], text
+
+
+async def _command(entry: MockConfigEntry) -> None:
+    """Command the printer past the button, which is not available by now."""
+    try:
+        await entry.runtime_data.printer.async_command(lambda octoprint, _: octoprint.disconnect())
+    except OctoPrintTunnelError as error:
+        raise HomeAssistantError(str(error)) from error
+
+
+@BOTH_TUNNELS
+async def test_diagnostics(hass: HomeAssistant, set_up: MockConfigEntry, hass_client: ClientSessionGenerator) -> None:
+    """Diagnostics tell what a report needs, and neither a credential nor who the user is."""
+    assert await async_setup_component(hass, "diagnostics", {})
+    found: Any = await get_diagnostics_for_config_entry(hass, hass_client, set_up)
+    text = json.dumps(found)
+    hidden = [*secrets_of(set_up), set_up.data["url"], set_up.data.get("connection_id", set_up.data["url"])]
+    assert not [secret for secret in hidden if secret in text]
+    assert "192.168.7.20" not in text
+    assert "Kitchen" not in text
+    assert found["entry"]["data"]["provider"] == set_up.data["provider"]
+    assert found["tunnel"]["condition"] == "ok"
+    assert found["tunnel"]["last_update_success"] is True
+    assert found["printer"]["version"] == "2.0.0rc7"
+    assert found["printer"]["data"]["state"] == "offline"
+
+
+async def test_diagnostics_while_nothing_works(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, hass_client: ClientSessionGenerator
+) -> None:
+    """Diagnostics are there when they are needed."""
+    assert await async_setup_component(hass, "diagnostics", {})
+    relay.fail("octoeverywhere_api", 600)
+    relay.drop("octoeverywhere_tunnel")
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    found: Any = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    assert found["tunnel"]["error"] == "service_error 600"
+    assert found["tunnel"]["remedy"] == "retry"
+    assert found["printer"]["error"].startswith("cannot_connect")
+    assert found["printer"]["data"] is None

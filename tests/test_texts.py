@@ -1,0 +1,99 @@
+"""Every text that code refers to is there, and every text that is there is referred to."""
+
+import json
+from pathlib import Path
+import re
+from typing import Any
+
+import pytest
+
+from custom_components.octoprint_tunnel import binary_sensor, button, errors, sensor
+from custom_components.octoprint_tunnel.errors import Condition, OctoPrintTunnelError
+from custom_components.octoprint_tunnel.octoprint.connection import PrinterState
+from custom_components.octoprint_tunnel.repairs import CONDITIONS
+from homeassistant.helpers.entity import EntityDescription
+
+PACKAGE = Path(errors.__file__).parent
+ERRORS = {
+    kind.key: kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, OctoPrintTunnelError) and kind is not OctoPrintTunnelError
+}
+PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
+    "binary_sensor": (*binary_sensor.TUNNEL_DESCRIPTIONS, *binary_sensor.PRINTER_DESCRIPTIONS),
+    "button": button.DESCRIPTIONS,
+    "sensor": (*sensor.TUNNEL_DESCRIPTIONS, *sensor.PRINTER_DESCRIPTIONS),
+}
+
+
+@pytest.fixture(scope="module")
+def texts() -> Any:
+    """Return the English texts."""
+    return json.loads((PACKAGE / "translations" / "en.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def icons() -> Any:
+    """Return the icons."""
+    return json.loads((PACKAGE / "icons.json").read_text(encoding="utf-8"))
+
+
+def authorization_errors() -> set[str]:
+    """Return the keys that reading a link or a completion can fail with."""
+    sources = [path.read_text(encoding="utf-8") for path in (PACKAGE / "tunnels").glob("*.py")]
+    found = {key for source in sources for key in re.findall(r'AuthorizationError\("(\w+)"', source)}
+    return found | {"denied", "incomplete_link"}
+
+
+def test_every_error_has_a_text_wherever_it_can_be_met(texts: Any) -> None:
+    """Errors are met in forms, in actions, and some end a dialog."""
+    assert set(texts["config"]["error"]) == set(ERRORS) | authorization_errors()
+    assert set(texts["exceptions"]) == set(ERRORS) - {"key_workflow_missing"}
+    revoking = {key for key, kind in ERRORS.items() if kind.remedy is errors.Remedy.REAUTHORISE}
+    own = {"already_configured", "wrong_printer", "reauth_successful", "reconfigure_successful"}
+    # A server's address is typed, so it never ends a dialog.
+    assert set(texts["config"]["abort"]) == own | revoking | authorization_errors() - {"invalid_url"}
+
+
+@pytest.mark.parametrize("key", sorted(ERRORS))
+def test_error_texts_only_mention_what_errors_know(texts: Any, key: str) -> None:
+    """Placeholders that nobody fills would be shown as they are."""
+    known = set(OctoPrintTunnelError().placeholders)
+    for text in (texts["config"]["error"][key], texts["exceptions"].get(key, {}).get("message", "")):
+        assert set(re.findall(r"{(\w+)}", text)) <= known
+
+
+def test_every_step_has_its_texts(texts: Any) -> None:
+    """Steps, menus and fields of the dialogs."""
+    source = (PACKAGE / "config_flow.py").read_text(encoding="utf-8")
+    steps = set(re.findall(r"async def async_step_(\w+)\(", source))
+    without_a_page = {"reauth", "authorized", "requested_key", "request_key", "init"}
+    assert set(texts["config"]["step"]) == steps - without_a_page
+    assert set(texts["config"]["progress"]) == set(re.findall(r'progress_action="(\w+)"', source))
+    for name, step in texts["config"]["step"].items():
+        assert set(step.get("menu_options", {})) <= steps, name
+        assert set(step.get("data_description", {})) == set(step.get("data", {})), name
+
+
+@pytest.mark.parametrize("platform", sorted(PLATFORMS))
+def test_every_entity_has_a_name_and_a_face(texts: Any, icons: Any, platform: str) -> None:
+    """Names and icons are those of the descriptions, no more and no less."""
+    keys = {str(description.translation_key) for description in PLATFORMS[platform]}
+    assert set(texts["entity"][platform]) == keys
+    with_icon = {d.translation_key for d in PLATFORMS[platform] if platform != "binary_sensor"}
+    assert set(icons["entity"].get(platform, {})) == with_icon
+
+
+def test_every_state_has_a_name(texts: Any) -> None:
+    """States of enumerations."""
+    sensors = texts["entity"]["sensor"]
+    assert set(sensors["tunnel_status"]["state"]) == {condition.value for condition in Condition}
+    assert set(sensors["printer_state"]["state"]) == {state.value for state in PrinterState}
+    for description in (*sensor.TUNNEL_DESCRIPTIONS, *sensor.PRINTER_DESCRIPTIONS):
+        if description.options:
+            assert set(sensors[str(description.translation_key)]["state"]) == set(description.options)
+
+
+def test_every_issue_has_its_texts(texts: Any) -> None:
+    """Repair issues."""
+    assert set(texts["issues"]) == {condition.value for condition in CONDITIONS}
