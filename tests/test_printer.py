@@ -262,3 +262,39 @@ async def test_removal(hass: HomeAssistant, set_up: MockConfigEntry) -> None:
     await settle(hass)
     assert not hass.states.async_entity_ids()
     assert not dr.async_get(hass).devices
+
+
+@pytest.mark.parametrize("provider", ["obico"])
+async def test_glances_on_a_metered_line(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    octoprint: OctoPrintServer,
+    set_up: MockConfigEntry,
+) -> None:
+    """On a metered line a poll is a glance at the state; a change of the connection is read as a whole at once."""
+    relay.clear()
+    for _ in range(14):
+        await wait(hass, freezer, 62)
+    assert {request.path for request in relay.seen("obico_tunnel")} == {"/api/printer"}
+    assert relay.traffic("obico_tunnel").received_bytes < 14 * 100
+    await wait(hass, freezer, 62)
+    assert relay.seen("obico_tunnel")[-1].path == "/api/connection"
+
+    def connect() -> None:
+        octoprint.request("POST", "/api/connection", {"command": "connect"})
+        while b"Operational" not in octoprint.request("GET", "/api/connection")[1]:
+            time.sleep(0.05)
+
+    await hass.async_add_executor_job(connect)
+    await wait(hass, freezer, 62)
+    assert states(hass, set_up, "printer_state", "port") == ("operational", "VIRTUAL")
+    relay.clear()
+    await wait(hass, freezer, 62)
+    [glance] = relay.seen("obico_tunnel")
+    assert glance.path == "/api/printer"
+    assert glance.response_bytes < 400
+    assert state(hass, set_up, "printer_state").state == "operational"
+    await hass.async_add_executor_job(octoprint.request, "POST", "/api/connection", {"command": "disconnect"})
+    await wait(hass, freezer, 62)
+    assert states(hass, set_up, "printer_state", "port") == ("offline", "unknown")

@@ -32,6 +32,9 @@ FIRST_FOLLOW_UP = 1  # seconds
 MIN_FOLLOW_UPS = 2  # after a command; OctoPrint acts on it a moment after it has answered
 
 
+GLANCES = 14  # polls in a row that read the state alone, on a metered line
+
+
 @dataclass(kw_only=True)
 class RuntimeData:
     """What lives as long as a config entry is loaded."""
@@ -220,6 +223,7 @@ class PrinterCoordinator(RemedyCoordinator[Connection]):
         self._tunnel = tunnel
         self._blocked_by: type[OctoPrintTunnelError] | None = None
         self._follow_ups = 0
+        self._glances_left = 0
         self._settling = Backoff(FIRST_FOLLOW_UP, self.poll_interval.total_seconds())
 
     @override
@@ -227,18 +231,35 @@ class PrinterCoordinator(RemedyCoordinator[Connection]):
         # What the service already says would only cost another request to hear.
         if error := self._tunnel.blocked_by:
             self._version_is_current = False
+            self._glances_left = 0
             raise type(error)(code=error.code, detail=error.detail)
         try:
-            connection = await self.octoprint.connection()
+            connection = await self._async_read()
             if not self._version_is_current:
                 self.version = await self.octoprint.version()
                 self._version_is_current = True
         except OctoPrintTunnelError as error:
-            self._version_is_current = False  # OctoPrint may be updated while it is away
+            # OctoPrint may be updated, or set up anew, while it is away.
+            self._version_is_current = False
+            self._glances_left = 0
             self._tunnel.async_report(error)
             raise
         self._tunnel.async_report(None)
         self._pace(connection)
+        return connection
+
+    async def _async_read(self) -> Connection:
+        """Read the connection; on a metered line only the state, as long as nothing else can have changed by it."""
+        known = self.data
+        if self._glances_left and not self._follow_ups and not known.state.is_settling:
+            self._glances_left -= 1
+            state_text = await self.octoprint.state_text()
+            if known.state.is_connected and state_text is not None:
+                return known.with_state(state_text)
+            if not known.state.is_connected and state_text is None:
+                return known
+        connection = await self.octoprint.connection()
+        self._glances_left = GLANCES if self._tunnel.tunnel.metered else 0
         return connection
 
     def _pace(self, connection: Connection) -> None:

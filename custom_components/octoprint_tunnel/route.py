@@ -51,7 +51,13 @@ class Requester(Protocol):
     """What a client speaks over."""
 
     async def request(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, json: object = None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: object = None,
     ) -> Answer:
         """Send one request and return its answer; raises the errors of `Route.request`."""
 
@@ -66,7 +72,13 @@ class Route:
     codes: StatusCodes = GATEWAY_CODES
 
     async def request(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, json: object = None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: object = None,
     ) -> Answer:
         """Send one request and return its answer, whatever status OctoPrint gave it.
 
@@ -77,7 +89,7 @@ class Route:
         try:
             async with self.session.request(
                 method,
-                self.base_url / path.lstrip("/"),
+                (self.base_url / path.lstrip("/")).with_query(query),
                 headers={**self.headers, **(headers or {})},
                 allow_redirects=False,
                 timeout=TIMEOUT,

@@ -43,7 +43,9 @@ _CONFIG: dict[str, Any] = {
         "virtual_printer": {"enabled": True},
         "discovery": {"addresses": ["127.0.0.1"]},
     },
-    "serial": {"additionalPorts": ["VIRTUAL"], "autoconnect": False},
+    # A preference, as most users have one, saves the twelve seconds that detecting takes.
+    "serial": {"additionalPorts": ["VIRTUAL"], "autoconnect": False, "port": "VIRTUAL", "baudrate": 115200},
+    "printerConnection": {"preferred": {"connector": "serial", "parameters": {"port": "VIRTUAL", "baudrate": 115200}}},
     "appearance": {"name": "Test printer"},
     # A test run asks for more keys than the three a minute that OctoPrint allows.
     "devel": {

@@ -70,6 +70,21 @@ class OctoPrint:
         """Return the state of the connection to the printer, and what it can be connected with."""
         return Connection.from_json((await self.request("GET", "/api/connection", permission=STATUS)).json())
 
+    async def state_text(self) -> str | None:
+        """Return the state as a text, None while the printer is not connected.
+
+        The least that can be asked, 45 to 300 bytes where `connection` has a kilobyte or more; what OctoPrint does
+        until a connection stands is not told apart.
+        """
+        answer = await self.request(
+            "GET",
+            "/api/printer",
+            query={"exclude": "temperature,sd"},
+            permission=STATUS,
+            expected=HTTPStatus.CONFLICT,
+        )
+        return None if answer.status == HTTPStatus.CONFLICT else answer.json().object("state").text("text")
+
     async def connect(
         self,
         known: Connection,
@@ -127,6 +142,7 @@ class OctoPrint:
         method: str,
         path: str,
         *,
+        query: Mapping[str, str] | None = None,
         json: object = None,
         permission: str | None = None,
         expected: HTTPStatus | None = None,
@@ -136,7 +152,7 @@ class OctoPrint:
         `permission` is the one that OctoPrint asks for, to be named where it is missing; 403 needs a look at the user
         only for requests that ask for one.
         """
-        answer = await self._route.request(method, path, headers=self._headers, json=json)
+        answer = await self._route.request(method, path, query=query, headers=self._headers, json=json)
         if answer.status == expected:
             return answer
         if answer.status == HTTPStatus.FORBIDDEN and permission:

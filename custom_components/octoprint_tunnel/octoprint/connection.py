@@ -4,7 +4,7 @@ Source: OctoPrint's REST API, "Connection handling"; states as OctoPrint 1.11 an
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -144,6 +144,10 @@ class Connection:
     def profile_name(self) -> str | None:
         """Return the name of the printer profile in use, its id where the name is not known."""
         return None if self.profile is None else self.options.profiles.get(self.profile, self.profile)
+
+    def with_state(self, state_text: str) -> Connection:
+        """Return this connection in another state."""
+        return replace(self, state=PrinterState.from_text(state_text), state_text=state_text)
 
     @classmethod
     def from_json(cls, answer: JsonObject) -> Connection:

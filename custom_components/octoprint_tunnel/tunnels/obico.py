@@ -48,6 +48,7 @@ class Obico(Tunnel):
     provider: ClassVar[str] = "obico"
     codes: ClassVar[StatusCodes] = CODES
     default_server: ClassVar[str] = CLOUD_SERVER
+    metered: ClassVar[bool] = True
 
     server_url: str = CLOUD_SERVER
 

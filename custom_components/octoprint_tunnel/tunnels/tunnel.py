@@ -73,6 +73,8 @@ class Tunnel(ABC):
     provider: ClassVar[str]
     codes: ClassVar[StatusCodes]
     default_server: ClassVar[str]
+    metered: ClassVar[bool] = False
+    """Whether the account has so many bytes a month and no more."""
 
     url: str
     username: str | None = field(default=None, repr=False)
