@@ -9,7 +9,7 @@ from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.core import HomeAssistant
 
 from .octoprint.server import OctoPrintServer
-from .relay.certificates import authority
+from .relay.certificates import authority, self_made_context
 from .relay.network import reach_services
 from .relay.octoeverywhere import AppConnection
 from .relay.printer import Printer
@@ -27,6 +27,7 @@ def _custom_integrations(enable_custom_integrations: None) -> None:
 def _certificates() -> None:
     """Make the relay's certificates before any test stops the clock."""
     authority()
+    self_made_context()
 
 
 @pytest.fixture(scope="session")
@@ -65,8 +66,8 @@ def octoprint(
 
 @pytest.fixture
 def printer(octoprint: OctoPrintServer) -> Printer:
-    """Return the printer as the services know it."""
-    return Printer(url=octoprint.url, name="Kitchen", api_key=octoprint.api_key, local_ip="192.168.7.20")
+    """Return the printer as the services know it, at an address that is not tried: it is no private one."""
+    return Printer(url=octoprint.url, name="Kitchen", api_key=octoprint.api_key, local_ip="203.0.113.20")
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ async def test_portal_brings_everything(
         "connection_id": connection.id,
         "printer_name": "Kitchen",
         "printer_url": "https://octoeverywhere.com/view/Kitchen",
-        "local_ip": "192.168.7.20",
+        "local_ip": "203.0.113.20",
         "api_key": octoprint.api_key,
         "instance_uuid": octoprint.uuid,
     }
@@ -802,5 +802,5 @@ async def test_poll_interval(hass: HomeAssistant, loaded: MockConfigEntry) -> No
     done = await hass.config_entries.options.async_configure(result["flow_id"], {"poll_interval": 120})
     await hass.async_block_till_done(wait_background_tasks=True)
     assert done["type"] is FlowResultType.CREATE_ENTRY
-    assert loaded.options == {"poll_interval": 120}
+    assert loaded.options == {"poll_interval": 120, "local_access": True, "verify_ssl": True}
     assert loaded.runtime_data.tunnel.update_interval.total_seconds() == 120

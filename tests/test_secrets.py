@@ -101,7 +101,7 @@ async def test_diagnostics(hass: HomeAssistant, set_up: MockConfigEntry, hass_cl
     text = json.dumps(found)
     hidden = [*secrets_of(set_up), set_up.data["url"], set_up.data.get("connection_id", set_up.data["url"])]
     assert not [secret for secret in hidden if secret in text]
-    assert "192.168.7.20" not in text
+    assert "203.0.113.20" not in text
     assert "Kitchen" not in text
     assert found["entry"]["data"]["provider"] == set_up.data["provider"]
     assert found["tunnel"]["condition"] == "ok"

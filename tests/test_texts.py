@@ -50,7 +50,7 @@ def test_every_error_has_a_text_wherever_it_can_be_met(texts: Any) -> None:
     assert set(texts["config"]["error"]) == set(ERRORS) | authorization_errors()
     assert set(texts["exceptions"]) == set(ERRORS) - {"key_workflow_missing"}
     revoking = {key for key, kind in ERRORS.items() if kind.remedy is errors.Remedy.REAUTHORISE}
-    own = {"already_configured", "wrong_printer", "reauth_successful", "reconfigure_successful"}
+    own = {"already_configured", "wrong_printer", "reauth_successful", "reconfigure_successful", "nothing_to_set_up"}
     # A server's address is typed, so it never ends a dialog.
     assert set(texts["config"]["abort"]) == own | revoking | authorization_errors() - {"invalid_url"}
 
@@ -67,7 +67,7 @@ def test_every_step_has_its_texts(texts: Any) -> None:
     """Steps, menus and fields of the dialogs."""
     source = (PACKAGE / "config_flow.py").read_text(encoding="utf-8")
     steps = set(re.findall(r"async def async_step_(\w+)\(", source))
-    without_a_page = {"reauth", "authorized", "requested_key", "request_key", "init"}
+    without_a_page = {"reauth", "authorized", "requested_key", "request_key", "init", "zeroconf"}
     assert set(texts["config"]["step"]) == steps - without_a_page
     assert set(texts["config"]["progress"]) == set(re.findall(r'progress_action="(\w+)"', source))
     for name, step in texts["config"]["step"].items():

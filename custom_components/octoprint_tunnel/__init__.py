@@ -2,7 +2,7 @@
 
 from aiohttp import DummyCookieJar
 
-from homeassistant.const import Platform
+from homeassistant.const import CONF_VERIFY_SSL, Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
 
@@ -18,9 +18,11 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
     """Set up one printer, whether or not its OctoPrint is there now."""
     # OctoPrint and Obico set session cookies: kept, they would mix printers up and meet OctoPrint's CSRF check.
     session = async_create_clientsession(hass, cookie_jar=DummyCookieJar())
+    verify_ssl = entry.options.get(CONF_VERIFY_SSL, True)
+    local_session = async_create_clientsession(hass, verify_ssl=verify_ssl, cookie_jar=DummyCookieJar())
     outage = Outage(entry.title)
     tunnel = TunnelCoordinator(hass, entry, outage, tunnel_from_data(entry.data), session)
-    printer = PrinterCoordinator(hass, entry, outage, tunnel, session)
+    printer = PrinterCoordinator(hass, entry, outage, tunnel, session, local_session)
     entry.runtime_data = RuntimeData(tunnel=tunnel, printer=printer)
 
     @callback

@@ -8,10 +8,11 @@ from aiohttp import ClientSession, DummyCookieJar
 import voluptuous as vol
 
 from homeassistant.config_entries import SOURCE_USER, ConfigEntry, ConfigFlow, ConfigFlowResult, OptionsFlowWithReload
-from homeassistant.const import CONF_API_KEY
+from homeassistant.const import CONF_API_KEY, CONF_VERIFY_SSL
 from homeassistant.core import callback
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.helpers.selector import (
+    BooleanSelector,
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
@@ -19,11 +20,15 @@ from homeassistant.helpers.selector import (
     TextSelectorConfig,
     TextSelectorType,
 )
+from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from homeassistant.helpers.typing import UNDEFINED
 
 from .authorize import async_await_redirect, async_forget_redirect
 from .const import (
+    CONF_DISCOVERED_URL,
     CONF_INSTANCE_UUID,
+    CONF_LOCAL_ACCESS,
+    CONF_LOCAL_URL,
     CONF_POLL_INTERVAL,
     DEFAULT_POLL_INTERVAL,
     DOMAIN,
@@ -34,6 +39,8 @@ from .errors import ApiKeyRejected, KeyWorkflowMissing, OctoPrintTunnelError, Pe
 from .octoprint.app_keys import KeyRequest
 from .octoprint.client import OctoPrint
 from .octoprint.server import Instance
+from .route import typed_address
+from .routing import private_addresses
 from .tunnels import TUNNELS, tunnel_from_data
 from .tunnels.obico import Obico
 from .tunnels.octoeverywhere import OctoEverywhere
@@ -49,6 +56,19 @@ CONF_TUNNEL_ENDPOINT = "tunnel_endpoint"
 LINK = TextSelector(TextSelectorConfig(type=TextSelectorType.TEXT, autocomplete="off"))
 SECRET = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off"))
 
+
+OPTIONS = vol.Schema(
+    {
+        vol.Required(CONF_POLL_INTERVAL, default=DEFAULT_POLL_INTERVAL): NumberSelector(
+            NumberSelectorConfig(
+                min=MIN_POLL_INTERVAL, max=MAX_POLL_INTERVAL, unit_of_measurement="s", mode=NumberSelectorMode.BOX
+            )
+        ),
+        vol.Required(CONF_LOCAL_ACCESS, default=True): BooleanSelector(),
+        vol.Optional(CONF_LOCAL_URL): LINK,
+        vol.Required(CONF_VERIFY_SSL, default=True): BooleanSelector(),
+    }
+)
 
 PASTE_STEPS: dict[str, tuple[type[Tunnel], str]] = {
     "octoeverywhere_paste": (OctoEverywhere, CONF_COMPLETION_URL),
@@ -133,6 +153,19 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
                 return await self.async_step_obico_method()
             return await self.async_step_octoeverywhere()
         return await self._async_find_api_key()
+
+    @override
+    async def async_step_zeroconf(self, discovery_info: ZeroconfServiceInfo) -> ConfigFlowResult:
+        """Take note of where a printer that is set up is on the local network; others are not offered."""
+        uuid = discovery_info.properties.get("uuid")
+        addresses = private_addresses(discovery_info.host, [discovery_info.port or 80])
+        for entry in self._async_current_entries(include_ignore=False):
+            if uuid and addresses and entry.data.get(CONF_INSTANCE_UUID) == uuid.lower():
+                url = addresses[0].with_path(discovery_info.properties.get("path") or "/")
+                self.hass.config_entries.async_update_entry(
+                    entry, data={**entry.data, CONF_DISCOVERED_URL: str(url).rstrip("/")}
+                )
+        return self.async_abort(reason="nothing_to_set_up")
 
     # The tunnel
 
@@ -359,8 +392,8 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
         if self._instance:
             data[CONF_INSTANCE_UUID] = self._instance.uuid
         if self._entry:
-            if known := self._entry.data.get(CONF_INSTANCE_UUID):
-                data[CONF_INSTANCE_UUID] = known
+            kept = (CONF_INSTANCE_UUID, CONF_DISCOVERED_URL)
+            data |= {name: self._entry.data[name] for name in kept if name in self._entry.data}
             reason = "already_configured" if self.source == SOURCE_USER else UNDEFINED
             return self.async_update_reload_and_abort(self._entry, data=data, reason=reason)
         name = self._tunnel.name or (self._instance and self._instance.name)
@@ -380,24 +413,22 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
 
 
 class OctoPrintTunnelOptionsFlow(OptionsFlowWithReload):
-    """How a printer is watched."""
+    """How a printer is watched, and which way."""
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Ask for the options."""
+        errors = {}
         if user_input is not None:
-            return self.async_create_entry(data={CONF_POLL_INTERVAL: int(user_input[CONF_POLL_INTERVAL])})
-        interval = NumberSelector(
-            NumberSelectorConfig(
-                min=MIN_POLL_INTERVAL,
-                max=MAX_POLL_INTERVAL,
-                unit_of_measurement="s",
-                mode=NumberSelectorMode.BOX,
-            )
-        )
+            options = {**user_input, CONF_POLL_INTERVAL: int(user_input[CONF_POLL_INTERVAL])}
+            try:
+                if typed := options.pop(CONF_LOCAL_URL, "").strip():
+                    options[CONF_LOCAL_URL] = str(typed_address(typed, "http"))
+            except ValueError:
+                errors[CONF_LOCAL_URL] = "invalid_url"
+            else:
+                return self.async_create_entry(data=options)
         return self.async_show_form(
             step_id="init",
-            data_schema=self.add_suggested_values_to_schema(
-                vol.Schema({vol.Required(CONF_POLL_INTERVAL, default=DEFAULT_POLL_INTERVAL): interval}),
-                self.config_entry.options,
-            ),
+            data_schema=self.add_suggested_values_to_schema(OPTIONS, user_input or self.config_entry.options),
+            errors=errors,
         )

@@ -7,7 +7,10 @@ from typing import Final
 DOMAIN: Final = "octoprint_tunnel"
 LOGGER = logging.getLogger(__package__)
 
+CONF_DISCOVERED_URL: Final = "discovered_url"
 CONF_INSTANCE_UUID: Final = "instance_uuid"
+CONF_LOCAL_ACCESS: Final = "local_access"
+CONF_LOCAL_URL: Final = "local_url"
 CONF_POLL_INTERVAL: Final = "poll_interval"
 
 DEFAULT_POLL_INTERVAL: Final = 60  # seconds

@@ -8,6 +8,7 @@ import logging
 from typing import override
 
 from aiohttp import ClientSession
+from yarl import URL
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_API_KEY
@@ -16,10 +17,21 @@ from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
 from .backoff import Backoff
-from .const import CONF_POLL_INTERVAL, DEFAULT_POLL_INTERVAL, DOMAIN, LOGGER, WAIT_INTERVAL
+from .const import (
+    CONF_DISCOVERED_URL,
+    CONF_INSTANCE_UUID,
+    CONF_LOCAL_ACCESS,
+    CONF_LOCAL_URL,
+    CONF_POLL_INTERVAL,
+    DEFAULT_POLL_INTERVAL,
+    DOMAIN,
+    LOGGER,
+    WAIT_INTERVAL,
+)
 from .errors import BadGateway, Condition, OctoPrintOffline, OctoPrintTunnelError, Remedy
 from .octoprint.client import OctoPrint
 from .octoprint.connection import Connection
+from .routing import Router, Way, private_addresses
 from .tunnels.tunnel import Tunnel, TunnelStatus
 
 FIRST_RETRY = 30  # seconds
@@ -172,6 +184,13 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
         if error is None and self.error is not None and self.error.remedy is not Remedy.REAUTHORISE:
             self._async_refresh_soon()
 
+    @callback
+    def async_forget_requests(self) -> None:
+        """Take note that requests go another way now: what they met before says nothing about the tunnel of today."""
+        if self._used:
+            self._used, self._route_error = False, None
+            self.async_update_listeners()
+
     @property
     def problem(self) -> OctoPrintTunnelError | None:
         """Return the error that stands in the way, the service's own word first."""
@@ -214,39 +233,59 @@ class PrinterCoordinator(RemedyCoordinator[Connection]):
         outage: Outage,
         tunnel: TunnelCoordinator,
         session: ClientSession,
+        local_session: ClientSession,
     ) -> None:
-        """Prepare to ask OctoPrint."""
+        """Prepare to ask OctoPrint, over the local network or through the tunnel."""
         super().__init__(hass, entry, "printer", outage)
-        self.octoprint = OctoPrint(tunnel.tunnel.route(session), entry.data[CONF_API_KEY])
+        self.router = Router(
+            tunnel.tunnel.route(session),
+            local_session=local_session,
+            instance_uuid=entry.data.get(CONF_INSTANCE_UUID),
+            addresses=self._local_addresses,
+            blocked_by=lambda: tunnel.blocked_by,
+            report=tunnel.async_report,
+        )
+        self.octoprint = OctoPrint(self.router, entry.data[CONF_API_KEY])
         self.version: str | None = None
         self._version_is_current = False
         self._tunnel = tunnel
         self._blocked_by: type[OctoPrintTunnelError] | None = None
+        self._shown_way = Way.NONE
         self._follow_ups = 0
         self._glances_left = 0
         self._settling = Backoff(FIRST_FOLLOW_UP, self.poll_interval.total_seconds())
 
     @override
     async def _async_fetch(self) -> Connection:
-        # What the service already says would only cost another request to hear.
-        if error := self._tunnel.blocked_by:
-            self._version_is_current = False
-            self._glances_left = 0
-            raise type(error)(code=error.code, detail=error.detail)
         try:
             connection = await self._async_read()
             if not self._version_is_current:
                 self.version = await self.octoprint.version()
                 self._version_is_current = True
-        except OctoPrintTunnelError as error:
+        except OctoPrintTunnelError:
             # OctoPrint may be updated, or set up anew, while it is away.
             self._version_is_current = False
             self._glances_left = 0
-            self._tunnel.async_report(error)
             raise
-        self._tunnel.async_report(None)
+        if self.router.way is not self._shown_way:
+            # The data may be the same as before; the way is not.
+            self._shown_way = self.router.way
+            self.async_update_listeners()
+        if self.router.way is Way.LOCAL:
+            self._tunnel.async_forget_requests()
         self._pace(connection)
         return connection
+
+    def _local_addresses(self) -> list[URL]:
+        """Return where OctoPrint may be on the local network: as the user typed it, else as it was seen."""
+        options = self.config_entry.options
+        if not options.get(CONF_LOCAL_ACCESS, True) or CONF_INSTANCE_UUID not in self.config_entry.data:
+            return []
+        if typed := options.get(CONF_LOCAL_URL):
+            return [URL(typed)]
+        told = self._tunnel.data.local_ip or self._tunnel.tunnel.local_ip
+        discovered = self.config_entry.data.get(CONF_DISCOVERED_URL)
+        return [*([URL(discovered)] if discovered else []), *private_addresses(told)]
 
     async def _async_read(self) -> Connection:
         """Read the connection; on a metered line only the state, as long as nothing else can have changed by it."""
@@ -259,7 +298,7 @@ class PrinterCoordinator(RemedyCoordinator[Connection]):
             if not known.state.is_connected and state_text is None:
                 return known
         connection = await self.octoprint.connection()
-        self._glances_left = GLANCES if self._tunnel.tunnel.metered else 0
+        self._glances_left = GLANCES if self._tunnel.tunnel.metered and self.router.way is Way.TUNNEL else 0
         return connection
 
     def _pace(self, connection: Connection) -> None:
@@ -276,11 +315,7 @@ class PrinterCoordinator(RemedyCoordinator[Connection]):
 
         Raises OctoPrintTunnelError.
         """
-        try:
-            await command(self.octoprint, self.data)
-        except OctoPrintTunnelError as error:
-            self._tunnel.async_report(error)
-            raise
+        await command(self.octoprint, self.data)
         self._settling.reset()
         self._follow_ups = MIN_FOLLOW_UPS
         await self.async_refresh()

@@ -12,7 +12,18 @@ from .coordinator import OctoPrintTunnelConfigEntry, RemedyCoordinator
 TO_REDACT = {CONF_API_KEY, "app_token", "bearer_token", "password", "username"}
 """Credentials."""
 
-TO_HIDE = {"connection_id", "local_ip", "name", "printer_name", "printer_page", "printer_url", "server_url", "url"}
+TO_HIDE = {
+    "connection_id",
+    "discovered_url",
+    "local_ip",
+    "local_url",
+    "name",
+    "printer_name",
+    "printer_page",
+    "printer_url",
+    "server_url",
+    "url",
+}
 """What is no key to anything, but tells who the user is or where."""
 
 
@@ -31,6 +42,8 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: OctoPri
             "printer": {
                 **_poll(printer),
                 "version": printer.version,
+                "way": printer.router.way,
+                "local": [asdict(candidate) for candidate in printer.router.candidates],
                 "data": asdict(printer.data) if printer.data else None,
             },
         },

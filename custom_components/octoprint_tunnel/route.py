@@ -14,6 +14,18 @@ MAX_BODY = 1_000_000  # bytes; the largest answer in use, OctoPrint's settings, 
 TIMEOUT = ClientTimeout(total=30, connect=10)  # seconds; the services themselves wait up to half an hour
 
 
+def typed_address(text: str, scheme: str) -> URL:
+    """Return a web address as a user typed it, in its shortest form; without a scheme it gets this one.
+
+    Raises ValueError where it is none, or holds a user or a password.
+    """
+    text = text.strip()
+    url = URL(text if "://" in text else f"{scheme}://{text}")
+    if url.scheme not in ("http", "https") or not url.host or url.user or url.password:
+        raise ValueError("not a web address")
+    return URL(str(url.with_query(None).with_fragment(None)).rstrip("/"))
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A complete answer."""
@@ -70,6 +82,7 @@ class Route:
     base_url: URL
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     codes: StatusCodes = GATEWAY_CODES
+    timeout: ClientTimeout | None = None
 
     async def request(
         self,
@@ -92,7 +105,7 @@ class Route:
                 (self.base_url / path.lstrip("/")).with_query(query),
                 headers={**self.headers, **(headers or {})},
                 allow_redirects=False,
-                timeout=TIMEOUT,
+                timeout=self.timeout or TIMEOUT,
                 **options,
             ) as response:
                 if error := self.codes.error(response.status) or GATEWAY_CODES.error(response.status):

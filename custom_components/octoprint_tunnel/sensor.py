@@ -14,6 +14,7 @@ from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator, TunnelC
 from .entity import PrinterEntity, TunnelEntity, add_when_present
 from .errors import Condition
 from .octoprint.connection import PrinterState
+from .routing import Way
 from .tunnels.obico import Obico
 from .tunnels.octoeverywhere import OctoEverywhere
 from .tunnels.tunnel import Tunnel, TunnelStatus
@@ -132,8 +133,8 @@ PRINTER_DESCRIPTIONS = (
         translation_key="active_route",
         entity_category=EntityCategory.DIAGNOSTIC,
         device_class=SensorDeviceClass.ENUM,
-        options=["local", "tunnel", "none"],
-        value_fn=lambda printer: "tunnel" if printer.last_update_success else "none",
+        options=[way.value for way in Way],
+        value_fn=lambda printer: printer.router.way if printer.last_update_success else Way.NONE,
         always_available=True,
     ),
     PrinterSensorDescription(

@@ -76,16 +76,23 @@ class Forwarder:
         return True
 
     async def http(
-        self, printer: Printer, request: web.BaseRequest, exchange: Exchange, headers: CIMultiDict[str]
+        self,
+        printer: Printer,
+        request: web.BaseRequest,
+        exchange: Exchange,
+        headers: CIMultiDict[str],
+        path: str | None = None,
     ) -> Answer:
         """Hand a request on and return OctoPrint's answer, which streams; redirects are handed back.
+
+        `path` stands in for the request's own.
 
         Raises OctoPrintOffline.
         """
         if printer.online is False:
             raise OctoPrintOffline
         data = _counted(request.content, exchange) if request.can_read_body else None
-        url = URL(printer.url + request.raw_path, encoded=True)
+        url = URL(printer.url + (request.raw_path if path is None else path), encoded=True)
         try:
             response = await self.session.request(
                 request.method, url, headers=headers, data=data, allow_redirects=False

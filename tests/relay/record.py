@@ -10,7 +10,7 @@ _RECORDED_BODY = 64 * 1024
 
 
 class Service(StrEnum):
-    """The part of a service that a request was meant for."""
+    """The part of a service, or of the local network, that a request was meant for."""
 
     OCTOEVERYWHERE_PORTAL = "octoeverywhere_portal"
     OCTOEVERYWHERE_API = "octoeverywhere_api"
@@ -18,6 +18,7 @@ class Service(StrEnum):
     OBICO_SITE = "obico_site"
     OBICO_TSD = "obico_tsd"
     OBICO_TUNNEL = "obico_tunnel"
+    LOCAL = "local"
 
     def matches(self, where: str) -> bool:
         """Return whether a test that says where means this one; "tunnel" means both tunnels."""

@@ -1,4 +1,4 @@
-"""The relay: one loopback server that answers as OctoEverywhere and as Obico, by host name."""
+"""The relay: one loopback server that is OctoEverywhere, Obico and the local network, by host name."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -14,6 +14,7 @@ from .answer import Answer
 from .certificates import authority
 from .faults import Faults
 from .forward import Forwarder
+from .local import Local
 from .obico import Obico
 from .octoeverywhere import OctoEverywhere
 from .printer import Printer
@@ -23,7 +24,7 @@ from .sockets import Sockets
 
 
 class Relay(Record):
-    """Both services in front of one printer, with a record of what came and switches for what goes wrong.
+    """Both services and the local network before one printer, with a record of what came and switches for faults.
 
     Runs in the event loop that starts it; `network.reach_services(relay.port)` leads clients to it.
     """
@@ -39,7 +40,9 @@ class Relay(Record):
         plumbing = Plumbing(forward=self._forward, sockets=self._sockets)
         self.octoeverywhere = OctoEverywhere(plumbing, printer)
         self.obico = Obico(plumbing, printer, self._listen)
-        self._stands: tuple[Stand, ...] = (self.octoeverywhere, self.obico)
+        self.local = Local(plumbing, printer, self._listen)
+        self._stands: tuple[Stand, ...] = (self.octoeverywhere, self.obico, self.local)
+        self._stopping = asyncio.Event()
         self._runner: web.ServerRunner | None = None
 
     @property
@@ -59,9 +62,11 @@ class Relay(Record):
         await self._runner.setup()
         self.port = await self._listen(self.port, authority().server_context)
         await self.obico.start()
+        await self.local.start()
 
     async def stop(self) -> None:
         """Close listeners, sockets and whatever still waits."""
+        self._stopping.set()
         if self._runner is not None:
             await self._runner.cleanup()
         await self._forward.close()
@@ -140,8 +145,9 @@ class Relay(Record):
         self.requests.append(exchange)
         treatment = self._faults.meet(service, request.path)
         if treatment.delay:
-            await asyncio.sleep(treatment.delay)
-        if treatment.drop:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), treatment.delay)
+        if treatment.drop or self._stopping.is_set():
             return _dropped(request, exchange)
         answer = treatment.answer or await stand.answer(request, exchange)
         if isinstance(answer, web.StreamResponse):

@@ -20,7 +20,7 @@ from ..errors import (
     RequestTimeout,
     ServiceError,
 )
-from ..route import StatusCodes
+from ..route import StatusCodes, typed_address
 from .tunnel import AuthorizationError, Authorized, Tunnel, TunnelStatus, Usage, is_header_text
 
 CLOUD_DOMAIN = "obico.io"
@@ -58,17 +58,13 @@ class Obico(Tunnel):
 
         Raises AuthorizationError with `invalid_url`, or `not_https` for Obico's cloud.
         """
-        text = text.strip()
         try:
-            url = URL(text if "://" in text else f"https://{text}")
-            host, has_user = url.host, bool(url.user or url.password)
+            url = typed_address(text, "https")
         except ValueError as error:
             raise AuthorizationError("invalid_url") from error
-        if url.scheme not in ("http", "https") or not host or has_user:
-            raise AuthorizationError("invalid_url")
-        if _is_cloud(host) and url.scheme != "https":
+        if _is_cloud(url.host or "") and url.scheme != "https":
             raise AuthorizationError("not_https")
-        return str(url.with_query(None).with_fragment(None)).rstrip("/")
+        return str(url)
 
     @classmethod
     @override

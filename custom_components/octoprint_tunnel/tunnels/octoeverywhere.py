@@ -71,7 +71,6 @@ class OctoEverywhere(Tunnel):
     app_token: str = field(repr=False)
     printer_name: str | None = None
     printer_url: str | None = None
-    local_ip: str | None = None
 
     @classmethod
     @override

@@ -80,6 +80,7 @@ class Tunnel(ABC):
     username: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
     bearer_token: str | None = field(default=None, repr=False)
+    local_ip: str | None = None
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:

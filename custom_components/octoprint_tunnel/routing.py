@@ -1,0 +1,167 @@
+"""Which way a request goes now: over the local network where the same OctoPrint is there, else through the tunnel."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPMethod, HTTPStatus
+from ipaddress import ip_address, ip_network
+import time
+from typing import Final
+
+from aiohttp import ClientSession, ClientTimeout
+from yarl import URL
+
+from .errors import OctoPrintTunnelError
+from .octoprint.client import OctoPrint
+from .route import Answer, Route
+
+LOCAL_TIMEOUT: Final = ClientTimeout(total=10, connect=2)  # seconds; what is near answers soon
+LOCAL_PORTS: Final = (80, 5000)  # where OctoPi and a bare OctoPrint listen
+
+FIRST_RETRY: Final = 60  # seconds until a failed address is tried again, doubling
+LONGEST_RETRY: Final = 1800
+PROOF_LASTS: Final = 10  # seconds; an address may belong to another device any time after
+PROBES_TO_RETURN: Final = 2  # in a row, to an address that has failed before
+_LOCAL_NETWORKS: Final = tuple(
+    ip_network(network) for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7")
+)
+
+
+class Way(StrEnum):
+    """The way that requests go."""
+
+    LOCAL = "local"
+    TUNNEL = "tunnel"
+    NONE = "none"
+
+
+def private_addresses(host: str | None, ports: Iterable[int] = LOCAL_PORTS) -> list[URL]:
+    """Return where OctoPrint may listen at an address that somebody else told; none unless it is a private one."""
+    try:
+        address = ip_address(host or "")
+    except ValueError:
+        return []
+    # Not `is_private`: that takes in loopback and others that are no local network.
+    if not any(address in network for network in _LOCAL_NETWORKS):
+        return []
+    return [URL.build(scheme="http", host=str(address), port=port) for port in ports]
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A local address and what is known of it. Times are monotonic, in seconds."""
+
+    url: URL
+    proved_at: float | None = None
+    failures: int = 0
+    good_probes: int = 0
+    retry_at: float = 0
+    reason: str | None = None
+
+    def failed(self, reason: str, now: float) -> None:
+        """Put the address aside for a while."""
+        self.retry_at = now + min(FIRST_RETRY * 2**self.failures, LONGEST_RETRY)
+        self.failures += 1
+        self.good_probes = 0
+        self.proved_at = None
+        self.reason = reason
+
+
+class Router:
+    """Sends each request over the local network while that works, else through the tunnel.
+
+    The API key goes to a local address only right after that has shown the identity that OctoPrint has behind the
+    tunnel. A request that changes something is sent once: not knowing whether it arrived is no reason to repeat it.
+    """
+
+    def __init__(
+        self,
+        tunnel: Route,
+        *,
+        local_session: ClientSession,
+        instance_uuid: str | None,
+        addresses: Callable[[], Iterable[URL]],
+        blocked_by: Callable[[], OctoPrintTunnelError | None],
+        report: Callable[[OctoPrintTunnelError | None], None],
+    ) -> None:
+        """Prepare to choose.
+
+        `addresses` gives the local addresses to try, best first; `blocked_by` the error that the tunnel is known to
+        answer anything with; `report` takes how each request through the tunnel went.
+        """
+        self.way = Way.NONE
+        self.candidates: list[Candidate] = []
+        self._tunnel = tunnel
+        self._local_session = local_session
+        self._instance_uuid = instance_uuid
+        self._addresses = addresses
+        self._blocked_by = blocked_by
+        self._report = report
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: object = None,
+    ) -> Answer:
+        """Send one request the way that works now; raises as `Route.request` does."""
+        if candidate := await self._proved_candidate():
+            try:
+                answer = await self._local(candidate).request(method, path, query=query, headers=headers, json=json)
+            except OctoPrintTunnelError as error:
+                candidate.failed(str(error), time.monotonic())
+                if method != HTTPMethod.GET:
+                    raise
+            else:
+                if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR or method != HTTPMethod.GET:
+                    candidate.failures = 0
+                    self.way = Way.LOCAL
+                    return answer
+                candidate.failed(f"status {answer.status}", time.monotonic())
+        self.way = Way.NONE
+        # What the service already says would only cost another request to hear.
+        if known := self._blocked_by():
+            raise type(known)(code=known.code, detail=known.detail)
+        try:
+            answer = await self._tunnel.request(method, path, query=query, headers=headers, json=json)
+        except OctoPrintTunnelError as error:
+            self._report(error)
+            raise
+        self._report(None)
+        self.way = Way.TUNNEL
+        return answer
+
+    async def _proved_candidate(self) -> Candidate | None:
+        """Return a local address that is the same OctoPrint right now."""
+        known = {candidate.url: candidate for candidate in self.candidates}
+        self.candidates = [known.get(url) or Candidate(url) for url in self._addresses()]
+        for candidate in self.candidates:
+            now = time.monotonic()
+            if now < candidate.retry_at:
+                continue
+            if candidate.proved_at is None or now - candidate.proved_at >= PROOF_LASTS:
+                await self._prove(candidate)
+            if candidate.good_probes >= (PROBES_TO_RETURN if candidate.failures else 1):
+                return candidate
+        return None
+
+    async def _prove(self, candidate: Candidate) -> None:
+        """Ask a local address who it is, without the API key."""
+        try:
+            instance = await OctoPrint(self._local(candidate)).instance()
+        except OctoPrintTunnelError as error:
+            candidate.failed(str(error), time.monotonic())
+            return
+        if instance is None or instance.uuid != self._instance_uuid:
+            reason = "does not say who it is" if instance is None else "is another OctoPrint"
+            candidate.failed(reason, time.monotonic())
+            return
+        candidate.good_probes += 1
+        candidate.proved_at = time.monotonic()
+        candidate.reason = None
+
+    def _local(self, candidate: Candidate) -> Route:
+        return Route(session=self._local_session, base_url=candidate.url, timeout=LOCAL_TIMEOUT)
