@@ -99,12 +99,7 @@ async def test_fail_over_within_one_poll_both_ways(
 
 @pytest.mark.parametrize("trouble", ["silence", "drop", "error"])
 async def test_fails_after_the_proof(
-    hass: HomeAssistant,
-    freezer: FrozenDateTimeFactory,
-    relay: Relay,
-    entry: MockConfigEntry,
-    monkeypatch: pytest.MonkeyPatch,
-    trouble: str,
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
     """A local network that fails between the proof and the reading loses no reading either."""
     monkeypatch.setattr(routing, "LOCAL_TIMEOUT", ClientTimeout(total=0.3))
@@ -116,8 +111,9 @@ async def test_fails_after_the_proof(
             relay.drop("local", path="/api/connection")
         case "error":
             relay.fail("local", 500, path="/api/connection")
-    await wait(hass, freezer, MINUTE)
+    await entry.runtime_data.printer.async_refresh()
     assert states(hass, entry, "active_route", "printer_state") == ("tunnel", "offline")
+    assert [request.path for request in relay.seen("tunnel")] == ["/api/connection"]
 
 
 async def test_one_good_probe_is_not_enough(

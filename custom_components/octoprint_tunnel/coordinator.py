@@ -37,9 +37,6 @@ from .tunnels.tunnel import Tunnel, TunnelStatus
 FIRST_RETRY = 30  # seconds
 LONGEST_RETRY = 600
 
-TELLING_REMEDIES = (Remedy.REAUTHORISE, Remedy.WAIT, Remedy.UPDATE_PLUGIN)
-"""Errors that the service's own status call shares with every request through the tunnel."""
-
 FIRST_FOLLOW_UP = 1  # seconds
 MIN_FOLLOW_UPS = 2  # after a command; OctoPrint acts on it a moment after it has answered
 
@@ -139,12 +136,11 @@ class RemedyCoordinator[DataT](DataUpdateCoordinator[DataT]):
             return ConfigEntryAuthFailed(
                 translation_domain=DOMAIN, translation_key=error.key, translation_placeholders=error.placeholders
             )
-        waits = error.remedy in (Remedy.WAIT, Remedy.UPDATE_PLUGIN)
         return UpdateFailed(
             translation_domain=DOMAIN,
             translation_key=error.key,
             translation_placeholders=error.placeholders,
-            retry_after=WAIT_INTERVAL.total_seconds() if waits else self._retry.next(),
+            retry_after=WAIT_INTERVAL.total_seconds() if error.waits else self._retry.next(),
         )
 
 
@@ -180,6 +176,8 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
         self._used, self._route_error = True, error
         if not changed:
             return
+        # Asking the service more often than the tunnel would tell nothing that helps either.
+        self.update_interval = self.poll_interval if error is None or not error.waits else WAIT_INTERVAL
         self.async_update_listeners()
         if error is None and self.error is not None and self.error.remedy is not Remedy.REAUTHORISE:
             self._async_refresh_soon()
@@ -187,8 +185,9 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
     @callback
     def async_forget_requests(self) -> None:
         """Take note that requests go another way now: what they met before says nothing about the tunnel of today."""
-        if self._used:
+        if self._route_error:
             self._used, self._route_error = False, None
+            self.update_interval = self.poll_interval
             self.async_update_listeners()
 
     @property
@@ -217,9 +216,9 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
 
     @property
     def blocked_by(self) -> OctoPrintTunnelError | None:
-        """Return the error that any request through the tunnel would meet, as the service tells."""
+        """Return the error that any request through the tunnel would meet, by what the service's status call says."""
         if self.error is not None:
-            return self.error if self.error.remedy in TELLING_REMEDIES else None
+            return self.error if self.error.waits or self.error.remedy is Remedy.REAUTHORISE else None
         return OctoPrintOffline() if self.data.online is False else None
 
 

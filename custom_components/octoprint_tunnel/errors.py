@@ -49,6 +49,11 @@ class OctoPrintTunnelError(Exception):
         super().__init__(" ".join(str(part) for part in (self.key, code, detail) if part))
 
     @property
+    def waits(self) -> bool:
+        """Tell whether only the owner of the account or of the printer can end it."""
+        return self.remedy in (Remedy.WAIT, Remedy.UPDATE_PLUGIN)
+
+    @property
     def placeholders(self) -> dict[str, str]:
         """Return what the translated text may mention."""
         return {"code": str(self.code or "-"), "detail": self.detail or "-"}

@@ -24,7 +24,7 @@ def async_update_issues(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) 
             _issue_id(entry, condition),
             is_fixable=False,
             severity=ir.IssueSeverity.WARNING,
-            learn_more_url=coordinator.tunnel.help_url,
+            learn_more_url=coordinator.tunnel.help_url(condition),
             translation_key=condition.value,
             translation_placeholders={"printer": entry.title, **coordinator.tunnel.explain(coordinator.data)},
         )

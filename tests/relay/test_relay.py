@@ -156,7 +156,7 @@ async def test_app_connection_relays_octoprint(
     command = {"command": "connect", "port": "VIRTUAL"}
     async with client.post(f"{connection.url}/api/connection", json=command, headers=headers) as response:
         assert response.status == 204
-    assert await _next_state(socket) == "DETECTING"
+    assert await _next_state(socket) == "CONNECTING"
     await asyncio.to_thread(octoprint.stop)
     while (message := await socket.receive(timeout=5)).type is aiohttp.WSMsgType.TEXT:
         pass

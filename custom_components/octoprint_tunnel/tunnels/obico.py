@@ -13,6 +13,7 @@ from yarl import URL
 
 from ..errors import (
     BadGateway,
+    Condition,
     CredentialsRejected,
     InvalidResponse,
     OctoPrintOffline,
@@ -119,9 +120,8 @@ class Obico(Tunnel):
     def printer_page(self) -> str:
         return self.server_url
 
-    @property
     @override
-    def help_url(self) -> str:
+    def help_url(self, condition: Condition) -> str:
         return self.server_url
 
     @override

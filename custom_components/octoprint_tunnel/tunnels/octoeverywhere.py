@@ -13,6 +13,7 @@ from yarl import URL
 
 from ..errors import (
     BetaOnly,
+    Condition,
     CredentialsRejected,
     DownloadTooLarge,
     NothingPrinting,
@@ -148,10 +149,11 @@ class OctoEverywhere(Tunnel):
     def printer_page(self) -> str | None:
         return self.printer_url
 
-    @property
     @override
-    def help_url(self) -> str:
-        return str((PORTAL / "nosupporterperks").with_query(appid=APP_ID))
+    def help_url(self, condition: Condition) -> str | None:
+        if condition is Condition.NOT_SUPPORTER:
+            return str((PORTAL / "nosupporterperks").with_query(appid=APP_ID))
+        return self.printer_url
 
     @override
     async def status(self, session: ClientSession) -> TunnelStatus:

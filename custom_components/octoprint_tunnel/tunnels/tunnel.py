@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 from aiohttp import ClientSession, encode_basic_auth
 from yarl import URL
 
+from ..errors import Condition
 from ..route import Route, StatusCodes
 
 
@@ -126,8 +127,7 @@ class Tunnel(ABC):
     def printer_page(self) -> str | None:
         """Return the address where the user sees the printer, as far as it is known without asking the service."""
 
-    @property
-    def help_url(self) -> str | None:
+    def help_url(self, condition: Condition) -> str | None:
         """Return the page where the owner ends a condition that only the owner can end."""
         return None
 
