@@ -15,7 +15,8 @@ from .errors import OctoPrintTunnelError
 from .octoprint.client import OctoPrint
 from .route import Answer, Route
 
-LOCAL_TIMEOUT: Final = ClientTimeout(total=10, connect=2)  # seconds; what is near answers soon
+LOCAL_TIMEOUT: Final = ClientTimeout(total=10, connect=2)  # seconds
+PROOF_TIMEOUT: Final = ClientTimeout(total=3, connect=2)  # who is near and well says soon who it is
 LOCAL_PORTS: Final = (80, 5000)  # where OctoPi and a bare OctoPrint listen
 
 FIRST_RETRY: Final = 60  # seconds until a failed address is tried again, doubling
@@ -110,7 +111,9 @@ class Router:
         """Send one request the way that works now; raises as `Route.request` does."""
         if candidate := await self._proved_candidate():
             try:
-                answer = await self._local(candidate).request(method, path, query=query, headers=headers, json=json)
+                answer = await self._local(candidate, LOCAL_TIMEOUT).request(
+                    method, path, query=query, headers=headers, json=json
+                )
             except OctoPrintTunnelError as error:
                 candidate.failed(str(error), time.monotonic())
                 if method != HTTPMethod.GET:
@@ -151,7 +154,7 @@ class Router:
     async def _prove(self, candidate: Candidate) -> None:
         """Ask a local address who it is, without the API key."""
         try:
-            instance = await OctoPrint(self._local(candidate)).instance()
+            instance = await OctoPrint(self._local(candidate, PROOF_TIMEOUT)).instance()
         except OctoPrintTunnelError as error:
             candidate.failed(str(error), time.monotonic())
             return
@@ -163,5 +166,5 @@ class Router:
         candidate.proved_at = time.monotonic()
         candidate.reason = None
 
-    def _local(self, candidate: Candidate) -> Route:
-        return Route(session=self._local_session, base_url=candidate.url, timeout=LOCAL_TIMEOUT)
+    def _local(self, candidate: Candidate, timeout: ClientTimeout) -> Route:
+        return Route(session=self._local_session, base_url=candidate.url, timeout=timeout)

@@ -56,7 +56,7 @@ def rows() -> Iterator[list[Row]]:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("situation", ["off", "idle", "connected"])
+@pytest.mark.parametrize("situation", ["off", "idle", "connected", "idle, local access"])
 @pytest.mark.parametrize("provider", ["octoeverywhere", "obico"])
 async def bench_day(
     hass: HomeAssistant,
@@ -71,7 +71,9 @@ async def bench_day(
 ) -> None:
     """Let a day pass and count."""
     chosen = entry if provider == "octoeverywhere" else obico_entry
+    local = "local" in situation
     chosen.add_to_hass(hass)
+    hass.config_entries.async_update_entry(chosen, options={"local_url": relay.local.url, "local_access": local})
     assert await hass.config_entries.async_setup(chosen.entry_id)
     await settle(hass)
     if situation == "connected":
@@ -84,9 +86,9 @@ async def bench_day(
     relay.clear()
     for _ in range(DAY // DEFAULT_POLL_INTERVAL):
         await wait(hass, freezer, DEFAULT_POLL_INTERVAL)
-    tunnel, service = relay.traffic("tunnel"), len(relay.requests)
-    row = Row(
-        provider, situation, service - tunnel.requests, tunnel.requests, tunnel.sent_bytes + tunnel.received_bytes
-    )
+    tunnel = relay.traffic("tunnel")
+    service = len(relay.requests) - tunnel.requests - len(relay.seen("local"))
+    row = Row(provider, situation, service, tunnel.requests, tunnel.sent_bytes + tunnel.received_bytes)
     rows.append(row)
+    assert not (local and row.tunnel_bytes)
     assert provider != "obico" or row.share_of_cap < 0.1
