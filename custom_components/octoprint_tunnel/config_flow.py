@@ -420,13 +420,13 @@ class OctoPrintTunnelOptionsFlow(OptionsFlowWithReload):
         errors = {}
         if user_input is not None:
             options = {**user_input, CONF_POLL_INTERVAL: int(user_input[CONF_POLL_INTERVAL])}
-            try:
-                if typed := options.pop(CONF_LOCAL_URL, "").strip():
-                    options[CONF_LOCAL_URL] = str(typed_address(typed, "http"))
-            except ValueError:
-                errors[CONF_LOCAL_URL] = "invalid_url"
-            else:
+            typed = options.pop(CONF_LOCAL_URL, "").strip()
+            local_url = typed_address(typed, "http")
+            if local_url:
+                options[CONF_LOCAL_URL] = str(local_url)
+            if local_url or not typed:
                 return self.async_create_entry(data=options)
+            errors[CONF_LOCAL_URL] = "invalid_url"
         return self.async_show_form(
             step_id="init",
             data_schema=self.add_suggested_values_to_schema(OPTIONS, user_input or self.config_entry.options),

@@ -12,6 +12,11 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
+def _whole(text: str) -> str:
+    """Replace halves of characters, which JSON can spell and nothing can encode."""
+    return text.encode(errors="replace").decode()
+
+
 class JsonObject:
     """One JSON object; a field that is not what was asked for reads as None, as if it were missing."""
 
@@ -26,12 +31,16 @@ class JsonObject:
         Raises InvalidResponse where the body is not one JSON object in UTF-8, or is nested too deeply to be read.
         """
         try:
-            value = json.loads(body, parse_constant=_refuse)
+            value = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse)
         except (ValueError, RecursionError) as error:
             raise InvalidResponse(detail="not JSON") from error
         if not isinstance(value, dict):
             raise InvalidResponse(detail="not a JSON object")
         return cls(value)
+
+    def has_object(self, name: str) -> bool:
+        """Tell whether the field is an object."""
+        return isinstance(self._fields.get(name), dict)
 
     def __contains__(self, name: str) -> bool:
         """Tell whether the field is there, null or not."""
@@ -40,7 +49,7 @@ class JsonObject:
     def text(self, name: str) -> str | None:
         """Return a text that is not empty."""
         value = self._fields.get(name)
-        return value if isinstance(value, str) and value else None
+        return _whole(value) if isinstance(value, str) and value else None
 
     def number(self, name: str) -> float | None:
         """Return a finite number."""
@@ -74,7 +83,7 @@ class JsonObject:
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Return the texts of a list."""
-        return tuple(value for value in self._list(name) if isinstance(value, str))
+        return tuple(_whole(value) for value in self._list(name) if isinstance(value, str))
 
     def integers(self, name: str) -> tuple[int, ...]:
         """Return the whole numbers of a list."""

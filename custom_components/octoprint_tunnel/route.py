@@ -14,15 +14,27 @@ MAX_BODY = 1_000_000  # bytes; the largest answer in use, OctoPrint's settings, 
 TIMEOUT = ClientTimeout(total=30, connect=10)  # seconds; the services themselves wait up to half an hour
 
 
-def typed_address(text: str, scheme: str) -> URL:
+def web_address(text: str | None) -> URL | None:
+    """Return a web address with a host, None where the text is none; what is wrong with it stays untold.
+
+    The errors that a URL is refused with quote it, and there may be a password in it.
+    """
+    try:
+        url = URL((text or "").strip())
+        host = url.host
+    except ValueError:
+        return None
+    return url if url.scheme in ("http", "https") and host else None
+
+
+def typed_address(text: str, scheme: str) -> URL | None:
     """Return a web address as a user typed it, in its shortest form; without a scheme it gets this one.
 
-    Raises ValueError where it is none, or holds a user or a password.
+    None where it is no web address, or holds a user or a password.
     """
-    text = text.strip()
-    url = URL(text if "://" in text else f"{scheme}://{text}")
-    if url.scheme not in ("http", "https") or not url.host or url.user or url.password:
-        raise ValueError("not a web address")
+    url = web_address(text if "://" in text else f"{scheme}://{text.strip()}")
+    if url is None or url.user or url.password:
+        return None
     return URL(str(url.with_query(None).with_fragment(None)).rstrip("/"))
 
 
@@ -31,8 +43,8 @@ class Answer:
     """A complete answer."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
     def json(self) -> JsonObject:
         """Return the body as a JSON object. Raises InvalidResponse."""
@@ -55,8 +67,8 @@ class StatusCodes:
         return None if kind is None else kind(code=status)
 
 
-GATEWAY_CODES = StatusCodes(errors={502: BadGateway, 504: BadGateway})
-"""What any proxy on the way may answer."""
+GATEWAY_CODES = StatusCodes(errors={502: BadGateway, 503: BadGateway, 504: BadGateway})
+"""What any proxy on the way may answer; OctoPi's says 503 while OctoPrint is down."""
 
 
 class Requester(Protocol):
@@ -116,7 +128,9 @@ class Route:
                     if len(body) > MAX_BODY:
                         raise InvalidResponse(detail=f"more than {MAX_BODY} bytes")
                 return Answer(response.status, response.headers, bytes(body))
-        except TimeoutError as error:
-            raise RequestTimeout from error
-        except (ClientError, OSError, ValueError) as error:
-            raise CannotConnect(detail=type(error).__name__) from error
+        except TimeoutError:
+            failure: OctoPrintTunnelError = RequestTimeout()
+        except (ClientError, OSError, ValueError, RuntimeError) as error:  # RuntimeError: the session is closed
+            failure = CannotConnect(detail=type(error).__name__)
+        # Raised out here, it leaves its cause behind: some of them hold the request with all of its headers.
+        raise failure

@@ -93,6 +93,7 @@ TUNNEL_DESCRIPTIONS = (
         translation_key="max_webcam_stream",
         device_class=SensorDeviceClass.DURATION,
         native_unit_of_measurement=UnitOfTime.SECONDS,
+        suggested_display_precision=0,
         service=OctoEverywhere,
         value_fn=lambda tunnel: tunnel.data.limits.max_webcam_stream,
     ),

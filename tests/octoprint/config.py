@@ -43,8 +43,14 @@ _CONFIG: dict[str, Any] = {
         "virtual_printer": {"enabled": True},
         "discovery": {"addresses": ["127.0.0.1"]},
     },
-    # A preference, as most users have one, saves the twelve seconds that detecting takes.
-    "serial": {"additionalPorts": ["VIRTUAL"], "autoconnect": False, "port": "VIRTUAL", "baudrate": 115200},
+    # With a preference, as most users have one; and somebody's real printer is no business of a test.
+    "serial": {
+        "additionalPorts": ["VIRTUAL"],
+        "autoconnect": False,
+        "port": "VIRTUAL",
+        "baudrate": 115200,
+        "blacklistedPorts": ["/dev/*"],
+    },
     "printerConnection": {"preferred": {"connector": "serial", "parameters": {"port": "VIRTUAL", "baudrate": 115200}}},
     "appearance": {"name": "Test printer"},
     # A test run asks for more keys than the three a minute that OctoPrint allows.

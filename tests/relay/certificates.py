@@ -41,7 +41,7 @@ def authority() -> Authority:
     root.issue_cert(*_NAMES).configure_cert(context)
     ca_file, bundle_file = directory / "ca.pem", directory / "bundle.pem"
     root.cert_pem.write_to_path(str(ca_file))
-    usual = Path(os.environ.get("REQUESTS_CA_BUNDLE", certifi.where()))
+    usual = Path(os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or certifi.where())
     bundle_file.write_bytes(usual.read_bytes() + b"\n" + root.cert_pem.bytes())
     return Authority(server_context=context, ca_file=ca_file, bundle_file=bundle_file)
 

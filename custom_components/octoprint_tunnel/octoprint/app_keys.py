@@ -1,9 +1,8 @@
 """Ask OctoPrint's user for an API key, by the workflow of the bundled Application Keys plugin."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from urllib.parse import quote
 
 from ..errors import InvalidResponse, KeyWorkflowMissing
 from .client import OctoPrint
@@ -15,7 +14,7 @@ POLL_INTERVAL = 2  # seconds; OctoPrint forgets a request that nobody polls for 
 class KeyRequest:
     """A request that OctoPrint shows to its user."""
 
-    token: str
+    token: str = field(repr=False)
 
     @classmethod
     async def start(cls, octoprint: OctoPrint, app: str) -> KeyRequest:
@@ -32,7 +31,7 @@ class KeyRequest:
     async def wait(self, octoprint: OctoPrint) -> str | None:
         """Wait for the user's decision and return the key; None where it was denied or OctoPrint stopped asking."""
         # The answer's Location is an address as OctoPrint sees itself, so the path is made here.
-        path = f"/plugin/appkeys/request/{quote(self.token, safe='')}"
+        path = f"/plugin/appkeys/request/{self.token}"
         while True:
             answer = await octoprint.request("GET", path, expected=HTTPStatus.NOT_FOUND)
             if answer.status == HTTPStatus.NOT_FOUND:

@@ -73,8 +73,8 @@ class OctoPrint:
     async def state_text(self) -> str | None:
         """Return the state as a text, None while the printer is not connected.
 
-        The least that can be asked, 45 to 300 bytes where `connection` has a kilobyte or more; what OctoPrint does
-        until a connection stands is not told apart.
+        The least that can be asked, 45 to 400 bytes where `connection` has up to several kilobytes; what OctoPrint
+        does until a connection stands is not told apart.
         """
         answer = await self.request(
             "GET",
@@ -83,7 +83,11 @@ class OctoPrint:
             permission=STATUS,
             expected=HTTPStatus.CONFLICT,
         )
-        return None if answer.status == HTTPStatus.CONFLICT else answer.json().object("state").text("text")
+        if answer.status == HTTPStatus.CONFLICT:
+            return None
+        if state_text := answer.json().object("state").text("text"):
+            return state_text
+        raise InvalidResponse(detail="no state in it")
 
     async def connect(
         self,
@@ -102,9 +106,13 @@ class OctoPrint:
         `known` is the connection as last read: it tells which form of the command this OctoPrint takes. `baudrate` is
         in bit/s. `save` makes the values the preference, `autoconnect` (only with `save`) connects at start-up.
         """
+        # A value of its own goes before the same one among the parameters.
+        given = dict(parameters or {}) | {
+            name: value for name, value in (("port", port), ("baudrate", baudrate)) if value is not None
+        }
         command: dict[str, Any] = {
-            "port": port,
-            "baudrate": baudrate,
+            "port": given.get("port"),
+            "baudrate": given.get("baudrate"),
             "printerProfile": printer_profile,
             "save": save,
             "autoconnect": autoconnect,
@@ -116,8 +124,7 @@ class OctoPrint:
                 or options.preferred_connector
                 or next((offered.connector for offered in options.connectors), "serial")
             )
-            chosen = {"port": port, "baudrate": baudrate, **(parameters or {})}
-            chosen = {name: value for name, value in chosen.items() if value is not None}
+            chosen = {name: value for name, value in given.items() if value is not None}
             if not chosen and command["connector"] == options.preferred_connector:
                 chosen = dict(options.preferred_parameters)
             command["parameters"] = chosen
@@ -155,12 +162,14 @@ class OctoPrint:
         answer = await self._route.request(method, path, query=query, headers=self._headers, json=json)
         if answer.status == expected:
             return answer
-        if answer.status == HTTPStatus.FORBIDDEN and permission:
+        words = "" if answer.status < HTTPStatus.BAD_REQUEST else _words(answer)
+        # A command with a key that is not accepted meets the check for forged requests first.
+        if permission and (answer.status == HTTPStatus.FORBIDDEN or "CSRF" in words):
             if (await self.user()).is_known:
                 raise PermissionMissing(code=answer.status, detail=permission)
             raise ApiKeyRejected(code=answer.status)
         if error := CODES.error(answer.status):
-            raise type(error)(code=answer.status, detail=_words(answer))
+            raise type(error)(code=answer.status, detail=words)
         return answer
 
 

@@ -155,7 +155,7 @@ class Connection:
 
         Raises InvalidResponse where there is no `current` object in it.
         """
-        if "current" not in answer:
+        if not answer.has_object("current"):
             raise InvalidResponse(detail="no current connection in it")
         current = answer.object("current")
         options = answer.object("options")
@@ -167,7 +167,7 @@ class Connection:
                 state=PrinterState.from_text(state_text),
                 state_text=state_text,
                 port=parameters.text("port"),
-                baudrate=parameters.integer("baudrate"),
+                baudrate=parameters.integer("baudrate") or None,
                 connector=current.text("connector"),
                 profile=current.text("profile"),
                 options=ConnectionOptions(
@@ -182,7 +182,7 @@ class Connection:
             state=PrinterState.from_text(state_text),
             state_text=state_text,
             port=current.text("port"),
-            baudrate=current.integer("baudrate"),
+            baudrate=current.integer("baudrate") or None,  # 0 stands for detecting it
             profile=current.text("printerProfile"),
             options=ConnectionOptions(
                 ports=options.texts("ports"),

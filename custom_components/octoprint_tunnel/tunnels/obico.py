@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar, override
+from urllib.parse import unquote
 
 from aiohttp import ClientSession
 from yarl import URL
@@ -21,7 +22,7 @@ from ..errors import (
     RequestTimeout,
     ServiceError,
 )
-from ..route import StatusCodes, typed_address
+from ..route import StatusCodes, typed_address, web_address
 from .tunnel import AuthorizationError, Authorized, Tunnel, TunnelStatus, Usage, is_header_text
 
 CLOUD_DOMAIN = "obico.io"
@@ -59,13 +60,14 @@ class Obico(Tunnel):
 
         Raises AuthorizationError with `invalid_url`, or `not_https` for Obico's cloud.
         """
-        try:
-            url = typed_address(text, "https")
-        except ValueError as error:
-            raise AuthorizationError("invalid_url") from error
-        if _is_cloud(url.host or "") and url.scheme != "https":
+        url = typed_address(text, "https")
+        if url is None:
+            raise AuthorizationError("invalid_url")
+        if not _is_cloud((url.host or "").rstrip(".")):
+            return str(url)
+        if url.scheme != "https":
             raise AuthorizationError("not_https")
-        return str(url)
+        return str(url.origin())
 
     @classmethod
     @override
@@ -79,10 +81,8 @@ class Obico(Tunnel):
     @override
     def from_link(cls, link: str, server_url: str) -> Authorized:
         """Read a tunnel endpoint, or an address that carries one; raises as `from_completion` does."""
-        try:
-            endpoint = URL(link.strip()).query.get("tunnel_endpoint", link)
-        except ValueError as error:
-            raise AuthorizationError("invalid_endpoint") from error
+        _, carries_one, rest = link.partition("tunnel_endpoint=")
+        endpoint = unquote(rest.partition("&")[0]) if carries_one else link
         return cls.from_completion({"tunnel_endpoint": endpoint}, server_url)
 
     @classmethod
@@ -93,27 +93,22 @@ class Obico(Tunnel):
         Raises AuthorizationError with `invalid_endpoint`, `foreign_host` (a tunnel of Obico's cloud elsewhere) or
         `not_https` (unless the server itself was entered as http).
         """
-        server = URL(server_url)
-        try:
-            url = URL(query.get("tunnel_endpoint", "").strip())
-            host, username, password = url.host, url.user, url.password
-            origin = str(url.origin()) if host else ""
-        except ValueError as error:
-            raise AuthorizationError("invalid_endpoint") from error
-        if url.scheme not in ("http", "https") or not (host and username and password):
+        server, url = URL(server_url), web_address(query.get("tunnel_endpoint"))
+        if url is None or not (url.host and url.user and url.password):
             raise AuthorizationError("invalid_endpoint")
-        if not is_header_text(username) or not is_header_text(password):
+        if not is_header_text(url.user) or not is_header_text(url.password) or ":" in url.user:
             raise AuthorizationError("invalid_endpoint")
-        if _is_cloud(server.host or "") and not _is_cloud(host):
+        if _is_cloud(server.host or "") and not _is_cloud(url.host):
             raise AuthorizationError("foreign_host")
         if url.scheme == "http" and server.scheme != "http":
             raise AuthorizationError("not_https")
-        return Authorized(tunnel=cls(url=origin, username=username, password=password, server_url=server_url))
+        tunnel = cls(url=str(url.origin()), username=url.user, password=url.password, server_url=server_url)
+        return Authorized(tunnel=tunnel)
 
     @property
     @override
     def own_id(self) -> str:
-        return URL(self.url).authority
+        return URL(self.url).host_port_subcomponent or self.url
 
     @property
     @override

@@ -6,6 +6,7 @@ Source: OctoEverywhere's developer documentation, "App Connections" and "App API
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+import re
 from typing import ClassVar, override
 
 from aiohttp import ClientSession
@@ -27,7 +28,7 @@ from ..errors import (
     WebcamLimit,
 )
 from ..json_object import JsonObject
-from ..route import Route, StatusCodes
+from ..route import Route, StatusCodes, web_address
 from .tunnel import AuthorizationError, Authorized, Limits, Tunnel, TunnelStatus, is_header_text
 
 DOMAIN = "octoeverywhere.com"
@@ -88,14 +89,10 @@ class OctoEverywhere(Tunnel):
 
         Raises AuthorizationError with `invalid_link`, `foreign_host` or `not_https`, and as `from_completion` does.
         """
-        try:
-            url = URL(link.strip())
-            host = url.host
-        except ValueError as error:
-            raise AuthorizationError("invalid_link") from error
-        if url.scheme not in ("http", "https") or not host:
+        url = web_address(link)
+        if url is None:
             raise AuthorizationError("invalid_link")
-        if not _belongs_to_service(host):
+        if not _belongs_to_service(url):
             raise AuthorizationError("foreign_host")
         if url.scheme != "https":
             raise AuthorizationError("not_https")
@@ -132,7 +129,8 @@ class OctoEverywhere(Tunnel):
             printer_url=_page(values.get("userprinteraccessurl")),
             local_ip=values.get("printerlastknownlocalip"),
         )
-        return Authorized(tunnel=tunnel, api_key=values.get("octoprintapikey"))
+        api_key = values.get("octoprintapikey")
+        return Authorized(tunnel=tunnel, api_key=api_key if api_key and is_header_text(api_key) else None)
 
     @property
     @override
@@ -164,9 +162,9 @@ class OctoEverywhere(Tunnel):
             raise ServiceError(code=answer.status)
         info = answer.json()
         # The documentation shows the object bare, a shipped client expects it in an envelope.
+        if (status := info.integer("Status")) not in (None, 200):
+            raise CODES.error(status) or ServiceError(code=status)
         if "Result" in info:
-            if error := CODES.error(info.integer("Status") or 0):
-                raise error
             info = info.object("Result")
         limits = info.object("PrinterLimits")
         return TunnelStatus(
@@ -184,33 +182,28 @@ class OctoEverywhere(Tunnel):
         )
 
 
-def _belongs_to_service(host: str) -> bool:
-    return host == DOMAIN or host.endswith(f".{DOMAIN}")
+def _belongs_to_service(url: URL) -> bool:
+    return re.fullmatch(rf"([a-z0-9-]+\.)*{re.escape(DOMAIN)}", url.host or "") is not None
 
 
 def _tunnel_address(text: str) -> str:
     """Return the App Connection's address without anything behind the host."""
-    try:
-        url = URL(text)
-        host, has_user = url.host, bool(url.user or url.password)
-        origin = url.origin() if host else url
-    except ValueError as error:
-        raise AuthorizationError("incomplete_link") from error
+    url = web_address(text)
+    if url is None:
+        raise AuthorizationError("incomplete_link")
     if url.scheme != "https":
         raise AuthorizationError("not_https")
-    if not host or has_user or not _belongs_to_service(host):
+    if url.user or url.password or not _belongs_to_service(url):
         raise AuthorizationError("foreign_host")
-    return str(origin)
+    return str(url.origin())
 
 
 def _page(text: str | None) -> str | None:
     """Return an address to show to the user, None unless it is a page of the service."""
-    try:
-        url = URL(text or "")
-        trusted = url.scheme == "https" and url.host is not None and _belongs_to_service(url.host) and not url.user
-    except ValueError:
+    url = web_address(text)
+    if url is None or url.scheme != "https" or url.user or not _belongs_to_service(url):
         return None
-    return text if trusted else None
+    return text
 
 
 def _time(text: str | None) -> datetime | None:

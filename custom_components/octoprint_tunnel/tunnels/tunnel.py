@@ -127,9 +127,9 @@ class Tunnel(ABC):
     def printer_page(self) -> str | None:
         """Return the address where the user sees the printer, as far as it is known without asking the service."""
 
+    @abstractmethod
     def help_url(self, condition: Condition) -> str | None:
         """Return the page where the owner ends a condition that only the owner can end."""
-        return None
 
     def explain(self, status: TunnelStatus) -> dict[str, str]:
         """Return what the text about such a condition may mention."""

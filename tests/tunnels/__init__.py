@@ -1,0 +1,1 @@
+"""Who carries requests to OctoPrint."""
