@@ -1,0 +1,129 @@
+"""The integration's entities: what each has to show, and what it does show."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from . import DOMAIN
+from .client import HomeAssistantClient
+
+
+def a_timestamp(state: str) -> bool:
+    """Return whether a state is a point in time."""
+    try:
+        return datetime.fromisoformat(state).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def a_number(state: str) -> bool:
+    """Return whether a state is a number."""
+    try:
+        float(state)
+    except ValueError:
+        return False
+    return True
+
+
+type State = str | Callable[[str], bool]
+"""A state, or the function that knows one; its name says which states these are."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One entity, and its state before and after Connect was pressed: the same, unless given."""
+
+    domain: str
+    key: str
+    before: State
+    after: State | None = None
+    provider: str | None = None
+    octoprint: str | None = None
+
+    def state(self, *, connected: bool) -> State:
+        """Return the state that it has to show."""
+        return self.before if self.after is None or not connected else self.after
+
+
+ENTITIES = (
+    Expected("binary_sensor", "octoprint_online", "on"),
+    Expected("sensor", "tunnel_status", "ok"),
+    Expected("sensor", "active_route", "tunnel"),
+    Expected("sensor", "last_connected", a_timestamp, provider="octoeverywhere"),
+    Expected("sensor", "last_disconnected", "unknown", provider="octoeverywhere"),  # never
+    Expected("sensor", "max_download_size", "104.8576", provider="octoeverywhere"),  # MB
+    Expected("sensor", "max_upload_size", "104.8576", provider="octoeverywhere"),
+    Expected("sensor", "max_webcam_stream", "600", provider="octoeverywhere"),  # s
+    Expected("sensor", "tunnel_usage", a_number, provider="obico"),
+    Expected("sensor", "tunnel_usage_cap", "314.5728", provider="obico"),  # MB
+    Expected("sensor", "tunnel_usage_reset", a_timestamp, provider="obico"),
+    Expected("binary_sensor", "printer_connected", "off", after="on"),
+    Expected("sensor", "printer_state", "offline", after="operational"),
+    Expected("sensor", "port", "unknown", after="VIRTUAL"),
+    Expected("sensor", "baudrate", "unknown", after=a_number),
+    Expected("sensor", "connector", "unknown", after="serial", octoprint="2.0"),
+    Expected("sensor", "printer_profile", "unknown", after="Default", octoprint="2.0"),
+    Expected("sensor", "printer_profile", "Default", octoprint="1.11"),
+    Expected("button", "connect", "unknown", after=a_timestamp),  # when it was pressed
+    Expected("button", "disconnect", "unknown"),
+    Expected("button", "repair", "unknown"),
+)
+"""Every entity that is built so far; provider and version of OctoPrint where not all of them have it."""
+
+
+def expected_entities(provider: str, octoprint: str) -> list[Expected]:
+    """Return what has to be there with this provider and this version of OctoPrint."""
+    return [
+        entity for entity in ENTITIES if entity.provider in (None, provider) and entity.octoprint in (None, octoprint)
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """One entity as Home Assistant shows it."""
+
+    entity_id: str
+    name: str
+    state: str | None
+    unit: str | None
+
+    @property
+    def state_with_unit(self) -> str:
+        """Return the state as a person reads it."""
+        return f"{self.state} {self.unit}" if self.state and self.unit and a_number(self.state) else str(self.state)
+
+
+async def shown_entities(client: HomeAssistantClient, entry_unique_id: str) -> dict[str, Shown]:
+    """Return the integration's entities by domain and key, "sensor.port" for instance."""
+    states: dict[str, dict[str, Any]] = {state["entity_id"]: state for state in await client.command("get_states")}
+    shown = {}
+    for item in await client.command("config/entity_registry/list"):
+        if item["platform"] != DOMAIN:
+            continue
+        entity_id = item["entity_id"]
+        state = states.get(entity_id, {})
+        key = item["unique_id"].removeprefix(f"{entry_unique_id}_")
+        shown[f"{entity_id.partition('.')[0]}.{key}"] = Shown(
+            entity_id=entity_id,
+            name=item["name"] or item["original_name"] or "",
+            state=state.get("state"),
+            unit=state.get("attributes", {}).get("unit_of_measurement"),
+        )
+    return shown
+
+
+def deviations(expected: Iterable[Expected], shown: dict[str, Shown], *, connected: bool) -> list[str]:
+    """Return a line for each entity that is missing, that shows something else, or that the table does not know."""
+    unknown = dict(shown)
+    lines = []
+    for entity in expected:
+        found = unknown.pop(f"{entity.domain}.{entity.key}", None)
+        wanted = entity.state(connected=connected)
+        if found is None or found.state is None:
+            lines.append(f"{entity.domain} {entity.key} is missing")
+        elif not (found.state == wanted if isinstance(wanted, str) else wanted(found.state)):
+            name = wanted if isinstance(wanted, str) else wanted.__name__.replace("_", " ")
+            lines.append(f"{found.entity_id} is {found.state}, expected {name}")
+    lines += [f"{found.entity_id} is not in the demo's table of entities ({key})" for key, found in unknown.items()]
+    return lines

@@ -1,0 +1,197 @@
+"""What the demo does, in its order."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.octoprint.server import OctoPrintServer
+from tests.relay import Printer, Relay
+
+from . import DOMAIN, DemoError, say
+from .client import HomeAssistantClient
+from .entities import Shown, deviations, expected_entities, shown_entities
+from .frontend import check_frontend, confirm_address
+from .log import Log
+from .server import HomeAssistantServer
+from .setup_dialog import SetupDialog
+from .table import print_table
+from .waiting import until
+
+_SETTLE_TIMEOUT = 60.0  # seconds
+PROVIDERS = {"octoeverywhere": "OctoEverywhere", "obico": "Obico"}
+
+_NAME = "Demo printer"
+_OCTOPRINT_CONFIG = {
+    "appearance": {"name": _NAME},
+    # OctoPrint looks for its printer on every serial port there is; somebody's real one is none of the demo's business.
+    "serial": {"blacklistedPorts": ["/dev/*"]},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What is shown."""
+
+    provider: str
+    octoprint: str
+    once: bool
+
+
+class Story:
+    """One run of the demo."""
+
+    def __init__(self, choices: Choices, folder: Path) -> None:
+        """Begin with nothing running, and an empty folder."""
+        self._choices = choices
+        self._folder = folder
+        self._octoprint = OctoPrintServer(choices.octoprint, config=_OCTOPRINT_CONFIG)
+        self.log: Log | None = None
+        """Home Assistant's, once there is one."""
+        self.told = False
+        """Whether everything was shown, and what still runs only waits for its user."""
+
+    async def tell(self) -> None:
+        """Show everything; raises DemoError, or OctoPrintError, where something is not as it should be."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(asyncio.to_thread, self._octoprint.close)
+            printer = Printer(url=self._octoprint.url, name=_NAME)
+            relay = await stack.enter_async_context(Relay(printer))
+            say("starting Home Assistant")
+            server = await stack.enter_async_context(HomeAssistantServer(relay, self._folder))
+            self.log = server.log
+            say(f"starting OctoPrint {self._choices.octoprint}")
+            await asyncio.to_thread(self._octoprint.start)
+            printer.api_key = self._octoprint.api_key
+            client = await stack.enter_async_context(HomeAssistantClient(server.url))
+            await self._open(server, client)
+            await self._set_up(client, relay)
+            await self._connect(client)
+            await self._cut_local_network(client, relay)
+            if not self._choices.once:
+                _check_log(server.log)
+                self.told = True
+                self._say_where(client)
+                await server.wait_until_it_ends()
+        _check_log(server.log)
+        say("everything is as it should be")
+
+    async def _open(self, server: HomeAssistantServer, client: HomeAssistantClient) -> None:
+        """Get Home Assistant to where its user sees the empty dashboard."""
+        await server.wait_until_it_serves()
+        await client.onboard()
+        await confirm_address(client)
+        version = await server.wait_until_it_has_started(client)
+        await check_frontend(client)
+        say(f"Home Assistant {version} runs at {server.url}")
+
+    async def _set_up(self, client: HomeAssistantClient, relay: Relay) -> None:
+        """Set the printer up, and show what that gave."""
+        say(f"setting the printer up through {PROVIDERS[self._choices.provider]}, as a browser does")
+        outcome = await SetupDialog(client, relay, self._octoprint).go_through(self._choices.provider)
+        say(f"{' → '.join(outcome.steps)}: “{outcome.title}”")
+        shown = await self._settled(client, connected=False)
+        _print_entities(shown)
+
+    async def _connect(self, client: HomeAssistantClient) -> None:
+        """Press Connect, and show what changed."""
+        changes = await client.events("state_changed")
+        before = await self._settled(client, connected=False)
+        button = before["button.connect"].entity_id
+        say(f"pressing Connect ({button})")
+        await client.command("call_service", domain="button", service="press", target={"entity_id": button})
+        await self._settled(client, connected=True)
+        _print_changes(before, changes)
+
+    async def _cut_local_network(self, client: HomeAssistantClient, relay: Relay) -> None:
+        """Let the printer be found on the local network, cut that, and show which way requests go."""
+        say(f"entering the local address {relay.local.url} in the options")
+        [entry] = await client.command("config_entries/get", domain=DOMAIN)
+        options = "/api/config/config_entries/options/flow"
+        dialog = await client.rest("POST", options, {"handler": entry["entry_id"]})
+        answers = {"poll_interval": 60, "local_access": True, "local_url": relay.local.url, "verify_ssl": True}
+        await client.rest("POST", f"{options}/{dialog['flow_id']}", answers)
+        route = await self._route(client, "local")
+        before = relay.traffic("tunnel").requests
+        await self._poll(client, route)
+        if relay.traffic("tunnel").requests != before:
+            raise DemoError("The tunnel was used although the local network works")
+        say(f"{route} is local; cutting the local network")
+        relay.drop("local")
+        await self._poll(client, route)
+        await self._route(client, "tunnel")
+        relay.heal()
+        say(f"{route} is tunnel: the next reading went there, and the local network is back now")
+
+    async def _poll(self, client: HomeAssistantClient, entity_id: str) -> None:
+        """Ask for a reading at once."""
+        target = {"entity_id": entity_id}
+        await client.command("call_service", domain="homeassistant", service="update_entity", service_data=target)
+
+    async def _route(self, client: HomeAssistantClient, expected: str) -> str:
+        """Return the entity that shows the way in use, once it shows the expected one."""
+
+        async def ask() -> str | None:
+            shown = (await shown_entities(client, self._octoprint.uuid))["sensor.active_route"]
+            return shown.entity_id if shown.state == expected else None
+
+        return await until(ask, seconds=_SETTLE_TIMEOUT, otherwise=f"The route in use did not become {expected}")
+
+    async def _settled(self, client: HomeAssistantClient, *, connected: bool) -> dict[str, Shown]:
+        """Return the entities once all of them show what they should; a printer takes its time."""
+        expected = expected_entities(self._choices.provider, self._choices.octoprint)
+        shown: dict[str, Shown] = {}
+
+        async def ask() -> bool | None:
+            nonlocal shown
+            shown = await shown_entities(client, self._octoprint.uuid)
+            return None if deviations(expected, shown, connected=connected) else True
+
+        try:
+            await until(ask, seconds=_SETTLE_TIMEOUT, otherwise="The entities did not settle")
+        except DemoError as error:
+            _print_entities(shown)
+            lines = deviations(expected, shown, connected=connected)
+            raise DemoError("\n  ".join([f"{error}:", *lines])) from None
+        return shown
+
+    def _say_where(self, client: HomeAssistantClient) -> None:
+        """Print what a person needs to look around."""
+        name = PROVIDERS[self._choices.provider]
+        say("all of it stays up until you press Ctrl-C")
+        print(f"\n  Home Assistant  {client.url}config/integrations/integration/{DOMAIN}")
+        print(f"                  user {client.username}, password {client.password}")
+        print(f"  OctoPrint       {self._octoprint.url}")
+        print(f"                  user {self._octoprint.username}, password {self._octoprint.password}")
+        print(f"\n  {name} is a stand-in that only this Home Assistant reaches: a link to it in your browser leads to")
+        print("  the real service, which does not know this printer.\n", flush=True)
+
+
+def _check_log(log: Log) -> None:
+    """Raise DemoError for what must not be in Home Assistant's log, and show what is only doubtful."""
+    if log.errors():
+        raise DemoError("Home Assistant's log has errors")
+    for warning in log.warnings():
+        say(f"note: {warning}")
+
+
+def _print_entities(shown: dict[str, Shown]) -> None:
+    """Print every entity with its state."""
+    rows = sorted((item.name, item.entity_id, item.state_with_unit) for item in shown.values())
+    print_table(("Name", "Entity", "State"), *rows)
+
+
+def _print_changes(before: dict[str, Shown], changes: asyncio.Queue[dict[str, Any]]) -> None:
+    """Print the states that each entity went through since it was as before."""
+    states = {item.entity_id: [str(item.state)] for item in before.values()}
+    while not changes.empty():
+        data = changes.get_nowait()["data"]
+        if (been := states.get(data["entity_id"])) and data["new_state"] and data["new_state"]["state"] != been[-1]:
+            been.append(data["new_state"]["state"])
+    rows = sorted(
+        (item.name, item.entity_id, " → ".join(states[item.entity_id]))
+        for item in before.values()
+        if len(states[item.entity_id]) > 1
+    )
+    print_table(("Name", "Entity", "Change"), *rows)
