@@ -1,2 +1,2 @@
 # Inside Home Assistant `voluptuous` is an alias of `probatio`; type checkers see the original otherwise.
-from probatio import *
+from probatio import *  # noqa: F403
