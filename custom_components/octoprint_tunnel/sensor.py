@@ -9,6 +9,7 @@ from homeassistant.components.sensor import SensorDeviceClass, SensorEntity, Sen
 from homeassistant.const import EntityCategory, UnitOfInformation, UnitOfTime
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator, TunnelCoordinator
 from .entity import PrinterEntity, TunnelEntity, add_when_present
@@ -17,7 +18,7 @@ from .octoprint.connection import PrinterState
 from .routing import Way
 from .tunnels.obico import Obico
 from .tunnels.octoeverywhere import OctoEverywhere
-from .tunnels.tunnel import Tunnel, TunnelStatus
+from .tunnels.tunnel import Tunnel
 
 PARALLEL_UPDATES = 0
 
@@ -25,24 +26,27 @@ type Value = str | int | datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class TunnelSensorDescription(SensorEntityDescription):
-    """Describes a sensor of the tunnel: one that its service has, or the one that tells what is wrong."""
+class SensorDescription[CoordinatorT](SensorEntityDescription):
+    """Describes a sensor: what it reads of its coordinator, and whether also while that has nothing new to tell."""
 
-    entity_category: EntityCategory | None = EntityCategory.DIAGNOSTIC
-    service: type[Tunnel] | None = None
-    value_fn: Callable[[TunnelCoordinator], Value]
-    attributes_fn: Callable[[TunnelStatus], Mapping[str, Any] | None] = lambda _: None
+    value_fn: Callable[[CoordinatorT], Value]
+    attributes_fn: Callable[[CoordinatorT], Mapping[str, Any] | None] = lambda _: None
     always_available: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrinterSensorDescription(SensorEntityDescription):
-    """Describes a sensor of the printer."""
+class TunnelSensorDescription(SensorDescription[TunnelCoordinator]):
+    """Describes a sensor of the tunnel; `service` is the only one that has it, None where all do."""
+
+    entity_category: EntityCategory | None = EntityCategory.DIAGNOSTIC
+    service: type[Tunnel] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrinterSensorDescription(SensorDescription[PrinterCoordinator]):
+    """Describes a sensor of the printer; `has_fn` tells whether this OctoPrint has what it is about."""
 
     has_fn: Callable[[PrinterCoordinator], bool] = lambda _: True
-    value_fn: Callable[[PrinterCoordinator], Value]
-    attributes_fn: Callable[[PrinterCoordinator], Mapping[str, Any] | None] = lambda _: None
-    always_available: bool = False
 
 
 TUNNEL_DESCRIPTIONS = (
@@ -117,7 +121,7 @@ TUNNEL_DESCRIPTIONS = (
         suggested_display_precision=0,
         service=Obico,
         value_fn=lambda tunnel: usage.cap if (usage := tunnel.data.usage) else None,
-        attributes_fn=lambda status: {"unlimited": usage.cap is None} if (usage := status.usage) else None,
+        attributes_fn=lambda tunnel: {"unlimited": usage.cap is None} if (usage := tunnel.data.usage) else None,
     ),
     TunnelSensorDescription(
         key="tunnel_usage_reset",
@@ -188,31 +192,12 @@ async def async_setup_entry(
     add_when_present(entry, async_add_entities, PRINTER_DESCRIPTIONS, PrinterSensor)
 
 
-class TunnelSensor(TunnelEntity, SensorEntity):
-    """A sensor of the tunnel."""
+class CoordinatorSensor[CoordinatorT: TunnelCoordinator | PrinterCoordinator](
+    CoordinatorEntity[CoordinatorT], SensorEntity
+):
+    """A sensor that reads its coordinator as its description says."""
 
-    entity_description: TunnelSensorDescription
-
-    @property
-    @override
-    def available(self) -> bool:
-        return self.entity_description.always_available or super().available
-
-    @property
-    @override
-    def native_value(self) -> Value:
-        return self.entity_description.value_fn(self.coordinator)
-
-    @property
-    @override
-    def extra_state_attributes(self) -> Mapping[str, Any] | None:
-        return self.entity_description.attributes_fn(self.coordinator.data)
-
-
-class PrinterSensor(PrinterEntity, SensorEntity):
-    """A sensor of the printer."""
-
-    entity_description: PrinterSensorDescription
+    entity_description: SensorDescription[CoordinatorT]
 
     @property
     @override
@@ -228,3 +213,11 @@ class PrinterSensor(PrinterEntity, SensorEntity):
     @override
     def extra_state_attributes(self) -> Mapping[str, Any] | None:
         return self.entity_description.attributes_fn(self.coordinator)
+
+
+class TunnelSensor(TunnelEntity, CoordinatorSensor[TunnelCoordinator]):
+    """A sensor of the tunnel."""
+
+
+class PrinterSensor(PrinterEntity, CoordinatorSensor[PrinterCoordinator]):
+    """A sensor of the printer."""
