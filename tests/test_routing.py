@@ -163,6 +163,26 @@ async def test_tunnel_fails_while_local_works(
     assert not relay.seen("tunnel")
 
 
+@pytest.mark.parametrize("code", [604, 605])
+@pytest.mark.parametrize("where", ["octoeverywhere_api", "octoeverywhere_tunnel"])
+async def test_local_comes_back_while_the_tunnel_is_closed(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, entry: MockConfigEntry, where: str, code: int
+) -> None:
+    """A closed tunnel keeps nobody from finding the printer on the local network again."""
+    await set_up(hass, entry, relay.local.url)
+    relay.fail(where, code)
+    relay.drop("local")
+    for _ in range(3):
+        await wait(hass, freezer, MINUTE)
+    assert states(hass, entry, "active_route", "printer_state") == ("none", "unavailable")
+    assert len(relay.seen("tunnel")) <= 2
+    relay.heal()
+    relay.fail(where, code)
+    for _ in range(4):
+        await wait(hass, freezer, 640)
+    assert states(hass, entry, "active_route", "printer_state") == ("local", "offline")
+
+
 async def test_what_the_tunnel_met_before_is_forgotten(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, entry: MockConfigEntry
 ) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 import logging
+import time
 from typing import override
 
 from aiohttp import ClientSession
@@ -39,7 +40,6 @@ LONGEST_RETRY = 600
 
 FIRST_FOLLOW_UP = 1  # seconds
 MIN_FOLLOW_UPS = 2  # after a command; OctoPrint acts on it a moment after it has answered
-
 
 GLANCES = 14  # polls in a row that read the state alone, on a metered line
 
@@ -117,9 +117,13 @@ class RemedyCoordinator[DataT](DataUpdateCoordinator[DataT]):
         try:
             data = await self._async_fetch()
         except OctoPrintTunnelError as error:
+            is_another = type(error) is not type(self.error)
             self.error = error
             failure = self._failure(error)
             self._outage.note(self.name, failure)
+            if is_another and not self.last_update_success:
+                # Home Assistant tells of the first failure only, and this one may have another remedy.
+                self.async_update_listeners()
             raise failure from error
         self.error = None
         self._outage.note(self.name, None)
@@ -162,6 +166,7 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
         self._session = session
         self._used = False
         self._route_error: OctoPrintTunnelError | None = None
+        self._closed_until = 0.0
 
     @override
     async def _async_fetch(self) -> TunnelStatus:
@@ -172,6 +177,8 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
         """Take note of how a request through the tunnel went: None where it arrived at OctoPrint."""
         if error is not None and error.condition is None:
             error = None
+        if error is not None and error.closes:
+            self._closed_until = time.monotonic() + WAIT_INTERVAL.total_seconds()
         changed = not self._used or type(error) is not type(self._route_error)
         self._used, self._route_error = True, error
         if not changed:
@@ -216,10 +223,12 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
 
     @property
     def blocked_by(self) -> OctoPrintTunnelError | None:
-        """Return the error that any request through the tunnel would meet, by what the service's status call says."""
-        if self.error is not None:
-            return self.error if self.error.waits or self.error.remedy is Remedy.REAUTHORISE else None
-        return OctoPrintOffline() if self.data.online is False else None
+        """Return the error that any request through the tunnel would meet, by what is known already."""
+        if self.error is not None and self.error.closes:
+            return self.error
+        if self._route_error is not None and self._route_error.closes and time.monotonic() < self._closed_until:
+            return self._route_error
+        return OctoPrintOffline() if self.error is None and self.data.online is False else None
 
 
 class PrinterCoordinator(RemedyCoordinator[Connection]):
@@ -274,6 +283,20 @@ class PrinterCoordinator(RemedyCoordinator[Connection]):
             self._tunnel.async_forget_requests()
         self._pace(connection)
         return connection
+
+    @override
+    def _failure(self, error: OctoPrintTunnelError) -> ConfigEntryAuthFailed | UpdateFailed:
+        if not self.router.candidates or error.remedy is Remedy.NEW_API_KEY:
+            return super()._failure(error)
+        # What ails the tunnel must not keep the local network from being tried again soon.
+        if error.remedy is Remedy.REAUTHORISE:
+            self.config_entry.async_start_reauth(self.hass)
+        return UpdateFailed(
+            translation_domain=DOMAIN,
+            translation_key=error.key,
+            translation_placeholders=error.placeholders,
+            retry_after=self._retry.next(),
+        )
 
     def _local_addresses(self) -> list[URL]:
         """Return where OctoPrint may be on the local network: as the user typed it, else as it was seen."""

@@ -54,6 +54,11 @@ class OctoPrintTunnelError(Exception):
         return self.remedy in (Remedy.WAIT, Remedy.UPDATE_PLUGIN)
 
     @property
+    def closes(self) -> bool:
+        """Tell whether the tunnel stays closed to every request until somebody has done something."""
+        return self.waits or self.remedy is Remedy.REAUTHORISE
+
+    @property
     def placeholders(self) -> dict[str, str]:
         """Return what the translated text may mention."""
         return {"code": str(self.code or "-"), "detail": self.detail or "-"}
