@@ -124,3 +124,16 @@ def test_fields_are_handed_back_as_they_came(anything: JsonObject) -> None:
     assert fields == EVERY_TYPE
     fields.clear()
     assert anything.text("text") == "VIRTUAL"
+
+
+def test_half_a_character_is_replaced() -> None:
+    """JSON can spell what nothing can encode."""
+    answer = JsonObject.parse(b'{"name": "Kitchen \\ud83d", "names": ["\\ud83d"]}')
+    assert answer.text("name") == "Kitchen ?"
+    assert answer.texts("names") == ("?",)
+
+
+def test_only_utf_8_is_read() -> None:
+    """What is in another encoding is not JSON."""
+    with pytest.raises(InvalidResponse):
+        JsonObject.parse('{"a": 1}'.encode("utf-16"))

@@ -336,7 +336,7 @@ def _told(error: BaseException) -> str:
         texts += [error.detail, *error.placeholders.values()]
     cause: BaseException | None = error
     while cause is not None:
-        texts.append(str(cause))
+        texts += [str(cause), repr(cause)]
         cause = cause.__cause__ or cause.__context__
     return "\n".join(texts)
 
@@ -360,6 +360,11 @@ async def test_no_error_tells_a_credential(session: ClientSession, words: bytes)
     told = _told(caught.value)
     for credential in (API_KEY, PASSWORD, route.headers["Authorization"].removeprefix("Basic ")):
         assert credential not in told
+
+
+def test_an_answer_does_not_show_what_it_holds() -> None:
+    """Cookies are credentials, and the body may be a key."""
+    assert "secret" not in repr(Answer(200, {"Set-Cookie": "session=secret"}, b'{"api_key": "secret"}'))
 
 
 def test_a_route_does_not_show_what_it_carries() -> None:

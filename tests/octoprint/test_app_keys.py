@@ -126,3 +126,8 @@ async def test_an_octoprint_that_goes_while_it_is_polled_is_offline(tunnelled: R
     with pytest.raises(OctoPrintOffline):
         await request.wait(OctoPrint(tunnelled))
     assert await request.wait(OctoPrint(tunnelled)) == "A1B2"
+
+
+def test_a_request_does_not_show_its_token() -> None:
+    """Who knows it can fetch the key."""
+    assert "secret" not in repr(KeyRequest(token="secret"))

@@ -442,6 +442,18 @@ async def test_a_key_that_octoprint_does_not_know_is_rejected(
 
 
 @both_versions
+@pytest.mark.parametrize("key", ["wrong", None], ids=["wrong", "none"])
+async def test_a_command_with_a_key_that_octoprint_does_not_know_is_rejected(
+    tunnelled: Route, relay: Relay, key: str | None
+) -> None:
+    """OctoPrint takes it for a forged request first, and answers 400."""
+    with pytest.raises(ApiKeyRejected) as caught:
+        await OctoPrint(tunnelled, key).disconnect()
+    assert caught.value.code == 400
+    assert [request.path for request in relay.requests] == [CONNECTION, USER]
+
+
+@both_versions
 @pytest.mark.parametrize("call", COMMANDS, ids=["connect", "disconnect", "repair"])
 async def test_a_permission_that_is_missing_is_named(
     tunnelled: Route, octoprint: OctoPrintServer, relay: Relay, call: Call
@@ -493,3 +505,17 @@ async def test_a_tunnel_that_goes_between_refusal_and_reason_is_its_own_error(cl
     with pytest.raises(OctoPrintTunnelError) as caught:
         await client.disconnect()
     assert (caught.value.code, caught.value.remedy) == (502, Remedy.RETRY)
+
+
+async def test_a_state_that_is_missing_is_not_taken_for_disconnected(client: OctoPrint, relay: Relay) -> None:
+    """Only 409 means that the printer is not connected."""
+    relay.fail("tunnel", 200, '{"state": {}}')
+    with pytest.raises(InvalidResponse):
+        await client.state_text()
+
+
+@pytest.mark.parametrize("octoprint_version", ["1.11"])
+async def test_parameters_reach_an_octoprint_without_connectors(client: OctoPrint, relay: Relay) -> None:
+    """Port and speed have names of their own there."""
+    await client.connect(await client.connection(), parameters={"port": "VIRTUAL", "baudrate": 115200})
+    assert relay.requests[-1].json() == {"command": "connect", "port": "VIRTUAL", "baudrate": 115200}

@@ -361,3 +361,10 @@ def test_the_error_that_older_versions_append_is_told(text: str | None, error: s
     """Newer ones tell it elsewhere."""
     assert error_in(text) == error
     assert read({"current": {"state": text}}).error == error
+
+
+@pytest.mark.parametrize("current", [None, "text", 7, []])
+def test_without_a_current_connection_there_is_nothing_to_understand(current: Any) -> None:
+    """Whatever else is in the answer."""
+    with pytest.raises(InvalidResponse):
+        Connection.from_json(JsonObject({"current": current, "options": {}}))

@@ -494,3 +494,43 @@ async def test_usage_begins_anew_on_the_first_in_utc(
 def test_the_text_about_the_cap_names_it_and_when_it_ends(usage: Usage | None, cap: str) -> None:
     """As Obico writes it."""
     assert read(ENDPOINT).explain(TunnelStatus(usage=usage)) == {"cap": cap, "reset": "2026-12-01"}
+
+
+def test_a_user_that_no_header_can_carry_is_refused() -> None:
+    """Basic parts user and password at the first colon."""
+    assert refusal("https://us%3Aer:pass@x.tunnels.app.obico.io") == "invalid_endpoint"
+
+
+def test_a_refusal_does_not_quote_the_endpoint() -> None:
+    """What the parser says of it holds the password."""
+    with pytest.raises(AuthorizationError) as caught:
+        Obico.from_link(f"https://user:{'p' * 30}@tunnel\u2100.tunnels.app.obico.io", CLOUD)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
+def test_a_dot_behind_the_clouds_name_changes_nothing() -> None:
+    """It is the same name, and https is as needed."""
+    with pytest.raises(AuthorizationError, match="not_https"):
+        Obico.server_address("http://app.obico.io.")
+    server = Obico.server_address("https://app.obico.io.")
+    with pytest.raises(AuthorizationError):
+        Obico.from_link("https://user:password@evil.example", server)
+
+
+def test_a_page_of_the_cloud_stands_for_the_cloud() -> None:
+    """Users copy the address that they look at."""
+    assert Obico.server_address("https://app.obico.io/printers/") == CLOUD
+
+
+@pytest.mark.parametrize(
+    ("url", "own_id"),
+    [
+        ("https://x.tunnels.app.obico.io", "x.tunnels.app.obico.io"),
+        ("http://127.0.0.1:15001", "127.0.0.1:15001"),
+        ("http://[fd00::1]:15001", "[fd00::1]:15001"),
+    ],
+)
+def test_its_host_tells_a_tunnel_from_others(url: str, own_id: str) -> None:
+    """With the port where a self-hosted server tells tunnels apart by that."""
+    assert Obico(url=url, username="u", password="p").own_id == own_id

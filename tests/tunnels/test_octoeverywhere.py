@@ -724,3 +724,41 @@ async def test_an_answer_that_cannot_be_read_is_invalid(
 def test_nothing_more_is_known_of_a_condition_than_what_the_text_says() -> None:
     """The supporter page is all that helps."""
     assert completed().tunnel.explain(TunnelStatus()) == {}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"Status": 500, "Error": "x", "Result": None},
+        {"Status": 400, "Result": None},
+        {"Status": 603, "Error": "x"},
+        {"Status": 750, "Result": None},
+    ],
+)
+async def test_an_envelope_without_a_result_is_an_error(
+    session: ClientSession, relay: Relay, connection: AppConnection, answer: dict[str, Any]
+) -> None:
+    """Whatever its status is, unless that is 200."""
+    relay.fail("octoeverywhere_api", 200, json.dumps(answer))
+    with pytest.raises(OctoPrintTunnelError) as caught:
+        await app_connection(connection).status(session)
+    assert caught.value.code == answer["Status"]
+
+
+def test_a_key_that_cannot_be_sent_is_not_taken_from_the_portal() -> None:
+    """The user is asked for one instead."""
+    assert completed(octoPrintApiKey="a\r\nb").api_key is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a b.octoeverywhere.com",
+        "https://..octoeverywhere.com",
+        "https://.octoeverywhere.com",
+        "https://evil.example%2f.octoeverywhere.com",
+    ],
+)
+def test_what_is_no_host_name_is_refused(url: str) -> None:
+    """Even where it ends as the service's names do."""
+    assert refusal(url=url) in ("foreign_host", "incomplete_link")

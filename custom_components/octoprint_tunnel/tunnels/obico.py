@@ -63,11 +63,12 @@ class Obico(Tunnel):
         url = typed_address(text, "https")
         if url is None:
             raise AuthorizationError("invalid_url")
-        if not _is_cloud((url.host or "").rstrip(".")):
+        host = (url.host or "").rstrip(".")
+        if not _is_cloud(host):
             return str(url)
         if url.scheme != "https":
             raise AuthorizationError("not_https")
-        return str(url.origin())
+        return str(url.origin().with_host(host))
 
     @classmethod
     @override
