@@ -86,6 +86,14 @@ async def test_waiting_goes_on_until_there_is_an_answer(tunnelled: Route, relay:
     assert [poll.status for poll in relay.seen(path=f"{REQUEST}/token")] == [202] * 5 + [200]
 
 
+@pytest.mark.parametrize("token", ["a/b", "a b", "a+b", "\u00fc"])
+async def test_a_token_is_polled_as_octoprint_gave_it(tunnelled: Route, relay: Relay, token: str) -> None:
+    """Encoded for an address once, not twice."""
+    relay.fail("tunnel", 404)
+    assert await KeyRequest(token=token).wait(OctoPrint(tunnelled)) is None
+    assert [poll.path for poll in relay.requests] == [f"{REQUEST}/{token}"]
+
+
 async def test_without_its_plugin_octoprint_cannot_ask(tunnelled: Route, relay: Relay) -> None:
     """The user has to enter a key; nothing is asked for."""
     _answer(relay, 404, {}, "/plugin/appkeys/probe")
