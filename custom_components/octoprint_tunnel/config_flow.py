@@ -44,9 +44,7 @@ from .routing import private_addresses
 from .tunnels import TUNNELS, tunnel_from_data
 from .tunnels.obico import Obico
 from .tunnels.octoeverywhere import OctoEverywhere
-from .tunnels.tunnel import AuthorizationError, Authorized, Tunnel, is_header_text
-
-APP_NAME = "Home Assistant"
+from .tunnels.tunnel import APP_NAME, AuthorizationError, Authorized, Tunnel, is_header_text
 
 CONF_COMPLETION_URL = "completion_url"
 CONF_SERVER_URL = "server_url"

@@ -23,11 +23,10 @@ from ..errors import (
     ServiceError,
 )
 from ..route import StatusCodes, typed_address, web_address
-from .tunnel import AuthorizationError, Authorized, Tunnel, TunnelStatus, Usage, is_header_text
+from .tunnel import APP_NAME, AuthorizationError, Authorized, Tunnel, TunnelStatus, Usage, is_header_text
 
 CLOUD_DOMAIN = "obico.io"
 CLOUD_SERVER = f"https://app.{CLOUD_DOMAIN}"
-APP_NAME = "Home Assistant"
 
 CODES = StatusCodes(
     errors={

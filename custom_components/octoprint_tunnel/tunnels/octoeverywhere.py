@@ -29,13 +29,12 @@ from ..errors import (
 )
 from ..json_object import JsonObject
 from ..route import Route, StatusCodes, web_address
-from .tunnel import AuthorizationError, Authorized, Limits, Tunnel, TunnelStatus, is_header_text
+from .tunnel import APP_NAME, AuthorizationError, Authorized, Limits, Tunnel, TunnelStatus, is_header_text
 
 DOMAIN = "octoeverywhere.com"
 SERVICE = URL(f"https://{DOMAIN}")
 PORTAL = SERVICE / "appportal" / "v1"
 APP_ID = "devtest"  # OctoEverywhere's public test app; it assigns an id to an app that applies for one
-APP_NAME = "Home Assistant"
 APP_LOGO = "https://brands.home-assistant.io/homeassistant/icon.png"
 
 CODES = StatusCodes(

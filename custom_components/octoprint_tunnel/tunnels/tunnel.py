@@ -12,6 +12,8 @@ from yarl import URL
 from ..errors import Condition
 from ..route import Route, StatusCodes
 
+APP_NAME = "Home Assistant"  # as the user reads it in the services and in OctoPrint
+
 
 def is_header_text(text: str) -> bool:
     """Tell whether a credential can go in a header: printable ASCII without spaces."""
