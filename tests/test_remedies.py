@@ -314,9 +314,9 @@ async def test_reauthorise(
     assert reauth_flows(hass) == ["Kitchen"]
     assert not issues(hass)
     relay.clear()
-    for _ in range(5):
-        await wait(hass, freezer, 700)
-    assert not relay.seen(case.where)
+    for _ in range(50):
+        await wait(hass, freezer, 70)
+    assert len(relay.seen(case.where)) <= 2  # half an hour apart
     assert reauth_flows(hass) == ["Kitchen"]
     [line] = log_lines(caplog)
     assert case.text in line
@@ -327,6 +327,32 @@ async def test_reauthorise(
     await settle(hass)
     assert result["reason"] == "reauth_successful"
     assert states(hass, met, "tunnel_status", "printer_state") == ("ok", "offline")
+
+
+@pytest.mark.parametrize("where", ["octoeverywhere_api", "octoeverywhere_tunnel"])
+async def test_passes_although_nobody_signed_in(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, loaded: MockConfigEntry, where: str
+) -> None:
+    """A sign-in that was closed does not end the readings for good."""
+    relay.fail(where, 603)
+    await wait(hass, freezer, 61)
+    assert state(hass, loaded, "tunnel_status").state == "revoked"
+    [flow] = hass.config_entries.flow.async_progress()
+    hass.config_entries.flow.async_abort(flow["flow_id"])
+    relay.heal()
+    await wait(hass, freezer, HALF_AN_HOUR + 1)
+    await wait(hass, freezer, 61)
+    assert states(hass, loaded, "tunnel_status", "printer_state") == ("ok", "offline")
+
+
+async def test_fault_of_the_website_is_not_octoprints(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, loaded: MockConfigEntry
+) -> None:
+    """A gateway's answer from the service itself says nothing of OctoPrint."""
+    relay.fail("octoeverywhere_api", 502)
+    relay.drop("octoeverywhere_tunnel")
+    await wait(hass, freezer, 61)
+    assert states(hass, loaded, "tunnel_status", "octoprint_online") == ("service_error", "unknown")
 
 
 async def test_revoked_at_start(

@@ -125,3 +125,22 @@ async def test_diagnostics_while_nothing_works(
     assert found["tunnel"]["remedy"] == "retry"
     assert found["printer"]["error"].startswith("cannot_connect")
     assert found["printer"]["data"] is None
+
+
+async def test_diagnostics_hide_what_connectors_are_given(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, hass_client: ClientSessionGenerator
+) -> None:
+    """A connector's parameters are a plugin's own, and may be credentials."""
+    assert await async_setup_component(hass, "diagnostics", {})
+    given = {"access_code": "SECRET1"}
+    options = {
+        "connectors": [{"connector": "x", "name": "X", "parameters": {"key": ["SECRET2"]}}],
+        "preferredConnector": {"connector": "x", "parameters": given},
+    }
+    body = json.dumps({"current": {"state": "Offline"}, "options": options})
+    relay.fail("octoeverywhere_tunnel", 200, body, content_type="application/json", path="/api/connection")
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    assert entry.runtime_data.printer.data.options.preferred_parameters == given
+    assert "SECRET" not in json.dumps(await get_diagnostics_for_config_entry(hass, hass_client, entry))

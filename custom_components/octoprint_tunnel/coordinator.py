@@ -14,7 +14,6 @@ from yarl import URL
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_API_KEY
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
 from .backoff import Backoff
@@ -29,7 +28,7 @@ from .const import (
     LOGGER,
     WAIT_INTERVAL,
 )
-from .errors import BadGateway, Condition, OctoPrintOffline, OctoPrintTunnelError, Remedy
+from .errors import BadGateway, Condition, OctoPrintOffline, OctoPrintTunnelError, Remedy, ServiceError
 from .octoprint.client import OctoPrint
 from .octoprint.connection import Connection
 from .routing import Router, Way, private_addresses
@@ -135,17 +134,20 @@ class RemedyCoordinator[DataT](DataUpdateCoordinator[DataT]):
         # Not a requested refresh: that is dropped while another is under way, which began with what was known before.
         self.config_entry.async_create_background_task(self.hass, self.async_refresh(), name=f"{self.name} refresh")
 
-    def _failure(self, error: OctoPrintTunnelError) -> ConfigEntryAuthFailed | UpdateFailed:
-        if error.remedy in (Remedy.REAUTHORISE, Remedy.NEW_API_KEY):
-            return ConfigEntryAuthFailed(
-                translation_domain=DOMAIN, translation_key=error.key, translation_placeholders=error.placeholders
-            )
+    def _failure(self, error: OctoPrintTunnelError) -> UpdateFailed:
+        # Not Home Assistant's own way to ask for a sign-in: that ends the polls, also where nobody signs in and the
+        # trouble passes.
+        if error.needs_user:
+            self.config_entry.async_start_reauth(self.hass)
         return UpdateFailed(
             translation_domain=DOMAIN,
             translation_key=error.key,
             translation_placeholders=error.placeholders,
-            retry_after=WAIT_INTERVAL.total_seconds() if error.waits else self._retry.next(),
+            retry_after=self._retry_after_seconds(error),
         )
+
+    def _retry_after_seconds(self, error: OctoPrintTunnelError) -> float:
+        return WAIT_INTERVAL.total_seconds() if error.waits or error.needs_user else self._retry.next()
 
 
 class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
@@ -170,7 +172,11 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
 
     @override
     async def _async_fetch(self) -> TunnelStatus:
-        return await self.tunnel.status(self._session)
+        try:
+            return await self.tunnel.status(self._session)
+        except BadGateway as error:
+            # Behind the service's own address there is no OctoPrint that could be what does not answer.
+            raise ServiceError(code=error.code) from None
 
     @callback
     def async_report(self, error: OctoPrintTunnelError | None) -> None:
@@ -178,7 +184,8 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
         if error is not None and error.condition is None:
             error = None
         if error is not None and error.closes:
-            self._closed_until = time.monotonic() + WAIT_INTERVAL.total_seconds()
+            # A little less than the interval, so that the poll after it finds the tunnel worth asking.
+            self._closed_until = time.monotonic() + WAIT_INTERVAL.total_seconds() - 60
         changed = not self._used or type(error) is not type(self._route_error)
         self._used, self._route_error = True, error
         if not changed:
@@ -186,13 +193,13 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
         # Asking the service more often than the tunnel would tell nothing that helps either.
         self.update_interval = self.poll_interval if error is None or not error.waits else WAIT_INTERVAL
         self.async_update_listeners()
-        if error is None and self.error is not None and self.error.remedy is not Remedy.REAUTHORISE:
+        if error is None and self.error is not None and not self.error.needs_user:
             self._async_refresh_soon()
 
     @callback
     def async_forget_requests(self) -> None:
         """Take note that requests go another way now: what they met before says nothing about the tunnel of today."""
-        if self._route_error:
+        if self._used:
             self._used, self._route_error = False, None
             self.update_interval = self.poll_interval
             self.async_update_listeners()
@@ -214,7 +221,7 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
         """Tell whether OctoPrint is connected to the service, None where nothing shows it."""
         if isinstance(self.problem, OctoPrintOffline):
             return False
-        if isinstance(self.problem, BadGateway):
+        if isinstance(self._route_error, BadGateway):
             return True
         if self.error is None and self.data.online is not None:
             return self.data.online
@@ -285,18 +292,11 @@ class PrinterCoordinator(RemedyCoordinator[Connection]):
         return connection
 
     @override
-    def _failure(self, error: OctoPrintTunnelError) -> ConfigEntryAuthFailed | UpdateFailed:
-        if not self.router.candidates or error.remedy is Remedy.NEW_API_KEY:
-            return super()._failure(error)
+    def _retry_after_seconds(self, error: OctoPrintTunnelError) -> float:
         # What ails the tunnel must not keep the local network from being tried again soon.
-        if error.remedy is Remedy.REAUTHORISE:
-            self.config_entry.async_start_reauth(self.hass)
-        return UpdateFailed(
-            translation_domain=DOMAIN,
-            translation_key=error.key,
-            translation_placeholders=error.placeholders,
-            retry_after=self._retry.next(),
-        )
+        if error.closes and self.router.candidates:
+            return self._retry.next()
+        return super()._retry_after_seconds(error)
 
     def _local_addresses(self) -> list[URL]:
         """Return where OctoPrint may be on the local network: as the user typed it, else as it was seen."""
@@ -337,7 +337,15 @@ class PrinterCoordinator(RemedyCoordinator[Connection]):
 
         Raises OctoPrintTunnelError.
         """
-        await command(self.octoprint, self.data)
+        try:
+            await command(self.octoprint, self.data)
+        except OctoPrintTunnelError as error:
+            if error.remedy is Remedy.RETRY:  # it may have arrived all the same
+                await self._async_follow_up()
+            raise
+        await self._async_follow_up()
+
+    async def _async_follow_up(self) -> None:
         self._settling.reset()
         self._follow_ups = MIN_FOLLOW_UPS
         await self.async_refresh()

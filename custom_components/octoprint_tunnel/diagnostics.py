@@ -17,6 +17,8 @@ TO_HIDE = {
     "discovered_url",
     "local_ip",
     "local_url",
+    "connectors",
+    "preferred_parameters",
     "name",
     "printer_name",
     "printer_page",

@@ -54,6 +54,11 @@ class OctoPrintTunnelError(Exception):
         return self.remedy in (Remedy.WAIT, Remedy.UPDATE_PLUGIN)
 
     @property
+    def needs_user(self) -> bool:
+        """Tell whether the user has to sign in again, to the service or to OctoPrint."""
+        return self.remedy in (Remedy.REAUTHORISE, Remedy.NEW_API_KEY)
+
+    @property
     def closes(self) -> bool:
         """Tell whether the tunnel stays closed to every request until somebody has done something."""
         return self.waits or self.remedy is Remedy.REAUTHORISE

@@ -21,6 +21,15 @@ LOCAL_PORTS: Final = (80, 5000)  # where OctoPi and a bare OctoPrint listen
 
 FIRST_RETRY: Final = 60  # seconds until a failed address is tried again, doubling
 LONGEST_RETRY: Final = 1800
+OCTOPRINTS_OWN: Final = (
+    HTTPStatus.OK,
+    HTTPStatus.NO_CONTENT,
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.CONFLICT,
+)
+"""What OctoPrint itself answers a reading; anything else comes of what stands before it, a page to log in perhaps."""
+
 PROOF_LASTS: Final = 10  # seconds; an address may belong to another device any time after
 PROBES_TO_RETURN: Final = 2  # in a row, to an address that has failed before
 _LOCAL_NETWORKS: Final = tuple(
@@ -119,7 +128,7 @@ class Router:
                 if method != HTTPMethod.GET:
                     raise
             else:
-                if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR or method != HTTPMethod.GET:
+                if answer.status in OCTOPRINTS_OWN or method != HTTPMethod.GET:
                     candidate.failures = 0
                     self.way = Way.LOCAL
                     return answer
@@ -140,7 +149,7 @@ class Router:
     async def _proved_candidate(self) -> Candidate | None:
         """Return a local address that is the same OctoPrint right now."""
         known = {candidate.url: candidate for candidate in self.candidates}
-        self.candidates = [known.get(url) or Candidate(url) for url in self._addresses()]
+        self.candidates = [known.get(url) or Candidate(url) for url in dict.fromkeys(self._addresses())]
         for candidate in self.candidates:
             now = time.monotonic()
             if now < candidate.retry_at:

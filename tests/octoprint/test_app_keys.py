@@ -139,3 +139,14 @@ async def test_an_octoprint_that_goes_while_it_is_polled_is_offline(tunnelled: R
 def test_a_request_does_not_show_its_token() -> None:
     """Who knows it can fetch the key."""
     assert "secret" not in repr(KeyRequest(token="secret"))
+
+
+async def test_nobody_is_waited_for_without_end(
+    tunnelled: Route, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dialog may be left open, and every look costs."""
+    monkeypatch.setattr(app_keys, "POLL_INTERVAL", 0)
+    monkeypatch.setattr(app_keys, "MOST_POLLS", 3)
+    relay.fail("tunnel", 202)
+    assert await KeyRequest(token="token").wait(OctoPrint(tunnelled)) is None
+    assert len(relay.requests) == 3

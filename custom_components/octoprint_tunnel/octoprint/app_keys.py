@@ -8,6 +8,7 @@ from ..errors import InvalidResponse, KeyWorkflowMissing
 from .client import OctoPrint
 
 POLL_INTERVAL = 2  # seconds; OctoPrint forgets a request that nobody polls for 5 seconds
+MOST_POLLS = 300  # ten minutes; a dialog may be left open, and its polls go over a metered line
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,10 +30,10 @@ class KeyRequest:
         return cls(token=token)
 
     async def wait(self, octoprint: OctoPrint) -> str | None:
-        """Wait for the user's decision and return the key; None where it was denied or OctoPrint stopped asking."""
+        """Wait for the user's decision and return the key; None where it was denied or nobody decided in time."""
         # The answer's Location is an address as OctoPrint sees itself, so the path is made here.
         path = f"/plugin/appkeys/request/{self.token}"
-        while True:
+        for _ in range(MOST_POLLS):
             answer = await octoprint.request("GET", path, expected=HTTPStatus.NOT_FOUND)
             if answer.status == HTTPStatus.NOT_FOUND:
                 return None
@@ -41,3 +42,4 @@ class KeyRequest:
                     return key
                 raise InvalidResponse(detail="no api_key in it")
             await asyncio.sleep(POLL_INTERVAL)
+        return None

@@ -161,7 +161,8 @@ class OctoEverywhere(Tunnel):
             raise ServiceError(code=answer.status)
         info = answer.json()
         # The documentation shows the object bare, a shipped client expects it in an envelope.
-        if (status := info.integer("Status")) not in (None, 200):
+        is_bare = "Result" not in info and "IsOnline" in info
+        if not is_bare and (status := info.integer("Status")) not in (None, 200):
             raise CODES.error(status) or ServiceError(code=status)
         if "Result" in info:
             info = info.object("Result")
