@@ -8,6 +8,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.core import HomeAssistant
 
+from .home import settle
 from .octoprint.server import OctoPrintServer
 from .relay.certificates import authority, self_made_context
 from .relay.network import reach_services
@@ -88,7 +89,7 @@ def connection(relay: Relay) -> AppConnection:
 
 @pytest.fixture
 def entry(connection: AppConnection, octoprint: OctoPrintServer) -> MockConfigEntry:
-    """Return a config entry of the printer through OctoEverywhere, not yet added."""
+    """Return a config entry of the printer through OctoEverywhere, polled, not yet added."""
     return MockConfigEntry(
         domain=DOMAIN,
         title="Kitchen",
@@ -103,12 +104,13 @@ def entry(connection: AppConnection, octoprint: OctoPrintServer) -> MockConfigEn
             "api_key": octoprint.api_key,
             "instance_uuid": octoprint.uuid,
         },
+        options={"live_updates": False},
     )
 
 
 @pytest.fixture
 async def obico_entry(relay: Relay, octoprint: OctoPrintServer) -> MockConfigEntry:
-    """Return a config entry of the printer through Obico, not yet added."""
+    """Return a config entry of the printer through Obico, polled, not yet added."""
     tunnel = await relay.obico.add_tunnel()
     return MockConfigEntry(
         domain=DOMAIN,
@@ -123,6 +125,7 @@ async def obico_entry(relay: Relay, octoprint: OctoPrintServer) -> MockConfigEnt
             "api_key": octoprint.api_key,
             "instance_uuid": octoprint.uuid,
         },
+        options={"live_updates": False},
     )
 
 
@@ -131,6 +134,6 @@ async def loaded(hass: HomeAssistant, entry: MockConfigEntry) -> AsyncGenerator[
     """Set the printer up."""
     entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(entry.entry_id)
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await settle(hass)
     yield entry
     await hass.config_entries.async_unload(entry.entry_id)

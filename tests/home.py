@@ -1,5 +1,7 @@
 """Look at Home Assistant as its user does: entities by their keys, time that passes, the log."""
 
+import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 
 from freezegun.api import FrozenDateTimeFactory
@@ -38,8 +40,11 @@ async def press(hass: HomeAssistant, entry: MockConfigEntry, key: str) -> None:
 
 
 async def settle(hass: HomeAssistant) -> None:
-    """Wait until everything that has begun is done."""
-    await hass.async_block_till_done(wait_background_tasks=True)
+    """Wait until everything that has begun is done, but for live updates, which go on for good."""
+    await hass.async_block_till_done()
+    while tasks := [task for task in hass._background_tasks if "live updates" not in repr(task)]:
+        await asyncio.wait(tasks)
+        await hass.async_block_till_done()
 
 
 async def wait(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: float) -> None:
@@ -47,6 +52,13 @@ async def wait(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: flo
     freezer.tick(timedelta(seconds=seconds))
     async_fire_time_changed(hass)
     await settle(hass)
+
+
+async def until(condition: Callable[[], object], seconds: float = 30) -> None:
+    """Wait, in real time, for what comes by itself."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - there is nothing that tells
+            await asyncio.sleep(0.01)
 
 
 def log_lines(caplog: pytest.LogCaptureFixture) -> list[str]:

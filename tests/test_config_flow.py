@@ -14,6 +14,7 @@ from homeassistant.config_entries import SOURCE_RECONFIGURE, SOURCE_USER, Config
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 
+from .home import settle
 from .octoprint.server import OctoPrintServer
 from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
@@ -96,7 +97,7 @@ async def test_portal_brings_everything(
     assert "authType" not in query
 
     result = await through_page(hass, result, hass_client_no_auth)
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await settle(hass)
 
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["title"] == "Kitchen"
@@ -211,7 +212,7 @@ async def test_same_printer_again_takes_over_the_credentials(
     second = relay.octoeverywhere.add_connection()
     result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
     result = await step(hass, result, paste(relay, second, with_api_key=False))
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await settle(hass)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
     assert loaded.data["url"] == second.url
     assert loaded.data["api_key"] == octoprint.api_key
@@ -532,7 +533,7 @@ async def test_obico_by_authorise_page(
     assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "api_key")
     result = await choose(hass, result, "enter_key")
     result = await step(hass, result, {"api_key": octoprint.api_key})
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await settle(hass)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["data"]["provider"] == "obico"
     assert result["data"]["server_url"] == "https://app.obico.io"
@@ -627,7 +628,7 @@ async def test_reauth_with_a_new_app_connection(
     through: str,
 ) -> None:
     """A revoked App Connection is replaced; the API key, options and entities stay."""
-    hass.config_entries.async_update_entry(loaded, options={"poll_interval": 90})
+    hass.config_entries.async_update_entry(loaded, options={"poll_interval": 90, "live_updates": False})
     connection.revoked = True
     result = await step(hass, await reauth(hass, loaded), {})
     assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "octoeverywhere")
@@ -638,10 +639,10 @@ async def test_reauth_with_a_new_app_connection(
         result = await choose(hass, result, "octoeverywhere_paste")
         new = relay.octoeverywhere.add_connection()
         result = await step(hass, result, paste(relay, new, with_api_key=False))
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await settle(hass)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
     assert loaded.data["url"] == relay.octoeverywhere.connections[-1].url
-    assert loaded.options == {"poll_interval": 90}
+    assert loaded.options == {"poll_interval": 90, "live_updates": False}
     assert loaded.state is ConfigEntryState.LOADED
 
 
@@ -686,7 +687,7 @@ async def test_reauth_of_a_printer_that_never_had_an_identity(
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
     assert without.data["instance_uuid"] == octoprint.uuid
     assert without.unique_id == connection.id
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await settle(hass)
     await hass.config_entries.async_unload(without.entry_id)
 
 
@@ -700,7 +701,7 @@ async def test_reauth_for_the_key_alone(
     assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "api_key")
     result = await choose(hass, result, "enter_key")
     result = await step(hass, result, {"api_key": octoprint.api_key})
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await settle(hass)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
     assert loaded.data["api_key"] == octoprint.api_key
     assert loaded.data["url"] == url
@@ -715,7 +716,7 @@ async def test_reauth_waits_for_octoprint(
     assert (result["step_id"], error_of(result)) == ("printer_offline", "octoprint_offline")
     relay.heal()
     result = await step(hass, result, {})
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await settle(hass)
     # By now everything is accepted again.
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
 
@@ -729,7 +730,7 @@ async def test_reauth_of_an_obico_tunnel(hass: HomeAssistant, relay: Relay, obic
     result = await choose(hass, result, "obico_paste")
     new = await relay.obico.add_tunnel()
     result = await step(hass, result, {"tunnel_endpoint": new.endpoint})
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await settle(hass)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
     assert obico_entry.data["password"] == new.password
     await hass.config_entries.async_unload(obico_entry.entry_id)
@@ -760,7 +761,7 @@ async def test_change_to_obico_and_back(
     result = await step(hass, result, {"server_url": "https://app.obico.io"})
     result = await choose(hass, result, "obico_paste")
     result = await step(hass, result, {"tunnel_endpoint": (await relay.obico.add_tunnel()).endpoint})
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await settle(hass)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
     assert loaded.data["provider"] == "obico"
     assert "app_token" not in loaded.data
@@ -771,7 +772,7 @@ async def test_change_to_obico_and_back(
 
     result = await reconfigure(hass, loaded, "octoeverywhere", "octoeverywhere_paste")
     result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await settle(hass)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
     after = {item.unique_id: item.entity_id for item in er.async_entries_for_config_entry(registry, loaded.entry_id)}
     assert before.items() <= after.items()
@@ -784,7 +785,7 @@ async def test_renew_the_key_alone(
     hass.config_entries.async_update_entry(loaded, data={**loaded.data, "api_key": "old"})
     result = await reconfigure(hass, loaded, "api_key", "enter_key")
     result = await step(hass, result, {"api_key": octoprint.api_key})
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await settle(hass)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
     assert loaded.data["api_key"] == octoprint.api_key
     assert loaded.data["instance_uuid"] == octoprint.uuid
@@ -800,7 +801,12 @@ async def test_poll_interval(hass: HomeAssistant, loaded: MockConfigEntry) -> No
         with pytest.raises(InvalidData):
             await hass.config_entries.options.async_configure(result["flow_id"], {"poll_interval": wrong})
     done = await hass.config_entries.options.async_configure(result["flow_id"], {"poll_interval": 120})
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await settle(hass)
     assert done["type"] is FlowResultType.CREATE_ENTRY
-    assert loaded.options == {"poll_interval": 120, "local_access": True, "verify_ssl": True}
+    assert loaded.options == {
+        "poll_interval": 120,
+        "live_updates": True,
+        "local_access": True,
+        "verify_ssl": True,
+    }
     assert loaded.runtime_data.tunnel.update_interval.total_seconds() == 120

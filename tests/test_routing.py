@@ -33,7 +33,7 @@ FOREIGN = "<root><UDN>uuid:00000000-0000-4000-8000-000000000000</UDN></root>"
 async def set_up(hass: HomeAssistant, entry: MockConfigEntry, local_url: str, **options: Any) -> MockConfigEntry:
     """Set the printer up with a local address."""
     entry.add_to_hass(hass)
-    hass.config_entries.async_update_entry(entry, options={"local_url": local_url, **options})
+    hass.config_entries.async_update_entry(entry, options={"live_updates": False, "local_url": local_url, **options})
     assert await hass.config_entries.async_setup(entry.entry_id)
     await settle(hass)
     return entry
@@ -259,7 +259,7 @@ async def test_printer_without_identity_stays_on_the_tunnel(
     """Without an identity to compare with there is no proof."""
     entry.add_to_hass(hass)
     data = {name: value for name, value in entry.data.items() if name != "instance_uuid"}
-    hass.config_entries.async_update_entry(entry, data=data, options={"local_url": relay.local.url})
+    hass.config_entries.async_update_entry(entry, data=data, options={**entry.options, "local_url": relay.local.url})
     assert await hass.config_entries.async_setup(entry.entry_id)
     await settle(hass)
     assert way(hass, entry) == "tunnel"

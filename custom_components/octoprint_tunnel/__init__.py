@@ -1,14 +1,19 @@
 """Reach OctoPrint from Home Assistant through an OctoEverywhere App Connection or an Obico tunnel."""
 
+from functools import partial
+
 from aiohttp import DummyCookieJar
 
 from homeassistant.const import CONF_VERIFY_SSL, Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
 
+from .const import CONF_LIVE_UPDATES
 from .coordinator import OctoPrintTunnelConfigEntry, Outage, PrinterCoordinator, RuntimeData, TunnelCoordinator
 from .entity import async_update_device
+from .live import LiveUpdates
 from .repairs import async_clear_issues, async_update_issues
+from .route import refuse_redirects
 from .tunnels import tunnel_from_data
 
 PLATFORMS = [Platform.BINARY_SENSOR, Platform.BUTTON, Platform.SENSOR]
@@ -17,13 +22,16 @@ PLATFORMS = [Platform.BINARY_SENSOR, Platform.BUTTON, Platform.SENSOR]
 async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> bool:
     """Set up one printer, whether or not its OctoPrint is there now."""
     # OctoPrint and Obico set session cookies: kept, they would mix printers up and meet OctoPrint's CSRF check.
-    session = async_create_clientsession(hass, cookie_jar=DummyCookieJar())
-    verify_ssl = entry.options.get(CONF_VERIFY_SSL, True)
-    local_session = async_create_clientsession(hass, verify_ssl=verify_ssl, cookie_jar=DummyCookieJar())
+    new_session = partial(
+        async_create_clientsession, hass, cookie_jar=DummyCookieJar(), middlewares=(refuse_redirects,)
+    )
+    session = new_session()
+    local_session = new_session(verify_ssl=entry.options.get(CONF_VERIFY_SSL, True))
     outage = Outage(entry.title)
     tunnel = TunnelCoordinator(hass, entry, outage, tunnel_from_data(entry.data), session)
     printer = PrinterCoordinator(hass, entry, outage, tunnel, session, local_session)
-    entry.runtime_data = RuntimeData(tunnel=tunnel, printer=printer)
+    live = LiveUpdates(hass, entry, printer)
+    entry.runtime_data = RuntimeData(tunnel=tunnel, printer=printer, live=live)
 
     @callback
     def tunnel_updated() -> None:
@@ -40,6 +48,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
     entry.async_on_unload(lambda: async_clear_issues(hass, entry))
 
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    if entry.options.get(CONF_LIVE_UPDATES, True):
+        entry.async_create_background_task(hass, live.async_run(), name=f"{entry.title} live updates")
     return True
 
 

@@ -27,6 +27,7 @@ from .authorize import async_await_redirect, async_forget_redirect
 from .const import (
     CONF_DISCOVERED_URL,
     CONF_INSTANCE_UUID,
+    CONF_LIVE_UPDATES,
     CONF_LOCAL_ACCESS,
     CONF_LOCAL_URL,
     CONF_POLL_INTERVAL,
@@ -62,6 +63,7 @@ OPTIONS = vol.Schema(
                 min=MIN_POLL_INTERVAL, max=MAX_POLL_INTERVAL, unit_of_measurement="s", mode=NumberSelectorMode.BOX
             )
         ),
+        vol.Required(CONF_LIVE_UPDATES, default=True): BooleanSelector(),
         vol.Required(CONF_LOCAL_ACCESS, default=True): BooleanSelector(),
         vol.Optional(CONF_LOCAL_URL): LINK,
         vol.Required(CONF_VERIFY_SSL, default=True): BooleanSelector(),

@@ -9,6 +9,7 @@ LOGGER = logging.getLogger(__package__)
 
 CONF_DISCOVERED_URL: Final = "discovered_url"
 CONF_INSTANCE_UUID: Final = "instance_uuid"
+CONF_LIVE_UPDATES: Final = "live_updates"
 CONF_LOCAL_ACCESS: Final = "local_access"
 CONF_LOCAL_URL: Final = "local_url"
 CONF_POLL_INTERVAL: Final = "poll_interval"

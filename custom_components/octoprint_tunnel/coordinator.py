@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 import logging
 import time
-from typing import override
+from typing import TYPE_CHECKING, override
 
 from aiohttp import ClientSession
 from yarl import URL
@@ -34,11 +34,16 @@ from .octoprint.connection import Connection
 from .routing import Router, Way, private_addresses
 from .tunnels.tunnel import Tunnel, TunnelStatus
 
+if TYPE_CHECKING:
+    from .live import LiveUpdates
+
 FIRST_RETRY = 30  # seconds
 LONGEST_RETRY = 600
 
 FIRST_FOLLOW_UP = 1  # seconds
 MIN_FOLLOW_UPS = 2  # after a command; OctoPrint acts on it a moment after it has answered
+
+LIVE_POLL_INTERVAL = timedelta(minutes=15)  # to check what the push socket says, as long as that is open
 
 GLANCES = 14  # polls in a row that read the state alone, on a metered line
 
@@ -49,6 +54,7 @@ class RuntimeData:
 
     tunnel: TunnelCoordinator
     printer: PrinterCoordinator
+    live: LiveUpdates
 
 
 type OctoPrintTunnelConfigEntry = ConfigEntry[RuntimeData]
@@ -130,7 +136,10 @@ class RemedyCoordinator[DataT](DataUpdateCoordinator[DataT]):
         return data
 
     @callback
-    def _async_refresh_soon(self) -> None:
+    def async_refresh_soon(self) -> None:
+        """Refresh in the background, unless there will soon be nobody to show it to."""
+        if self.hass.is_stopping:
+            return
         # Not a requested refresh: that is dropped while another is under way, which began with what was known before.
         self.config_entry.async_create_background_task(self.hass, self.async_refresh(), name=f"{self.name} refresh")
 
@@ -194,7 +203,7 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
         self.update_interval = self.poll_interval if error is None or not error.waits else WAIT_INTERVAL
         self.async_update_listeners()
         if error is None and self.error is not None and not self.error.needs_user:
-            self._async_refresh_soon()
+            self.async_refresh_soon()
 
     @callback
     def async_forget_requests(self) -> None:
@@ -262,6 +271,8 @@ class PrinterCoordinator(RemedyCoordinator[Connection]):
         )
         self.octoprint = OctoPrint(self.router, entry.data[CONF_API_KEY])
         self.version: str | None = None
+        self.live = False
+        """Whether OctoPrint says by itself what changes."""
         self._version_is_current = False
         self._tunnel = tunnel
         self._blocked_by: type[OctoPrintTunnelError] | None = None
@@ -272,8 +283,9 @@ class PrinterCoordinator(RemedyCoordinator[Connection]):
 
     @override
     async def _async_fetch(self) -> Connection:
+        known = self.data
         try:
-            connection = await self._async_read()
+            connection = (await self._async_read()).after(known)
             if not self._version_is_current:
                 self.version = await self.octoprint.version()
                 self._version_is_current = True
@@ -288,6 +300,9 @@ class PrinterCoordinator(RemedyCoordinator[Connection]):
             self.async_update_listeners()
         if self.router.way is Way.LOCAL:
             self._tunnel.async_forget_requests()
+        if self.data is not known and self.data.state_text:
+            # Told meanwhile, so newer than what was asked before.
+            connection = connection.with_state(self.data.state_text)
         self._pace(connection)
         return connection
 
@@ -325,12 +340,16 @@ class PrinterCoordinator(RemedyCoordinator[Connection]):
 
     def _pace(self, connection: Connection) -> None:
         """Poll soon again while the printer's state is about to change, at the usual interval otherwise."""
-        if self._follow_ups or connection.state.is_settling:
+        settling = connection.state.is_settling
+        if (self._follow_ups or settling) and not self.live:
             self._follow_ups = max(0, self._follow_ups - 1)
             self.update_interval = timedelta(seconds=self._settling.next())
-        else:
-            self._settling.reset()
-            self.update_interval = self.poll_interval
+            return
+        self._follow_ups = 0
+        self._settling.reset()
+        self.update_interval = self.poll_interval
+        if self.live and not settling:
+            self.update_interval = max(LIVE_POLL_INTERVAL, self.poll_interval)
 
     async def async_command(self, command: Callable[[OctoPrint, Connection], Awaitable[None]]) -> None:
         """Give OctoPrint a command, then read what became of it until the state has settled.
@@ -351,10 +370,25 @@ class PrinterCoordinator(RemedyCoordinator[Connection]):
         await self.async_refresh()
 
     @callback
+    def async_set_live(self, live: bool) -> None:
+        """Poll seldom while OctoPrint says by itself what changes; what begins or ends with a poll misses nothing."""
+        self.live = live
+        self._glances_left = 0
+        self.async_refresh_soon()
+
+    @callback
+    def async_take(self, connection: Connection) -> None:
+        """Show what OctoPrint said by itself; the next poll stays when it is."""
+        self._glances_left = 0
+        if connection != self.data:
+            self.data = connection
+            self.async_update_listeners()
+
+    @callback
     def async_follow_tunnel(self) -> None:
         """Look at once whether OctoPrint is there when what the service says of that has changed."""
         blocked_by = type(self._tunnel.blocked_by) if self._tunnel.blocked_by else None
         if blocked_by is not self._blocked_by:
             self._blocked_by = blocked_by
             if self.last_update_success is bool(blocked_by):
-                self._async_refresh_soon()
+                self.async_refresh_soon()

@@ -31,7 +31,7 @@ TO_HIDE = {
 
 async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> dict[str, Any]:
     """Return what is known about one printer."""
-    tunnel, printer = entry.runtime_data.tunnel, entry.runtime_data.printer
+    tunnel, printer, live = entry.runtime_data.tunnel, entry.runtime_data.printer, entry.runtime_data.live
     return async_redact_data(
         {
             "entry": {"data": dict(entry.data), "options": dict(entry.options)},
@@ -48,6 +48,7 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: OctoPri
                 "local": [asdict(candidate) for candidate in printer.router.candidates],
                 "data": asdict(printer.data) if printer.data else None,
             },
+            "live_updates": {"since": live.since, "failure": live.failure},
         },
         TO_REDACT | TO_HIDE,
     )

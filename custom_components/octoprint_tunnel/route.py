@@ -1,17 +1,32 @@
 """A way that requests can go, and how one request travels it: time-out, size limit, errors of that hop."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiohttp import (
+    ClientError,
+    ClientHandlerType,
+    ClientRequest,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    ClientWebSocketResponse,
+    ClientWSTimeout,
+    WSServerHandshakeError,
+    hdrs,
+)
 from yarl import URL
 
-from .errors import BadGateway, CannotConnect, InvalidResponse, OctoPrintTunnelError, RequestTimeout
+from .errors import BadGateway, CannotConnect, InvalidResponse, OctoPrintTunnelError, RequestTimeout, UnexpectedStatus
 from .json_object import JsonObject
 
 MAX_BODY = 1_000_000  # bytes; the largest answer in use, OctoPrint's settings, has some 20 kB
 TIMEOUT = ClientTimeout(total=30, connect=10)  # seconds; the services themselves wait up to half an hour
+HANDSHAKE_TIMEOUT = 15  # seconds
+CLOSING_TIMEOUT = ClientWSTimeout(ws_close=2)  # seconds
 
 
 def web_address(text: str | None) -> URL | None:
@@ -36,6 +51,15 @@ def typed_address(text: str, scheme: str) -> URL | None:
     if url is None or url.user or url.password:
         return None
     return URL(str(url.with_query(None).with_fragment(None)).rstrip("/"))
+
+
+async def refuse_redirects(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Let no WebSocket be redirected, as a middleware of the session: aiohttp cannot be told so otherwise."""
+    response = await handler(request)
+    if hdrs.UPGRADE in request.headers and hdrs.LOCATION in response.headers:
+        response.close()
+        raise WSServerHandshakeError(response.request_info, (), status=response.status)
+    return response
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +144,7 @@ class Route:
                 timeout=self.timeout or TIMEOUT,
                 **options,
             ) as response:
-                if error := self.codes.error(response.status) or GATEWAY_CODES.error(response.status):
+                if error := self._error(response.status):
                     raise error
                 body = bytearray()
                 async for chunk in response.content.iter_any():
@@ -134,3 +158,37 @@ class Route:
             failure = CannotConnect(detail=type(error).__name__)
         # Raised out here, it leaves its cause behind: some of them hold the request with all of its headers.
         raise failure
+
+    @asynccontextmanager
+    async def websocket(self, path: str) -> AsyncGenerator[ClientWebSocketResponse[Literal[False]]]:
+        """Open a WebSocket whose messages come as bytes, pings and pongs too, and close it at the end.
+
+        Raises CannotConnect, RequestTimeout, or for a refused handshake the error that `codes` has for its status,
+        UnexpectedStatus where it has none. The session needs `refuse_redirects`.
+        """
+        try:
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT):
+                socket = await self.session.ws_connect(
+                    self.base_url / path.lstrip("/"),
+                    headers=self.headers,
+                    autoping=False,  # and no heartbeat: aiohttp's goes on after the end
+                    timeout=CLOSING_TIMEOUT,
+                    max_msg_size=MAX_BODY,
+                    decode_text=False,
+                )
+        except WSServerHandshakeError as error:
+            failure = self._error(error.status) or UnexpectedStatus(code=error.status)
+        except TimeoutError:
+            failure = RequestTimeout()
+        except (ClientError, OSError, ValueError, RuntimeError) as error:
+            failure = CannotConnect(detail=type(error).__name__)
+        else:
+            try:
+                yield socket
+            finally:
+                await socket.close()
+            return
+        raise failure
+
+    def _error(self, status: int) -> OctoPrintTunnelError | None:
+        return self.codes.error(status) or GATEWAY_CODES.error(status)

@@ -108,6 +108,14 @@ class Router:
         self._blocked_by = blocked_by
         self._report = report
 
+    async def choose(self) -> tuple[Way, Route]:
+        """Return the way that works now, and the route that goes it; raises what the tunnel is known to answer."""
+        if candidate := await self._proved_candidate():
+            return Way.LOCAL, self._local(candidate, LOCAL_TIMEOUT)
+        if known := self._blocked_by():
+            raise type(known)(code=known.code, detail=known.detail)
+        return Way.TUNNEL, self._tunnel
+
     async def request(
         self,
         method: str,

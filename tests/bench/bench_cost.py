@@ -73,7 +73,9 @@ async def bench_day(
     chosen = entry if provider == "octoeverywhere" else obico_entry
     local = "local" in situation
     chosen.add_to_hass(hass)
-    hass.config_entries.async_update_entry(chosen, options={"local_url": relay.local.url, "local_access": local})
+    hass.config_entries.async_update_entry(
+        chosen, options={**chosen.options, "local_url": relay.local.url, "local_access": local}
+    )
     assert await hass.config_entries.async_setup(chosen.entry_id)
     await settle(hass)
     if situation == "connected":

@@ -34,7 +34,7 @@ async def bench_fail_over(
 ) -> None:
     """Cut the local network and read."""
     entry.add_to_hass(hass)
-    hass.config_entries.async_update_entry(entry, options={"local_url": relay.local.url})
+    hass.config_entries.async_update_entry(entry, options={**entry.options, "local_url": relay.local.url})
     assert await hass.config_entries.async_setup(entry.entry_id)
     await settle(hass)
     printer = entry.runtime_data.printer

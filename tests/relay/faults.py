@@ -20,6 +20,7 @@ class Fault:
     status: int | None = None
     body: str = ""
     content_type: str = "text/html"
+    location: str | None = None
     delay: float = 0.0
     truncate: int | None = None
     drop: bool = False
@@ -73,6 +74,8 @@ class Faults:
                 treatment.truncate = fault.truncate
             if fault.status is not None:
                 headers = CIMultiDict({hdrs.CONTENT_TYPE: fault.content_type})
+                if fault.location:
+                    headers[hdrs.LOCATION] = fault.location
                 treatment.answer = Answer(fault.status, headers, fault.body.encode())
         return treatment
 

@@ -11,7 +11,7 @@ from .certificates import self_made_context
 from .forward import OctoPrintOffline, request_headers
 from .printer import Printer
 from .record import Exchange, Service
-from .service import Plumbing
+from .service import Plumbing, wants_websocket
 
 PREFIX = "/octoprint"
 
@@ -23,7 +23,7 @@ class Local:
         self, plumbing: Plumbing, printer: Printer, listen: Callable[[int, ssl.SSLContext | None], Awaitable[int]]
     ) -> None:
         """Serve this printer; its connection to the services makes no difference here."""
-        self._forward = plumbing.forward
+        self._plumbing = plumbing
         self._printer = replace(printer, online=True)
         self._listen = listen
         self._ports: set[int] = set()
@@ -48,10 +48,13 @@ class Local:
         """Return the part that a request is meant for."""
         return Service.LOCAL if host.startswith("127.0.0.1:") and int(host.split(":")[1]) in self._ports else None
 
-    async def answer(self, request: web.BaseRequest, exchange: Exchange) -> Answer:
+    async def answer(self, request: web.BaseRequest, exchange: Exchange) -> Answer | web.StreamResponse:
         """Hand the request on to OctoPrint."""
+        path = request.raw_path.removeprefix(PREFIX)
         try:
-            path = request.raw_path.removeprefix(PREFIX)
-            return await self._forward.http(self._printer, request, exchange, request_headers(request), path)
+            if wants_websocket(request):
+                return await self._plumbing.websocket(self._printer, request, exchange, path)
+            forward = self._plumbing.forward
+            return await forward.http(self._printer, request, exchange, request_headers(request), path)
         except OctoPrintOffline:
             return Answer.page(503)

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 import secrets
 from typing import Any, Literal
 
-import aiohttp
 from aiohttp import hdrs, web
 from yarl import URL
 
@@ -77,7 +76,7 @@ class OctoEverywhere:
         """Whether the App APIs put what they answer into an envelope."""
         self.connections: list[AppConnection] = []
         self._forward = plumbing.forward
-        self._sockets = plumbing.sockets
+        self._plumbing = plumbing
 
     def add_connection(self, printer: Printer | None = None) -> AppConnection:
         """Issue an App Connection without the portal."""
@@ -218,20 +217,7 @@ class OctoEverywhere:
         for name in list(headers):
             if not name.lower().startswith("x-api-key") and name.lower() != "cookie":
                 headers.popall(name, None)
-        offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "")
-        protocols = tuple(name.strip() for name in offered.split(",") if name.strip())
-        try:
-            octoprint = await self._forward.connect_websocket(printer, request.raw_path, headers, protocols)
-        except aiohttp.WSServerHandshakeError as error:
-            return Answer.page(error.status)
-        client = await self._sockets.accept(request, exchange, octoprint.protocol)
-        try:
-            await self._sockets.relay(
-                client, octoprint, exchange, to_octoprint=lambda _: True, to_client=lambda _: True
-            )
-        finally:
-            await self._sockets.end(client, aiohttp.WSCloseCode.GOING_AWAY)
-        return client
+        return await self._plumbing.websocket(printer, request, exchange, request.raw_path, headers)
 
 
 def _authorised(request: web.BaseRequest, connection: AppConnection) -> bool:

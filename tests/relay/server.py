@@ -103,6 +103,10 @@ class Relay(Record):
         """End the connection after so many bytes of an answer's body."""
         self._faults.add(where, times=times, path=path, truncate=size)
 
+    def redirect(self, where: str, location: str, *, times: int | None = None, path: str | None = None) -> None:
+        """Answer requests with a redirect."""
+        self._faults.add(where, times=times, path=path, status=302, location=location)
+
     def drop(self, where: str, *, times: int | None = None, path: str | None = None) -> None:
         """End the connection instead of answering."""
         self._faults.add(where, times=times, path=path, drop=True)
@@ -118,6 +122,23 @@ class Relay(Record):
     async def close_sockets(self, code: int = 1001) -> None:
         """Close the WebSockets that are open now."""
         await self._sockets.end_all(code)
+
+    async def say_on_sockets(self, text: str, times: int = 1) -> None:
+        """Say something on every open WebSocket as if OctoPrint had."""
+        await self._sockets.say(text, times)
+
+    def freeze_sockets(self) -> None:
+        """Let every open WebSocket go on without anybody at its other end."""
+        self._sockets.freeze()
+
+    @property
+    def open_sockets(self) -> int:
+        """Return how many WebSockets clients have open."""
+        return self._sockets.count
+
+    def break_sockets(self) -> None:
+        """End the connection of every open WebSocket in the middle of a message."""
+        self._sockets.break_off()
 
     async def _listen(self, port: int = 0, context: ssl.SSLContext | None = None) -> int:
         """Open a listener, without a context for plain http, and return its port."""

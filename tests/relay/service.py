@@ -5,10 +5,13 @@ import binascii
 from dataclasses import dataclass
 from typing import Protocol
 
+import aiohttp
 from aiohttp import hdrs, web
+from multidict import CIMultiDict
 
 from .answer import Answer
 from .forward import Forwarder
+from .printer import Printer
 from .record import Exchange, Service
 from .sockets import Sockets
 
@@ -19,6 +22,28 @@ class Plumbing:
 
     forward: Forwarder
     sockets: Sockets
+
+    async def websocket(
+        self,
+        printer: Printer,
+        request: web.BaseRequest,
+        exchange: Exchange,
+        path: str,
+        headers: CIMultiDict[str] | None = None,
+    ) -> Answer | web.StreamResponse:
+        """Relay a WebSocket to OctoPrint, sub-protocols included; raises OctoPrintOffline."""
+        offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "")
+        protocols = tuple(name.strip() for name in offered.split(",") if name.strip())
+        try:
+            octoprint = await self.forward.connect_websocket(printer, path, headers, protocols)
+        except aiohttp.WSServerHandshakeError as error:
+            return Answer.page(error.status)
+        client = await self.sockets.accept(request, exchange, octoprint.protocol)
+        try:
+            await self.sockets.relay(client, octoprint, exchange, to_octoprint=lambda _: True, to_client=lambda _: True)
+        finally:
+            await self.sockets.end(client, aiohttp.WSCloseCode.GOING_AWAY)
+        return client
 
 
 class Stand(Protocol):

@@ -87,6 +87,32 @@ class Sockets:
         for client in list(self._open):
             await self.end(client, code)
 
+    @property
+    def count(self) -> int:
+        """Return how many are open."""
+        return len(self._open)
+
+    async def say(self, text: str, times: int) -> None:
+        """Say something on every open socket as if OctoPrint had."""
+        for client in list(self._open):
+            for _ in range(times):
+                await client.send_str(text)
+
+    def break_off(self) -> None:
+        """End the connection of every open socket after the first bytes of a message."""
+        for transport in self._transports():
+            transport.write(b'\x81\x7e\x01\x00{"event"')  # 256 bytes are announced
+            transport.close()
+
+    def freeze(self) -> None:
+        """Read nothing any more from any open socket, pings included."""
+        for transport in self._transports():
+            transport.pause_reading()
+
+    def _transports(self) -> list[asyncio.Transport]:
+        requests = [client._req for client in self._open]
+        return [request.transport for request in requests if request and request.transport]
+
     def _muted(self, exchange: Exchange) -> bool:
         """Return whether a fault makes messages vanish."""
         return self._faults.muted(exchange.service, exchange.path)

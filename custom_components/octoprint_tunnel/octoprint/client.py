@@ -66,6 +66,15 @@ class OctoPrint:
         if lacking := user.lacks(STATUS, CONNECTION):
             raise PermissionMissing(detail=", ".join(lacking))
 
+    async def login(self) -> str:
+        """Log in with the key and return what the push socket takes as proof of it, a secret."""
+        answer = await self.request("POST", "/api/login", json={"passive": True}, permission=STATUS)
+        session = answer.json()
+        name, key = session.text("name"), session.text("session")
+        if name is None or key is None:
+            raise ApiKeyRejected
+        return f"{name}:{key}"
+
     async def connection(self) -> Connection:
         """Return the state of the connection to the printer, and what it can be connected with."""
         return Connection.from_json((await self.request("GET", "/api/connection", permission=STATUS)).json())

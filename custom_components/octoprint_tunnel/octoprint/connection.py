@@ -120,7 +120,11 @@ class ConnectionOptions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Connection:
-    """The printer's state and how OctoPrint is connected to it. `baudrate` is in bit/s, `profile` an id."""
+    """The printer's state and how OctoPrint is connected to it.
+
+    `baudrate` is in bit/s, `profile` an id. `last_error` is why the connection was lost: the state itself says so for a
+    moment only, so whoever is told in that moment remembers it until the printer is connected anew.
+    """
 
     state: PrinterState
     state_text: str | None
@@ -128,6 +132,7 @@ class Connection:
     baudrate: int | None = None
     connector: str | None = None
     profile: str | None = None
+    last_error: str | None = None
     options: ConnectionOptions
 
     @property
@@ -137,8 +142,8 @@ class Connection:
 
     @property
     def error(self) -> str | None:
-        """Return the error text, where the state carries one."""
-        return error_in(self.state_text)
+        """Return what went wrong, where the state carries it or somebody remembers."""
+        return error_in(self.state_text) or self.last_error
 
     @property
     def profile_name(self) -> str | None:
@@ -147,7 +152,18 @@ class Connection:
 
     def with_state(self, state_text: str) -> Connection:
         """Return this connection in another state."""
-        return replace(self, state=PrinterState.from_text(state_text), state_text=state_text)
+        return replace(self, state=PrinterState.from_text(state_text), state_text=state_text).after(self)
+
+    def after(self, earlier: Connection | None) -> Connection:
+        """Return this connection with what is remembered of an earlier reading: the error that ended it."""
+        if earlier is None or earlier.error is None or self.error or self.state.is_connected or self.state.is_settling:
+            return self
+        return self.lost_by(earlier.error)
+
+    def lost_by(self, error: str) -> Connection:
+        """Return this connection as one that an error has ended."""
+        state = PrinterState.OFFLINE_AFTER_ERROR if self.state is PrinterState.OFFLINE else self.state
+        return replace(self, state=state, last_error=error)
 
     @classmethod
     def from_json(cls, answer: JsonObject) -> Connection:

@@ -1,0 +1,183 @@
+"""Live updates: OctoPrint's push socket on the way that works now, as long as it can be trusted."""
+
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Final
+
+from homeassistant.const import CONF_API_KEY
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers.event import async_call_later, async_track_time_interval
+from homeassistant.util import dt as dt_util
+
+from .backoff import Backoff
+from .const import LOGGER
+from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator
+from .errors import OctoPrintTunnelError
+from .octoprint.push import ERROR, STATE_CHANGED, Event, PushSocket
+from .routing import Way
+
+START_DELAY: Final = 5  # seconds; what sets the printer up goes first, and at a start of Home Assistant everything does
+FIRST_RETRY: Final = 5  # seconds, doubling
+LONGEST_RETRY: Final = 300
+QUIET: Final = 1  # seconds without an event end a burst
+PATIENCE: Final = 5  # seconds that an event may come later than the poll that shows the same
+CHECK_INTERVAL: Final = timedelta(seconds=60)
+
+
+class LiveUpdates:
+    """Keeps a printer's readings current by what OctoPrint says of its own accord.
+
+    A socket only makes things faster and cheaper: whatever seems wrong with it ends it, and polls go on as without it.
+    """
+
+    def __init__(self, hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, printer: PrinterCoordinator) -> None:
+        """Prepare for the printer of an entry."""
+        self.since: datetime | None = None
+        """When the socket that is in use was opened; None without one."""
+        self.failure: str | None = None
+        """Why the last one ended, or could not be opened."""
+        self._hass = hass
+        self._entry = entry
+        self._printer = printer
+        self._backoff = Backoff(FIRST_RETRY, LONGEST_RETRY)
+        self._polls_work = asyncio.Event()
+
+    async def async_run(self) -> None:
+        """Keep a socket open until cancelled."""
+
+        @callback
+        def poll_came() -> None:
+            if self._printer.last_update_success:
+                self._polls_work.set()
+            else:
+                self._polls_work.clear()
+
+        stop_listening = self._printer.async_add_listener(poll_came)
+        poll_came()
+        try:
+            await asyncio.sleep(START_DELAY)
+            while True:
+                # A socket costs more than a poll: where polls find nobody, there is nobody to open one to.
+                await self._polls_work.wait()
+                if not await self._async_listen():
+                    await asyncio.sleep(self._backoff.next())
+        finally:
+            stop_listening()
+
+    async def _async_listen(self) -> bool:
+        """Open a socket and follow it to its end; tells whether it ended only to be opened again on another way."""
+        moves = False
+        try:
+            way, route = await self._printer.router.choose()
+            async with PushSocket.open(route, self._entry.data[CONF_API_KEY]) as socket:
+                watch = _Watch(self._hass, self._entry, socket, way)
+                with self._trusting(), watch.watching():
+                    async for event in socket.events():
+                        watch.take(event)
+                moves = watch.moves
+                self.failure = f"closed with {socket.close_code}"
+        except OctoPrintTunnelError as error:
+            self.failure = str(error)
+        LOGGER.debug("%s: push socket: %s", self._entry.title, self.failure)
+        return moves
+
+    @contextmanager
+    def _trusting(self) -> Generator[None]:
+        """Let polls be few for the time being."""
+        self.since = opened = dt_util.utcnow()
+        self._printer.async_set_live(True)
+        try:
+            yield
+        finally:
+            self.since = None
+            if dt_util.utcnow() - opened > timedelta(seconds=LONGEST_RETRY):
+                self._backoff.reset()
+            self._printer.async_set_live(False)
+
+
+class _Watch:
+    """What comes of one open socket, and what speaks against trusting it any longer."""
+
+    def __init__(self, hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, socket: PushSocket, way: Way) -> None:
+        """Prepare for a socket that goes this way."""
+        self.moves = False
+        """Whether the socket was ended because there is a better way now."""
+        self._hass = hass
+        self._entry = entry
+        self._printer = entry.runtime_data.printer
+        self._socket = socket
+        self._way = way
+        self._state = self._printer.data.state
+        self._last_event = 0.0
+        self._burst: CALLBACK_TYPE | None = None
+        self._doubt: CALLBACK_TYPE | None = None
+
+    @contextmanager
+    def watching(self) -> Generator[None]:
+        """Watch until the socket has ended."""
+        stop = (
+            self._printer.async_add_listener(self._compare),
+            async_track_time_interval(self._hass, self._check, CHECK_INTERVAL),
+        )
+        try:
+            yield
+        finally:
+            for cancel in (*stop, self._burst, self._doubt):
+                if cancel:
+                    cancel()
+
+    @callback
+    def take(self, event: Event) -> None:
+        """Show at once what an event says, and have the rest read when the burst is over."""
+        text, error = event.payload.text("state_string"), event.payload.text("error")
+        if event.type == STATE_CHANGED and text:
+            connection = self._printer.data.with_state(text)
+            self._state = connection.state
+            self._printer.async_take(connection)
+        elif event.type == ERROR and error and not self._printer.data.state.is_connected:
+            self._printer.async_take(self._printer.data.lost_by(error))
+        self._last_event = self._hass.loop.time()
+        if self._burst is None:
+            self._burst = async_call_later(self._hass, QUIET, self._after_burst)
+
+    @callback
+    def _after_burst(self, _now: datetime) -> None:
+        """Read once, unless there was an event just now."""
+        self._burst = None
+        quiet_for = self._hass.loop.time() - self._last_event
+        if quiet_for < QUIET:
+            self._burst = async_call_later(self._hass, QUIET - quiet_for, self._after_burst)
+        else:
+            self._printer.async_refresh_soon()
+
+    @callback
+    def _compare(self) -> None:
+        """Doubt a socket that did not say what a poll shows."""
+        if not self._printer.last_update_success:
+            self._close()
+        elif self._printer.data.state is not self._state and self._doubt is None:
+            self._doubt = async_call_later(self._hass, PATIENCE, self._compare_again)
+
+    @callback
+    def _compare_again(self, _now: datetime) -> None:
+        self._doubt = None
+        if self._printer.data.state is not self._state:
+            self._close()
+
+    async def _check(self, _now: datetime) -> None:
+        """Look whether the other end still answers, and whether this is still the way to go."""
+        try:
+            if not await self._socket.is_alive():
+                self._close()
+            way, _ = await self._printer.router.choose()
+        except OctoPrintTunnelError:
+            return
+        if way is not self._way:
+            self.moves = True
+            self._close()
+
+    @callback
+    def _close(self) -> None:
+        self._entry.async_create_background_task(self._hass, self._socket.close(), name="close push socket")

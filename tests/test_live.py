@@ -1,0 +1,503 @@
+"""Live updates: what OctoPrint says shows at once, and whatever is wrong with the socket leads back to polls."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
+
+from custom_components.octoprint_tunnel import live, routing
+from custom_components.octoprint_tunnel.diagnostics import async_get_config_entry_diagnostics
+from custom_components.octoprint_tunnel.live import LiveUpdates
+from custom_components.octoprint_tunnel.octoprint import push
+from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
+
+from .home import log_lines, press, settle, state, states, until
+from .octoprint.server import OctoPrintServer
+from .relay.server import Relay
+
+BOTH = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
+SOCKET = "/sockjs/websocket"
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for nothing that would only take time."""
+    monkeypatch.setattr(live, "START_DELAY", 0)
+    monkeypatch.setattr(live, "FIRST_RETRY", 0.2)
+    monkeypatch.setattr(live, "QUIET", 0.2)
+
+
+@pytest.fixture(params=["octoeverywhere", "obico"])
+def chosen(request: pytest.FixtureRequest, entry: MockConfigEntry, obico_entry: MockConfigEntry) -> MockConfigEntry:
+    """Return an entry of each service."""
+    return entry if request.param == "octoeverywhere" else obico_entry
+
+
+async def set_up(hass: HomeAssistant, entry: MockConfigEntry, **options: object) -> LiveUpdates:
+    """Set a printer up with live updates."""
+    entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(entry, options={**entry.options, "live_updates": True, **options})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    updates: LiveUpdates = entry.runtime_data.live
+    return updates
+
+
+async def listening(hass: HomeAssistant, entry: MockConfigEntry, **options: object) -> LiveUpdates:
+    """Set a printer up, and wait until its socket is trusted and what came with that is done."""
+    updates = await set_up(hass, entry, **options)
+    await until(lambda: updates.since)
+    await settle(hass)
+    return updates
+
+
+async def unload(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Unload the printer when nothing is under way: the relay takes a connection that ends while it is made amiss."""
+    await settle(hass)
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.fixture
+async def updates(hass: HomeAssistant, entry: MockConfigEntry) -> AsyncGenerator[LiveUpdates]:
+    """Return the live updates of a printer through OctoEverywhere."""
+    yield await listening(hass, entry)
+    await unload(hass, entry)
+
+
+def command(octoprint: OctoPrintServer, **command: object) -> None:
+    """Do something in OctoPrint, as somebody else than Home Assistant."""
+    status, _ = octoprint.request("POST", "/api/connection", command)
+    assert status == 204
+
+
+def poll_interval(entry: MockConfigEntry) -> timedelta:
+    """Return how often OctoPrint is asked."""
+    interval: timedelta = entry.runtime_data.printer.update_interval
+    return interval
+
+
+async def until_state(hass: HomeAssistant, entry: MockConfigEntry, expected: str) -> None:
+    """Wait until the printer's state is this one."""
+    await until(lambda: state(hass, entry, "printer_state").state == expected)
+
+
+# What OctoPrint says
+
+
+@BOTH
+async def test_states_come_by_themselves(
+    hass: HomeAssistant, relay: Relay, chosen: MockConfigEntry, octoprint: OctoPrintServer
+) -> None:
+    """A state shows at once; what the event does not say is read once, when the burst is over."""
+    await listening(hass, chosen)
+    relay.clear()
+    await hass.async_add_executor_job(lambda: command(octoprint, command="connect"))
+    await until_state(hass, chosen, "operational")
+    await until(lambda: state(hass, chosen, "port").state == "VIRTUAL")
+    await settle(hass)
+    assert [exchange.path for exchange in relay.seen("tunnel")] == ["/api/connection"]
+    await hass.async_add_executor_job(lambda: command(octoprint, command="disconnect"))
+    await until_state(hass, chosen, "offline")
+    await until(lambda: state(hass, chosen, "port").state == "unknown")
+    await settle(hass)
+    assert [exchange.path for exchange in relay.seen("tunnel")] == ["/api/connection"] * 2
+    await unload(hass, chosen)
+
+
+@BOTH
+async def test_errors_are_remembered(
+    hass: HomeAssistant, entry: MockConfigEntry, updates: LiveUpdates, octoprint: OctoPrintServer
+) -> None:
+    """What OctoPrint says of an error for a moment only, stays until the printer is connected anew."""
+    await press(hass, entry, "connect")
+    await until_state(hass, entry, "operational")
+    halt = {"command": "!!DEBUG:trigger_fatal_error_marlin"}
+    await hass.async_add_executor_job(lambda: octoprint.request("POST", "/api/printer/command", halt))
+    await until_state(hass, entry, "offline_after_error")
+    await entry.runtime_data.printer.async_refresh()
+    shown = state(hass, entry, "printer_state")
+    assert shown.state == "offline_after_error"
+    assert "Thermal Runaway" in shown.attributes["error"]
+    assert states(hass, entry, "printer_connected", "port") == ("off", "unknown")
+    await press(hass, entry, "connect")
+    await until_state(hass, entry, "operational")
+    await settle(hass)
+    assert state(hass, entry, "printer_state").attributes["error"] is None
+
+
+async def test_a_button_needs_one_reading(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, updates: LiveUpdates
+) -> None:
+    """With a socket nobody has to ask again and again what became of a command."""
+    relay.clear()
+    await press(hass, entry, "connect")
+    await until_state(hass, entry, "operational")
+    # the reading after the burst finds it settled
+    await until(lambda: poll_interval(entry) == timedelta(minutes=15))
+    assert [(exchange.method, exchange.path) for exchange in relay.seen("tunnel")][:2] == [
+        ("POST", "/api/connection"),
+        ("GET", "/api/connection"),
+    ]
+    assert len(relay.seen("tunnel")) <= 3
+
+
+async def test_log_in_again(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, updates: LiveUpdates, octoprint: OctoPrintServer
+) -> None:
+    """OctoPrint may forget who listens."""
+    logins = len(relay.seen(path="/api/login"))
+    await relay.say_on_sockets('{"reauthRequired": {"reason": "stale"}}')
+    await until(lambda: len(relay.seen(path="/api/login")) == logins + 1)
+    await hass.async_add_executor_job(lambda: command(octoprint, command="connect"))
+    await until_state(hass, entry, "operational")
+    assert len(relay.seen(path=SOCKET)) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"event": {"type": "SomethingNew", "payload": {"state_string": "Printing"}}}',
+        '{"event": {"type": "PrinterStateChanged", "payload": null}}',
+        '{"event": {"type": "PrinterStateChanged", "payload": {"state_string": 7}}}',
+        '{"event": {"type": "Error", "payload": {"error": ["?"]}}}',
+        '{"event": null}',
+        '{"event": {"type": ["PrinterStateChanged"]}}',
+        '{"plugin": {"plugin": "x", "data": {}}}',
+        "[" * 100_000,
+        "[1, 2]",
+        "not JSON",
+        "",
+        '{"reauthRequired"',
+    ],
+)
+async def test_what_cannot_be_understood(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    updates: LiveUpdates,
+    octoprint: OctoPrintServer,
+    caplog: pytest.LogCaptureFixture,
+    text: str,
+) -> None:
+    """Messages that make no sense change nothing, and do not end the socket."""
+    await relay.say_on_sockets(text)
+    await hass.async_add_executor_job(lambda: command(octoprint, command="connect"))
+    await until_state(hass, entry, "operational")
+    assert len(relay.seen(path=SOCKET)) == 1
+    assert updates.since
+    assert not log_lines(caplog)
+
+
+async def test_flood(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, updates: LiveUpdates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten thousand events bring one reading, and let everything else run between any two of them."""
+    monkeypatch.setattr(live, "QUIET", 2)  # longer than any pause that a slow machine may make between two events
+    rounds = 0
+
+    async def count_rounds() -> None:
+        nonlocal rounds
+        while True:
+            rounds += 1
+            await asyncio.sleep(0)
+
+    taken: list[int] = []
+    take = live._Watch.take
+
+    def counted(self: live._Watch, event: push.Event) -> None:
+        taken.append(rounds)
+        take(self, event)
+
+    monkeypatch.setattr(live._Watch, "take", counted)
+    relay.clear()
+    counting = asyncio.create_task(count_rounds())
+    event = '{"event": {"type": "PrinterStateChanged", "payload": {"state_id": "X", "state_string": "%s"}}}'
+    for text in ("Operational", "Printing", "Paused", "Operational"):
+        await relay.say_on_sockets(event % text, 2500)
+    await until(lambda: len(taken) == 10_000)
+    counting.cancel()
+    assert state(hass, entry, "printer_state").state == "operational"
+    assert max(taken.count(number) for number in set(taken)) <= 2
+    assert not relay.seen("tunnel")
+    await until(lambda: relay.seen("tunnel"))
+    await settle(hass)
+    assert [exchange.path for exchange in relay.seen("tunnel")] == ["/api/connection"]
+
+
+# What it costs
+
+
+async def test_polls_are_few(hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, updates: LiveUpdates) -> None:
+    """With a socket OctoPrint is asked every 15 minutes; the service as ever."""
+    relay.clear()
+    for minutes in range(1, 15):
+        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=minutes))
+        await settle(hass)
+    assert not relay.seen("tunnel")
+    assert relay.seen("octoeverywhere_api")
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=15, seconds=5))
+    await settle(hass)
+    assert [exchange.path for exchange in relay.seen("tunnel")] == ["/api/connection"]
+    assert updates.since
+
+
+@pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
+async def test_cost_of_an_opening(hass: HomeAssistant, relay: Relay, chosen: MockConfigEntry) -> None:
+    """Opening a socket costs a log-in and OctoPrint's greeting, and then nothing comes: no feed of the state."""
+    await listening(hass, chosen)
+    [login] = relay.seen("tunnel", path="/api/login")
+    [socket] = relay.seen("tunnel", path=SOCKET)
+    assert login.response_bytes < 2_000
+    before = socket.response_bytes
+    assert before < 12_000
+    await asyncio.sleep(1.2)  # the feed would come every half second
+    assert socket.response_bytes == before
+    await unload(hass, chosen)
+
+
+async def test_switched_off(hass: HomeAssistant, relay: Relay, entry: MockConfigEntry) -> None:
+    """Without live updates nothing but polls goes through the tunnel."""
+    updates = await set_up(hass, entry, live_updates=False)
+    await settle(hass)
+    assert updates.since is None
+    assert not relay.seen(path="/api/login")
+    assert poll_interval(entry) == timedelta(seconds=60)
+    await unload(hass, entry)
+
+
+# What goes wrong
+
+
+async def test_silent_socket(
+    hass: HomeAssistant, relay: Relay, chosen: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket on which OctoPrint does not speak is none; when it does, live updates begin by themselves."""
+    monkeypatch.setattr(push, "GREETING_TIMEOUT", 0.1)
+    relay.mute("tunnel")
+    updates = await set_up(hass, chosen)
+    await until(lambda: len(relay.seen(path=SOCKET)) >= 2)
+    assert updates.since is None
+    assert updates.failure == "timed_out"
+    assert poll_interval(chosen) == timedelta(seconds=60)
+    monkeypatch.undo()
+    relay.heal()
+    await until(lambda: updates.since)
+    await until(lambda: poll_interval(chosen) == timedelta(minutes=15))
+    await unload(hass, chosen)
+
+
+async def test_octoprint_goes_off_before_the_socket_opens(
+    hass: HomeAssistant, relay: Relay, obico_entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Obico opens a socket also where there is no OctoPrint any more, and stays silent."""
+    monkeypatch.setattr(push, "GREETING_TIMEOUT", 0.1)
+    relay.delay("obico_tunnel", 0.3, path=SOCKET)
+    updates = await set_up(hass, obico_entry)
+    await until(lambda: relay.seen(path=SOCKET))
+    relay.printer.online = False
+    await until(lambda: updates.failure)
+    assert updates.failure == "timed_out"
+    await obico_entry.runtime_data.printer.async_refresh()
+    sockets = len(relay.seen(path=SOCKET))
+    await asyncio.sleep(1)  # where polls find nobody, no socket is tried
+    assert len(relay.seen(path=SOCKET)) <= sockets + 1
+    await unload(hass, obico_entry)
+
+
+@pytest.mark.parametrize("end", ["closed", "broken"])
+async def test_socket_ends(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    updates: LiveUpdates,
+    octoprint: OctoPrintServer,
+    end: str,
+) -> None:
+    """When the socket ends, what happened since is read at once, polls go on, and a new socket is opened."""
+    relay.clear()
+    if end == "closed":
+        await relay.close_sockets(3000)
+    else:
+        relay.break_sockets()
+    await until(lambda: updates.since is None)
+    await until(lambda: relay.seen("tunnel", path="/api/connection"))
+    assert updates.failure
+    assert updates.failure.startswith("closed with 3000" if end == "closed" else "closed with")
+    await until(lambda: updates.since)
+    await hass.async_add_executor_job(lambda: command(octoprint, command="connect"))
+    await until_state(hass, entry, "operational")
+
+
+@pytest.mark.parametrize(
+    ("status", "failure"), [(605, "not_supporter 605"), (601, "octoprint_offline 601"), (404, "unexpected_status 404")]
+)
+async def test_refused_handshake(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+    failure: str,
+) -> None:
+    """A handshake is refused with the codes that any request is, and polls do not mind."""
+    relay.fail("octoeverywhere_tunnel", status, path=SOCKET)
+    updates = await set_up(hass, entry)
+    await until(lambda: updates.failure)
+    assert updates.failure == failure
+    assert state(hass, entry, "printer_state").state == "offline"
+    assert not log_lines(caplog)
+    relay.heal()
+    await until(lambda: updates.since)
+    await unload(hass, entry)
+
+
+async def test_redirected_handshake(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No WebSocket follows a redirect: the session's proof would go to another host."""
+    relay.redirect("octoeverywhere_tunnel", f"{relay.local.url}{SOCKET}", path=SOCKET)
+    updates = await set_up(hass, entry)
+    await until(lambda: updates.failure)
+    assert updates.failure == "unexpected_status 302"
+    assert not relay.seen("local")
+    await unload(hass, entry)
+
+
+async def test_poll_disagrees(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    updates: LiveUpdates,
+    octoprint: OctoPrintServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A socket that did not say what a poll shows is closed, and another one is opened."""
+    monkeypatch.setattr(live, "PATIENCE", 0.1)
+    relay.mute("tunnel")
+    await hass.async_add_executor_job(lambda: command(octoprint, command="connect"))
+    await until(lambda: b'"Operational"' in octoprint.request("GET", "/api/connection")[1])
+    assert state(hass, entry, "printer_state").state == "offline"
+    await entry.runtime_data.printer.async_refresh()
+    assert state(hass, entry, "printer_state").state == "operational"
+    await until(lambda: updates.since is None)
+    relay.heal()
+    await until(lambda: updates.since)
+
+
+async def test_no_pong(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket whose other end has gone without a word is given up, and another one is opened."""
+    monkeypatch.setattr(live, "CHECK_INTERVAL", timedelta(seconds=0.1))
+    updates = await listening(hass, entry)
+    await asyncio.sleep(0.5)  # pongs come: it stays
+    assert len(relay.seen(path=SOCKET)) == 1
+    relay.freeze_sockets()
+    await until(lambda: len(relay.seen(path=SOCKET)) == 2)
+    await until(lambda: updates.since)
+    await unload(hass, entry)
+
+
+async def test_poll_fails(hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, updates: LiveUpdates) -> None:
+    """A socket is of no use where a poll finds nobody; it comes back when polls do."""
+    relay.fail("octoeverywhere_tunnel", 602)
+    await entry.runtime_data.printer.async_refresh()
+    await until(lambda: updates.since is None)
+    assert state(hass, entry, "printer_state").state == "unavailable"
+    relay.clear()
+    await asyncio.sleep(0.5)
+    assert not relay.seen(path="/api/login")
+    relay.heal()
+    await entry.runtime_data.printer.async_refresh()
+    await until(lambda: updates.since)
+
+
+async def test_octoprint_restarts(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, updates: LiveUpdates, octoprint: OctoPrintServer
+) -> None:
+    """OctoPrint goes and comes back, and so do live updates."""
+    await hass.async_add_executor_job(octoprint.stop)
+    await until(lambda: updates.since is None)
+    await until_state(hass, entry, "unavailable")
+    await hass.async_add_executor_job(octoprint.start)
+    await until(lambda: octoprint.request("GET", "/api/version")[0] == 200)
+    await entry.runtime_data.tunnel.async_refresh()
+    await entry.runtime_data.printer.async_refresh()
+    await until(lambda: updates.since)
+    await hass.async_add_executor_job(lambda: command(octoprint, command="connect"))
+    await until_state(hass, entry, "operational")
+
+
+# Which way
+
+
+async def test_socket_moves_with_the_way(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    octoprint: OctoPrintServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The socket goes over the local network as soon as that is there, and back when it is not."""
+    monkeypatch.setattr(live, "CHECK_INTERVAL", timedelta(seconds=0.1))
+    monkeypatch.setattr(routing, "FIRST_RETRY", 0.1)
+    monkeypatch.setattr(routing, "PROOF_LASTS", 0.1)
+    relay.drop("local")
+    updates = await listening(hass, entry, local_url=relay.local.url)
+    assert relay.seen("octoeverywhere_tunnel", path=SOCKET)
+    relay.heal()
+    await until(lambda: relay.seen("local", path=SOCKET))
+    await until(lambda: updates.since)
+    await settle(hass)
+    assert state(hass, entry, "active_route").state == "local"
+    relay.clear()
+    await hass.async_add_executor_job(lambda: command(octoprint, command="connect"))
+    await until_state(hass, entry, "operational")
+    await settle(hass)
+    assert not relay.seen("tunnel")
+    relay.drop("local")
+    relay.break_sockets()
+    await until(lambda: relay.seen("octoeverywhere_tunnel", path=SOCKET))
+    await until(lambda: updates.since)
+    await unload(hass, entry)
+
+
+# The end
+
+
+@pytest.mark.parametrize("end", ["unload", "reload", "stop"])
+async def test_nothing_is_left(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, updates: LiveUpdates, end: str
+) -> None:
+    """Neither task nor socket outlives the entry."""
+    assert relay.open_sockets == 1
+    if end == "stop":
+        await hass.async_stop()
+    else:
+        await getattr(hass.config_entries, f"async_{end}")(entry.entry_id)
+    if end == "reload":
+        await until(lambda: entry.runtime_data.live.since)
+        await until(lambda: relay.open_sockets == 1)
+    else:
+        await until(lambda: not relay.open_sockets)
+        assert not [task for task in asyncio.all_tasks() if "live updates" in repr(task)]
+
+
+async def test_unload_while_opening(hass: HomeAssistant, relay: Relay, entry: MockConfigEntry) -> None:
+    """An entry may go at any moment."""
+    relay.delay("octoeverywhere_tunnel", 30, path="/api/login")
+    await set_up(hass, entry)
+    await until(lambda: relay.seen(path="/api/login"))
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert not [task for task in asyncio.all_tasks() if "live updates" in repr(task)]
+
+
+async def test_diagnostics_tell(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, updates: LiveUpdates
+) -> None:
+    """Diagnostics say since when there is a socket, and why the last one ended."""
+
+    told = (await async_get_config_entry_diagnostics(hass, entry))["live_updates"]
+    assert told == {"since": updates.since, "failure": None}
