@@ -28,6 +28,16 @@ OF_ANY_PRINTER = {
     "port",
     "baudrate",
     "printer_profile",
+    "printing",
+    "paused",
+    "error",
+    "print_progress",
+    "print_file",
+    "print_file_size",
+    "print_time_elapsed",
+    "print_time_left",
+    "print_finish",
+    "print_started",
     "connect",
     "disconnect",
     "repair",
@@ -293,7 +303,7 @@ async def test_glances_on_a_metered_line(
     await wait(hass, freezer, 62)
     [glance] = relay.seen("obico_tunnel")
     assert glance.path == "/api/printer"
-    assert glance.response_bytes < 400
+    assert glance.response_bytes < 600
     assert state(hass, set_up, "printer_state").state == "operational"
     await hass.async_add_executor_job(octoprint.request, "POST", "/api/connection", {"command": "disconnect"})
     await wait(hass, freezer, 62)

@@ -466,5 +466,5 @@ async def test_octoprints_own_words(
     from custom_components.octoprint_tunnel.errors import Rejected
 
     with pytest.raises(Rejected) as raised:
-        await client.connect(loaded.runtime_data.printer.data, printer_profile="nobody")
+        await client.connect(loaded.runtime_data.printer.data.connection, printer_profile="nobody")
     assert raised.value.detail == "printerProfile is invalid"

@@ -107,7 +107,7 @@ async def test_diagnostics(hass: HomeAssistant, set_up: MockConfigEntry, hass_cl
     assert found["tunnel"]["condition"] == "ok"
     assert found["tunnel"]["last_update_success"] is True
     assert found["printer"]["version"] == "2.0.0rc7"
-    assert found["printer"]["data"]["state"] == "offline"
+    assert found["printer"]["data"]["connection"]["state"] == "offline"
 
 
 async def test_diagnostics_while_nothing_works(
@@ -142,5 +142,5 @@ async def test_diagnostics_hide_what_connectors_are_given(
     entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(entry.entry_id)
     await settle(hass)
-    assert entry.runtime_data.printer.data.options.preferred_parameters == given
+    assert entry.runtime_data.printer.data.connection.options.preferred_parameters == given
     assert "SECRET" not in json.dumps(await get_diagnostics_for_config_entry(hass, hass_client, entry))

@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 import re
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from custom_components.octoprint_tunnel import binary_sensor, button, errors, sensor
+from custom_components.octoprint_tunnel.coordinator import PrinterCoordinator
 from custom_components.octoprint_tunnel.errors import Condition, OctoPrintTunnelError
 from custom_components.octoprint_tunnel.octoprint.connection import PrinterState
 from custom_components.octoprint_tunnel.repairs import CONDITIONS
@@ -19,10 +21,15 @@ ERRORS = {
     for kind in vars(errors).values()
     if isinstance(kind, type) and issubclass(kind, OctoPrintTunnelError) and kind is not OctoPrintTunnelError
 }
+HEATERS = SimpleNamespace(data=SimpleNamespace(heaters=("tool0", "bed", "chamber")))
 PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
     "binary_sensor": (*binary_sensor.TUNNEL_DESCRIPTIONS, *binary_sensor.PRINTER_DESCRIPTIONS),
     "button": button.DESCRIPTIONS,
-    "sensor": (*sensor.TUNNEL_DESCRIPTIONS, *sensor.PRINTER_DESCRIPTIONS),
+    "sensor": (
+        *sensor.TUNNEL_DESCRIPTIONS,
+        *sensor.PRINTER_DESCRIPTIONS,
+        *sensor.heater_descriptions(cast(PrinterCoordinator, HEATERS)),
+    ),
 }
 
 
@@ -80,7 +87,7 @@ def test_every_entity_has_a_name_and_a_face(texts: Any, icons: Any, platform: st
     """Names and icons are those of the descriptions, no more and no less."""
     keys = {str(description.translation_key) for description in PLATFORMS[platform]}
     assert set(texts["entity"][platform]) == keys
-    with_icon = {d.translation_key for d in PLATFORMS[platform] if platform != "binary_sensor"}
+    with_icon = {d.translation_key for d in PLATFORMS[platform] if platform != "binary_sensor" or not d.device_class}
     assert set(icons["entity"].get(platform, {})) == with_icon
 
 

@@ -1,4 +1,4 @@
-"""Binary sensors: is OctoPrint there, is the printer connected to it."""
+"""Binary sensors: is OctoPrint there, is the printer connected to it, does it print."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,8 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import OctoPrintTunnelConfigEntry, TunnelCoordinator
 from .entity import PrinterEntity, TunnelEntity
-from .octoprint.connection import Connection
+from .octoprint.connection import PrinterState
+from .octoprint.status import PrinterStatus
 
 PARALLEL_UPDATES = 0
 
@@ -30,7 +31,7 @@ class TunnelBinarySensorDescription(BinarySensorEntityDescription):
 class PrinterBinarySensorDescription(BinarySensorEntityDescription):
     """Describes a binary sensor of the printer."""
 
-    is_on_fn: Callable[[Connection], bool]
+    is_on_fn: Callable[[PrinterStatus], bool]
 
 
 TUNNEL_DESCRIPTIONS = (
@@ -47,7 +48,24 @@ PRINTER_DESCRIPTIONS = (
         key="printer_connected",
         translation_key="printer_connected",
         device_class=BinarySensorDeviceClass.CONNECTIVITY,
-        is_on_fn=lambda connection: connection.state.is_connected,
+        is_on_fn=lambda printer: printer.state.is_connected,
+    ),
+    PrinterBinarySensorDescription(
+        key="printing",
+        translation_key="printing",
+        device_class=BinarySensorDeviceClass.RUNNING,
+        is_on_fn=lambda printer: printer.state.is_active,
+    ),
+    PrinterBinarySensorDescription(
+        key="paused",
+        translation_key="paused",
+        is_on_fn=lambda printer: printer.state in (PrinterState.PAUSING, PrinterState.PAUSED),
+    ),
+    PrinterBinarySensorDescription(
+        key="error",
+        translation_key="error",
+        device_class=BinarySensorDeviceClass.PROBLEM,
+        is_on_fn=lambda printer: printer.state in (PrinterState.ERROR, PrinterState.OFFLINE_AFTER_ERROR),
     ),
 )
 

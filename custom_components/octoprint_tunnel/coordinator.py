@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 import logging
 import time
@@ -15,6 +15,7 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_API_KEY
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
+from homeassistant.util import dt as dt_util
 
 from .backoff import Backoff
 from .const import (
@@ -30,7 +31,9 @@ from .const import (
 )
 from .errors import BadGateway, Condition, OctoPrintOffline, OctoPrintTunnelError, Remedy, ServiceError
 from .octoprint.client import OctoPrint
-from .octoprint.connection import Connection
+from .octoprint.connection import Connection, PrinterState
+from .octoprint.job import Job
+from .octoprint.status import PrinterStatus
 from .routing import Router, Way, private_addresses
 from .tunnels.tunnel import Tunnel, TunnelStatus
 
@@ -43,9 +46,9 @@ LONGEST_RETRY = 600
 FIRST_FOLLOW_UP = 1  # seconds
 MIN_FOLLOW_UPS = 2  # after a command; OctoPrint acts on it a moment after it has answered
 
-LIVE_POLL_INTERVAL = timedelta(minutes=15)  # to check what the push socket says, as long as that is open
-
-GLANCES = 14  # polls in a row that read the state alone, on a metered line
+LIVE_INTERVAL = timedelta(minutes=15)  # to check what the push socket says, as long as that is open
+PRINT_INTERVAL = timedelta(seconds=14)  # with a push socket, which is not told of progress and temperatures
+CONNECTION_LASTS = timedelta(minutes=15).total_seconds()  # that the connection, once known, is not read as a whole
 
 
 @dataclass(kw_only=True)
@@ -247,8 +250,8 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
         return OctoPrintOffline() if self.error is None and self.data.online is False else None
 
 
-class PrinterCoordinator(RemedyCoordinator[Connection]):
-    """The printer's connection, as OctoPrint tells it through the tunnel."""
+class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
+    """The printer's connection, its job and its temperatures, as OctoPrint tells them."""
 
     def __init__(
         self,
@@ -278,21 +281,21 @@ class PrinterCoordinator(RemedyCoordinator[Connection]):
         self._blocked_by: type[OctoPrintTunnelError] | None = None
         self._shown_way = Way.NONE
         self._follow_ups = 0
-        self._glances_left = 0
+        self._connection_read_at: float | None = None
         self._settling = Backoff(FIRST_FOLLOW_UP, self.poll_interval.total_seconds())
 
     @override
-    async def _async_fetch(self) -> Connection:
+    async def _async_fetch(self) -> PrinterStatus:
         known = self.data
         try:
-            connection = (await self._async_read()).after(known)
+            status = await self._async_read(known)
             if not self._version_is_current:
                 self.version = await self.octoprint.version()
                 self._version_is_current = True
         except OctoPrintTunnelError:
             # OctoPrint may be updated, or set up anew, while it is away.
             self._version_is_current = False
-            self._glances_left = 0
+            self._connection_read_at = None
             raise
         if self.router.way is not self._shown_way:
             # The data may be the same as before; the way is not.
@@ -300,11 +303,11 @@ class PrinterCoordinator(RemedyCoordinator[Connection]):
             self.async_update_listeners()
         if self.router.way is Way.LOCAL:
             self._tunnel.async_forget_requests()
-        if self.data is not known and self.data.state_text:
+        if self.data is not known and (told := self.data.connection.state_text):
             # Told meanwhile, so newer than what was asked before.
-            connection = connection.with_state(self.data.state_text)
-        self._pace(connection)
-        return connection
+            status = status.with_connection(status.connection.with_state(told))
+        self._pace(status)
+        return status
 
     @override
     def _retry_after_seconds(self, error: OctoPrintTunnelError) -> float:
@@ -324,23 +327,55 @@ class PrinterCoordinator(RemedyCoordinator[Connection]):
         discovered = self.config_entry.data.get(CONF_DISCOVERED_URL)
         return [*([URL(discovered)] if discovered else []), *private_addresses(told)]
 
-    async def _async_read(self) -> Connection:
-        """Read the connection; on a metered line only the state, as long as nothing else can have changed by it."""
-        known = self.data
-        if self._glances_left and not self._follow_ups and not known.state.is_settling:
-            self._glances_left -= 1
-            state_text = await self.octoprint.state_text()
-            if known.state.is_connected and state_text is not None:
-                return known.with_state(state_text)
-            if not known.state.is_connected and state_text is None:
-                return known
-        connection = await self.octoprint.connection()
-        self._glances_left = GLANCES if self._tunnel.tunnel.metered and self.router.way is Way.TUNNEL else 0
-        return connection
+    async def _async_read(self, known: PrinterStatus | None) -> PrinterStatus:
+        """Read what can have changed, and the connection as a whole where it may be another one."""
+        status = await self._async_look(known) if known is not None and self._knows_connection(known) else None
+        if status is None:
+            connection = (await self.octoprint.connection()).after(known.connection if known else None)
+            self._connection_read_at = time.monotonic()
+            status = PrinterStatus(connection=connection, job=known.job if known else None)
+            reading = await self.octoprint.reading(state=False) if connection.state.is_connected else None
+            if reading is not None:
+                status = replace(status, heaters=reading.heaters)
+            if connection.state.is_active:
+                status = self._with_job(status, await self.octoprint.job())
+        if known is not None and known.state.is_active and not status.state.is_active and known.job is not None:
+            last = self._with_job(status, await self.octoprint.job())
+            # What was cancelled, or is being printed again, begins at nothing; what it has come to is worth keeping.
+            if last.job and (last.job.progress or 0) >= (known.job.progress or 0):
+                return last
+        return status
 
-    def _pace(self, connection: Connection) -> None:
-        """Poll soon again while the printer's state is about to change, at the usual interval otherwise."""
-        settling = connection.state.is_settling
+    def _knows_connection(self, known: PrinterStatus) -> bool:
+        if self._connection_read_at is None or self._follow_ups or known.state.is_settling:
+            return False
+        # Without a printer the whole answer is the only one that shows a connection in the making.
+        if not known.state.is_connected and not (self._tunnel.tunnel.metered and self.router.way is Way.TUNNEL):
+            return False
+        return time.monotonic() - self._connection_read_at < CONNECTION_LASTS
+
+    async def _async_look(self, known: PrinterStatus) -> PrinterStatus | None:
+        """Read state, job and temperatures; None where that shows that the connection is another one."""
+        job = await self.octoprint.job() if known.state.is_active else None
+        state_text = job.state_text if job else None
+        reading = await self.octoprint.reading(heaters=known.state.is_connected, state=state_text is None)
+        if (reading is not None) is not known.state.is_connected:
+            return None
+        if reading is None:
+            return known
+        state_text = state_text or reading.state_text
+        connection = known.connection.with_state(state_text) if state_text else known.connection
+        status = PrinterStatus(connection=connection, job=known.job, heaters=reading.heaters)
+        if job is None and status.state.is_active:
+            job = await self.octoprint.job()
+        return self._with_job(status, job) if job and status.state.is_active else status
+
+    def _with_job(self, status: PrinterStatus, job: Job) -> PrinterStatus:
+        return replace(status, job=job.seen_at(dt_util.utcnow(), status.job))
+
+    def _pace(self, status: PrinterStatus) -> None:
+        """Poll soon again while the printer's state is about to change, and seldom where OctoPrint says what does."""
+        settling = status.state.is_settling
         if (self._follow_ups or settling) and not self.live:
             self._follow_ups = max(0, self._follow_ups - 1)
             self.update_interval = timedelta(seconds=self._settling.next())
@@ -348,8 +383,10 @@ class PrinterCoordinator(RemedyCoordinator[Connection]):
         self._follow_ups = 0
         self._settling.reset()
         self.update_interval = self.poll_interval
-        if self.live and not settling:
-            self.update_interval = max(LIVE_POLL_INTERVAL, self.poll_interval)
+        if self.live and status.state.is_active and status.state is not PrinterState.PAUSED:
+            self.update_interval = min(PRINT_INTERVAL, self.poll_interval)
+        elif self.live and not settling and not status.state.is_active and not status.is_warm:
+            self.update_interval = max(LIVE_INTERVAL, self.poll_interval)
 
     async def async_command(self, command: Callable[[OctoPrint, Connection], Awaitable[None]]) -> None:
         """Give OctoPrint a command, then read what became of it until the state has settled.
@@ -357,7 +394,7 @@ class PrinterCoordinator(RemedyCoordinator[Connection]):
         Raises OctoPrintTunnelError.
         """
         try:
-            await command(self.octoprint, self.data)
+            await command(self.octoprint, self.data.connection)
         except OctoPrintTunnelError as error:
             if error.remedy is Remedy.RETRY:  # it may have arrived all the same
                 await self._async_follow_up()
@@ -373,15 +410,16 @@ class PrinterCoordinator(RemedyCoordinator[Connection]):
     def async_set_live(self, live: bool) -> None:
         """Poll seldom while OctoPrint says by itself what changes; what begins or ends with a poll misses nothing."""
         self.live = live
-        self._glances_left = 0
+        self._connection_read_at = None
         self.async_refresh_soon()
 
     @callback
     def async_take(self, connection: Connection) -> None:
         """Show what OctoPrint said by itself; the next poll stays when it is."""
-        self._glances_left = 0
-        if connection != self.data:
-            self.data = connection
+        self._connection_read_at = None
+        status = self.data.with_connection(connection)
+        if status != self.data:
+            self.data = status
             self.async_update_listeners()
 
     @callback

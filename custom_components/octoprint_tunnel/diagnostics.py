@@ -20,6 +20,7 @@ TO_HIDE = {
     "connectors",
     "preferred_parameters",
     "name",
+    "path",
     "printer_name",
     "printer_page",
     "printer_url",

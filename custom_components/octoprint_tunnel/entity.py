@@ -81,12 +81,41 @@ class PrinterEntity(_OctoPrintTunnelEntity[PrinterCoordinator]):
         super().__init__(entry, entry.runtime_data.printer, description)
 
 
-class PrinterDescription(Protocol):
+class Keyed(Protocol):
+    """What describes one entity."""
+
+    @property
+    def key(self) -> str:
+        """Return what tells it from the others of its device."""
+
+
+class PrinterDescription(Keyed, Protocol):
     """What tells whether this OctoPrint has the thing that an entity is about."""
 
     @property
     def has_fn(self) -> Callable[[PrinterCoordinator], bool]:
         """Return the function that tells it."""
+
+
+def add_as_they_come[DescriptionT: Keyed](
+    entry: OctoPrintTunnelConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    present: Callable[[PrinterCoordinator], Iterable[DescriptionT]],
+    make: Callable[[OctoPrintTunnelConfigEntry, DescriptionT], Entity],
+) -> None:
+    """Add each entity once what it is about has shown itself, now or with any later reading."""
+    coordinator = entry.runtime_data.printer
+    known: set[str] = set()
+
+    @callback
+    def add() -> None:
+        new = [description for description in present(coordinator) if description.key not in known]
+        known.update(description.key for description in new)
+        if new:
+            async_add_entities(make(entry, description) for description in new)
+
+    add()
+    entry.async_on_unload(coordinator.async_add_listener(add))
 
 
 def add_when_present[DescriptionT: PrinterDescription](
@@ -96,17 +125,19 @@ def add_when_present[DescriptionT: PrinterDescription](
     make: Callable[[OctoPrintTunnelConfigEntry, DescriptionT], Entity],
 ) -> None:
     """Add each entity once OctoPrint has shown that it has what the entity is about."""
-    coordinator = entry.runtime_data.printer
-    waiting = list(descriptions)
+    described = tuple(descriptions)
+    add_as_they_come(entry, async_add_entities, lambda printer: [d for d in described if d.has_fn(printer)], make)
 
-    @callback
-    def add() -> None:
-        if present := [description for description in waiting if description.has_fn(coordinator)]:
-            waiting[:] = [description for description in waiting if description not in present]
-            async_add_entities(make(entry, description) for description in present)
 
-    add()
-    entry.async_on_unload(coordinator.async_add_listener(add))
+def heater_kind(name: str) -> str:
+    """Return the beginning of the keys of a heater's texts: `tool`, `bed` or `chamber`."""
+    return name.rstrip("0123456789")
+
+
+def heater_placeholders(name: str) -> dict[str, str]:
+    """Return what a heater's texts may mention: its number where it has one, counted from 1 as people do."""
+    number = name.removeprefix(heater_kind(name))
+    return {"number": str(int(number) + 1)} if number else {}
 
 
 def raise_translated[EntityT: PrinterEntity, **P](

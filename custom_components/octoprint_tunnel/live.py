@@ -133,11 +133,11 @@ class _Watch:
         """Show at once what an event says, and have the rest read when the burst is over."""
         text, error = event.payload.text("state_string"), event.payload.text("error")
         if event.type == STATE_CHANGED and text:
-            connection = self._printer.data.with_state(text)
+            connection = self._printer.data.connection.with_state(text)
             self._state = connection.state
             self._printer.async_take(connection)
         elif event.type == ERROR and error and not self._printer.data.state.is_connected:
-            self._printer.async_take(self._printer.data.lost_by(error))
+            self._printer.async_take(self._printer.data.connection.lost_by(error))
         self._last_event = self._hass.loop.time()
         if self._burst is None:
             self._burst = async_call_later(self._hass, QUIET, self._after_burst)

@@ -1,4 +1,4 @@
-"""Sensors: the tunnel's condition, limits and usage, and the printer's connection."""
+"""Sensors: the tunnel's condition, limits and usage, the printer's connection, its job and its temperatures."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any, override
 
 from homeassistant.components.sensor import SensorDeviceClass, SensorEntity, SensorEntityDescription, SensorStateClass
-from homeassistant.const import EntityCategory, UnitOfInformation, UnitOfTime
+from homeassistant.const import EntityCategory, UnitOfInformation, UnitOfRatio, UnitOfTemperature, UnitOfTime
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator, TunnelCoordinator
-from .entity import PrinterEntity, TunnelEntity, add_when_present
+from .entity import PrinterEntity, TunnelEntity, add_as_they_come, add_when_present, heater_kind, heater_placeholders
 from .errors import Condition
 from .octoprint.connection import PrinterState
 from .routing import Way
@@ -22,7 +22,7 @@ from .tunnels.tunnel import Tunnel
 
 PARALLEL_UPDATES = 0
 
-type Value = str | int | datetime | None
+type Value = str | float | datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,35 +148,118 @@ PRINTER_DESCRIPTIONS = (
         device_class=SensorDeviceClass.ENUM,
         options=[state.value for state in PrinterState],
         value_fn=lambda printer: printer.data.state,
-        attributes_fn=lambda printer: {"state_text": printer.data.state_text, "error": printer.data.error},
+        attributes_fn=lambda printer: {
+            "state_text": printer.data.connection.state_text,
+            "error": printer.data.connection.error,
+        },
     ),
     PrinterSensorDescription(
         key="port",
         translation_key="port",
         entity_category=EntityCategory.DIAGNOSTIC,
-        value_fn=lambda printer: printer.data.port,
+        value_fn=lambda printer: printer.data.connection.port,
     ),
     PrinterSensorDescription(
         key="baudrate",
         translation_key="baudrate",
         entity_category=EntityCategory.DIAGNOSTIC,
         native_unit_of_measurement="baud",
-        value_fn=lambda printer: printer.data.baudrate,
+        value_fn=lambda printer: printer.data.connection.baudrate,
     ),
     PrinterSensorDescription(
         key="connector",
         translation_key="connector",
         entity_category=EntityCategory.DIAGNOSTIC,
-        has_fn=lambda printer: printer.data is not None and printer.data.has_connectors,
-        value_fn=lambda printer: printer.data.connector,
+        has_fn=lambda printer: printer.data is not None and printer.data.connection.has_connectors,
+        value_fn=lambda printer: printer.data.connection.connector,
     ),
     PrinterSensorDescription(
         key="printer_profile",
         translation_key="printer_profile",
         entity_category=EntityCategory.DIAGNOSTIC,
-        value_fn=lambda printer: printer.data.profile_name,
+        value_fn=lambda printer: printer.data.connection.profile_name,
+    ),
+    PrinterSensorDescription(
+        key="print_progress",
+        translation_key="print_progress",
+        native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=1,
+        value_fn=lambda printer: job.progress if (job := printer.data.job) else None,
+    ),
+    PrinterSensorDescription(
+        key="print_file",
+        translation_key="print_file",
+        value_fn=lambda printer: job.name if (job := printer.data.job) else None,
+        attributes_fn=lambda printer: {"path": job.path} if (job := printer.data.job) else None,
+    ),
+    PrinterSensorDescription(
+        key="print_file_size",
+        translation_key="print_file_size",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        device_class=SensorDeviceClass.DATA_SIZE,
+        native_unit_of_measurement=UnitOfInformation.BYTES,
+        suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
+        suggested_display_precision=1,
+        value_fn=lambda printer: job.size if (job := printer.data.job) else None,
+    ),
+    PrinterSensorDescription(
+        key="print_time_elapsed",
+        translation_key="print_time_elapsed",
+        device_class=SensorDeviceClass.DURATION,
+        native_unit_of_measurement=UnitOfTime.SECONDS,
+        suggested_unit_of_measurement=UnitOfTime.MINUTES,
+        suggested_display_precision=0,
+        value_fn=lambda printer: job.elapsed if (job := printer.data.job) else None,
+    ),
+    PrinterSensorDescription(
+        key="print_time_left",
+        translation_key="print_time_left",
+        device_class=SensorDeviceClass.DURATION,
+        native_unit_of_measurement=UnitOfTime.SECONDS,
+        suggested_unit_of_measurement=UnitOfTime.MINUTES,
+        suggested_display_precision=0,
+        value_fn=lambda printer: job.left if (job := printer.data.job) else None,
+    ),
+    PrinterSensorDescription(
+        key="print_finish",
+        translation_key="print_finish",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        value_fn=lambda printer: job.finishes_at if (job := printer.data.job) else None,
+    ),
+    PrinterSensorDescription(
+        key="print_started",
+        translation_key="print_started",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        value_fn=lambda printer: job.started_at if (job := printer.data.job) else None,
     ),
 )
+
+
+def heater_descriptions(printer: PrinterCoordinator) -> list[PrinterSensorDescription]:
+    """Describe two sensors for each heater that the printer reports."""
+    return [
+        PrinterSensorDescription(
+            key=f"{name}_{which}_temperature",
+            translation_key=f"{heater_kind(name)}_{which}_temperature",
+            translation_placeholders=heater_placeholders(name),
+            device_class=SensorDeviceClass.TEMPERATURE,
+            native_unit_of_measurement=UnitOfTemperature.CELSIUS,
+            state_class=SensorStateClass.MEASUREMENT,
+            suggested_display_precision=1,
+            value_fn=value_fn(name),
+        )
+        for name in (printer.data.heaters if printer.data else ())
+        for which, value_fn in (("actual", _actual), ("target", _target))
+    ]
+
+
+def _actual(name: str) -> Callable[[PrinterCoordinator], float | None]:
+    return lambda printer: heater.actual if (heater := printer.data.heaters.get(name)) else None
+
+
+def _target(name: str) -> Callable[[PrinterCoordinator], float | None]:
+    return lambda printer: heater.target if (heater := printer.data.heaters.get(name)) else None
 
 
 async def async_setup_entry(
@@ -190,6 +273,7 @@ async def async_setup_entry(
         if description.service is None or isinstance(tunnel, description.service)
     )
     add_when_present(entry, async_add_entities, PRINTER_DESCRIPTIONS, PrinterSensor)
+    add_as_they_come(entry, async_add_entities, heater_descriptions, PrinterSensor)
 
 
 class CoordinatorSensor[CoordinatorT: TunnelCoordinator | PrinterCoordinator](

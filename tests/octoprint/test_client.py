@@ -48,7 +48,8 @@ READERS: tuple[Call, ...] = (
     OctoPrint.version,
     OctoPrint.user,
     OctoPrint.connection,
-    OctoPrint.state_text,
+    OctoPrint.reading,
+    OctoPrint.job,
 )
 COMMANDS: tuple[Call, ...] = (_connect, OctoPrint.disconnect, _repair)
 
@@ -94,11 +95,13 @@ async def test_a_state_alone_costs_less_than_a_connection(
     client: OctoPrint, octoprint: OctoPrintServer, relay: Relay
 ) -> None:
     """It is None without a printer, and the same text with one."""
-    assert await client.state_text() is None
+    assert await client.reading(heaters=False) is None
     await client.connect(await client.connection(), port="VIRTUAL")
     await operational(client)
     relay.clear()
-    assert await client.state_text() == (await client.connection()).state_text == "Operational"
+    reading = await client.reading(heaters=False)
+    assert reading
+    assert reading.state_text == (await client.connection()).state_text == "Operational"
     glance, look = relay.requests
     assert (glance.path, dict(glance.query)) == ("/api/printer", {"exclude": "temperature,sd"})
     assert glance.response_bytes < look.response_bytes
@@ -428,7 +431,7 @@ async def test_a_version_that_is_not_told_is_none(client: OctoPrint, relay: Rela
 
 @both_versions
 @pytest.mark.parametrize("key", ["wrong", "0" * 32, None], ids=["wrong", "well-formed", "none"])
-@pytest.mark.parametrize("call", [OctoPrint.connection, OctoPrint.version, OctoPrint.state_text])
+@pytest.mark.parametrize("call", [OctoPrint.connection, OctoPrint.version, OctoPrint.reading])
 async def test_a_key_that_octoprint_does_not_know_is_rejected(
     tunnelled: Route, relay: Relay, key: str | None, call: Call
 ) -> None:
@@ -469,7 +472,7 @@ async def test_a_permission_that_is_missing_is_named(
     assert len(relay.seen(path=USER)) == 1
 
 
-@pytest.mark.parametrize("call", [OctoPrint.connection, OctoPrint.version, OctoPrint.state_text])
+@pytest.mark.parametrize("call", [OctoPrint.connection, OctoPrint.version, OctoPrint.reading])
 async def test_what_may_not_be_read_names_its_permission_too(client: OctoPrint, relay: Relay, call: Call) -> None:
     """STATUS, which every user has until somebody takes it away."""
     relay.fail("tunnel", 403, times=1)
@@ -511,7 +514,7 @@ async def test_a_state_that_is_missing_is_not_taken_for_disconnected(client: Oct
     """Only 409 means that the printer is not connected."""
     relay.fail("tunnel", 200, '{"state": {}}')
     with pytest.raises(InvalidResponse):
-        await client.state_text()
+        await client.reading()
 
 
 @pytest.mark.parametrize("octoprint_version", ["1.11"])

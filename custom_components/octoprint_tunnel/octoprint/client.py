@@ -7,6 +7,8 @@ from typing import Any
 from ..errors import ApiKeyRejected, InvalidResponse, PermissionMissing, Rejected, UnexpectedStatus
 from ..route import Answer, Requester, StatusCodes
 from .connection import Connection
+from .heaters import PrinterReading
+from .job import Job
 from .server import CONNECTION, STATUS, Instance, User
 
 # The gate to the connection API with connectors; versions that do not know the header ignore it.
@@ -79,24 +81,30 @@ class OctoPrint:
         """Return the state of the connection to the printer, and what it can be connected with."""
         return Connection.from_json((await self.request("GET", "/api/connection", permission=STATUS)).json())
 
-    async def state_text(self) -> str | None:
-        """Return the state as a text, None while the printer is not connected.
+    async def job(self) -> Job:
+        """Return what is printed, or was last."""
+        return Job.from_json((await self.request("GET", "/api/job", permission=STATUS)).json())
 
-        The least that can be asked, 45 to 400 bytes where `connection` has up to several kilobytes; what OctoPrint
-        does until a connection stands is not told apart.
+    async def reading(self, *, heaters: bool = True, state: bool = True) -> PrinterReading | None:
+        """Return the printer's state and its heaters, None while the printer is not connected.
+
+        The least that can be asked: 45 bytes without a printer, some 400 for the state and 100 for each heater, where
+        `connection` has up to several kilobytes; what OctoPrint does until a connection stands is not told apart.
         """
+        excluded = [name for name, wanted in (("temperature", heaters), ("sd", False), ("state", state)) if not wanted]
         answer = await self.request(
             "GET",
             "/api/printer",
-            query={"exclude": "temperature,sd"},
+            query={"exclude": ",".join(excluded)},
             permission=STATUS,
             expected=HTTPStatus.CONFLICT,
         )
         if answer.status == HTTPStatus.CONFLICT:
             return None
-        if state_text := answer.json().object("state").text("text"):
-            return state_text
-        raise InvalidResponse(detail="no state in it")
+        reading = PrinterReading.from_json(answer.json())
+        if state and reading.state_text is None:
+            raise InvalidResponse(detail="no state in it")
+        return reading
 
     async def connect(
         self,

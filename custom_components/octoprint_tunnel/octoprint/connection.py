@@ -46,6 +46,11 @@ class PrinterState(StrEnum):
         return self not in _NOT_CONNECTED
 
     @property
+    def is_active(self) -> bool:
+        """Tell whether the printer works on a job, or pauses in one."""
+        return self.is_connected and self is not PrinterState.OPERATIONAL
+
+    @property
     def is_settling(self) -> bool:
         """Tell whether the connection is just being made."""
         return self in (PrinterState.DETECTING, PrinterState.CONNECTING)

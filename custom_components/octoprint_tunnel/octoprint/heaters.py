@@ -1,0 +1,52 @@
+"""How warm the printer is, heater by heater.
+
+Source: OctoPrint's REST API, "Printer operations".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+import re
+
+from ..json_object import JsonObject
+
+WARM = 45  # °C; what is warmer cools down still, or is heated
+_HEATER = re.compile(r"tool\d{1,2}|bed|chamber")
+_SENSIBLE = range(-100, 1000)  # °C
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Heater:
+    """A heater's temperatures in °C; `target` is 0 where it is off."""
+
+    actual: float | None
+    target: float | None
+
+    @property
+    def is_warm(self) -> bool:
+        """Tell whether its temperature is about to change."""
+        return bool(self.target) or (self.actual or 0) >= WARM
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PrinterReading:
+    """The printer's state and its heaters by OctoPrint's names for them: `tool0`, `bed`, `chamber`."""
+
+    state_text: str | None
+    heaters: Mapping[str, Heater]
+
+    @classmethod
+    def from_json(cls, answer: JsonObject) -> PrinterReading:
+        """Read `GET /api/printer`; heaters that the printer does not report are left out."""
+        temperature = answer.object("temperature")
+        heaters = {}
+        for name in filter(_HEATER.fullmatch, temperature.plain()):
+            values = temperature.object(name)
+            heater = Heater(actual=_celsius(values, "actual"), target=_celsius(values, "target"))
+            if heater.actual is not None:
+                heaters[name] = heater
+        return cls(state_text=answer.object("state").text("text"), heaters=heaters)
+
+
+def _celsius(values: JsonObject, name: str) -> float | None:
+    celsius = values.number(name)
+    return celsius if celsius is not None and round(celsius) in _SENSIBLE else None
