@@ -31,7 +31,7 @@ STATUS_TABLES = [
     *(
         file
         for file in FILES
-        if file.startswith("tunnels/") and file not in ("tunnels/__init__.py", "tunnels/tunnel.py")
+        if file.startswith("tunnels/") and Path(file).stem not in ("__init__", "tunnel", "app_apis")
     ),
 ]
 AVAILABLE = {*sys.stdlib_module_names, "homeassistant", "aiohttp", "yarl", "multidict", "voluptuous"}

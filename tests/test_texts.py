@@ -8,12 +8,15 @@ from typing import Any, cast
 
 import pytest
 
-from custom_components.octoprint_tunnel import binary_sensor, button, errors, sensor
+from custom_components.octoprint_tunnel import binary_sensor, button, errors, event, number, sensor, services
 from custom_components.octoprint_tunnel.coordinator import PrinterCoordinator
 from custom_components.octoprint_tunnel.errors import Condition, OctoPrintTunnelError
 from custom_components.octoprint_tunnel.octoprint.connection import PrinterState
 from custom_components.octoprint_tunnel.repairs import CONDITIONS
+from custom_components.octoprint_tunnel.tunnels.app_apis import NotificationType
+from homeassistant.components.sensor import SensorEntityDescription
 from homeassistant.helpers.entity import EntityDescription
+from homeassistant.util.yaml import load_yaml_dict
 
 PACKAGE = Path(errors.__file__).parent
 ERRORS = {
@@ -21,14 +24,24 @@ ERRORS = {
     for kind in vars(errors).values()
     if isinstance(kind, type) and issubclass(kind, OctoPrintTunnelError) and kind is not OctoPrintTunnelError
 }
-HEATERS = SimpleNamespace(data=SimpleNamespace(heaters=("tool0", "bed", "chamber")))
+PRINTER = cast(
+    PrinterCoordinator,
+    SimpleNamespace(data=SimpleNamespace(heaters=("tool0", "bed", "chamber")), system_commands=button.SYSTEM_COMMANDS),
+)
 PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
-    "binary_sensor": (*binary_sensor.TUNNEL_DESCRIPTIONS, *binary_sensor.PRINTER_DESCRIPTIONS),
-    "button": button.DESCRIPTIONS,
+    "binary_sensor": (
+        *binary_sensor.TUNNEL_DESCRIPTIONS,
+        *binary_sensor.PRINTER_DESCRIPTIONS,
+        binary_sensor.DETECTION_DESCRIPTION,
+    ),
+    "button": (*button.DESCRIPTIONS, *button.system_descriptions(PRINTER)),
+    "event": (event.DESCRIPTION,),
+    "number": tuple(number.descriptions(PRINTER)),
     "sensor": (
         *sensor.TUNNEL_DESCRIPTIONS,
         *sensor.PRINTER_DESCRIPTIONS,
-        *sensor.heater_descriptions(cast(PrinterCoordinator, HEATERS)),
+        *sensor.DETECTION_DESCRIPTIONS,
+        *sensor.heater_descriptions(PRINTER),
     ),
 }
 
@@ -55,7 +68,8 @@ def authorization_errors() -> set[str]:
 def test_every_error_has_a_text_wherever_it_can_be_met(texts: Any) -> None:
     """Errors are met in forms, in actions, and some end a dialog."""
     assert set(texts["config"]["error"]) == set(ERRORS) | authorization_errors()
-    assert set(texts["exceptions"]) == set(ERRORS) - {"key_workflow_missing"}
+    refusals = set(re.findall(r'_refuse\(\s*"(\w+)"', (PACKAGE / "services.py").read_text(encoding="utf-8")))
+    assert set(texts["exceptions"]) == set(ERRORS) - {"key_workflow_missing"} | refusals
     revoking = {key for key, kind in ERRORS.items() if kind.remedy is errors.Remedy.REAUTHORISE}
     own = {"already_configured", "wrong_printer", "reauth_successful", "reconfigure_successful", "nothing_to_set_up"}
     # A server's address is typed, so it never ends a dialog.
@@ -96,9 +110,39 @@ def test_every_state_has_a_name(texts: Any) -> None:
     sensors = texts["entity"]["sensor"]
     assert set(sensors["tunnel_status"]["state"]) == {condition.value for condition in Condition}
     assert set(sensors["printer_state"]["state"]) == {state.value for state in PrinterState}
-    for description in (*sensor.TUNNEL_DESCRIPTIONS, *sensor.PRINTER_DESCRIPTIONS):
+    for description in PLATFORMS["sensor"]:
+        assert isinstance(description, SensorEntityDescription)
         if description.options:
             assert set(sensors[str(description.translation_key)]["state"]) == set(description.options)
+
+
+def test_every_event_has_a_name(texts: Any) -> None:
+    """Types of notifications."""
+    named = texts["entity"]["event"]["notification"]["state_attributes"]["event_type"]["state"]
+    assert set(named) == {kind.value for kind in NotificationType}
+
+
+def test_every_action_has_its_texts(texts: Any, icons: Any) -> None:
+    """Actions and their fields, as the actions themselves take them."""
+    described = load_yaml_dict(str(PACKAGE / "services.yaml"))
+    described.pop(".device")
+    source = (PACKAGE / "services.py").read_text(encoding="utf-8")
+    assert set(described) == set(re.findall(r'^        \("(\w+)", [A-Z_]+, _', source, re.MULTILINE))
+    assert set(texts["services"]) == set(icons["services"]) == set(described)
+    for name, action in described.items():
+        assert set(texts["services"][name]["fields"]) == set(action["fields"]), name
+        schema = getattr(services, name.upper(), services.DEVICE)
+        assert {str(field) for field in schema.schema} == set(action["fields"]), name
+
+
+def test_every_refusal_has_its_text(texts: Any) -> None:
+    """What an action is refused for, with what its text mentions."""
+    source = (PACKAGE / "services.py").read_text(encoding="utf-8")
+    refusals = dict(re.findall(r'_refuse\(\s*"(\w+)"(.*?)\)(?:\n| from)', source, re.DOTALL))
+    assert refusals
+    for key, given in refusals.items():
+        message = texts["exceptions"][key]["message"]
+        assert set(re.findall(r"{(\w+)}", message)) == set(re.findall(r"(\w+)=", given)), key
 
 
 def test_every_issue_has_its_texts(texts: Any) -> None:

@@ -6,17 +6,31 @@ from aiohttp import DummyCookieJar
 
 from homeassistant.const import CONF_VERIFY_SSL, Platform
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
+from homeassistant.helpers.typing import ConfigType
 
-from .const import CONF_LIVE_UPDATES
+from .const import CONF_LIVE_UPDATES, DOMAIN
 from .coordinator import OctoPrintTunnelConfigEntry, Outage, PrinterCoordinator, RuntimeData, TunnelCoordinator
+from .detection import DetectionCoordinator
 from .entity import async_update_device
 from .live import LiveUpdates
+from .notifications import Notifications, async_forget_webhook
 from .repairs import async_clear_issues, async_update_issues
 from .route import refuse_redirects
+from .services import async_setup_services
 from .tunnels import tunnel_from_data
+from .tunnels.octoeverywhere import OctoEverywhere
 
-PLATFORMS = [Platform.BINARY_SENSOR, Platform.BUTTON, Platform.SENSOR]
+PLATFORMS = [Platform.BINARY_SENSOR, Platform.BUTTON, Platform.EVENT, Platform.NUMBER, Platform.SENSOR]
+
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Register the actions, which are there whether or not a printer is."""
+    async_setup_services(hass)
+    return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> bool:
@@ -31,7 +45,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
     tunnel = TunnelCoordinator(hass, entry, outage, tunnel_from_data(entry.data), session)
     printer = PrinterCoordinator(hass, entry, outage, tunnel, session, local_session)
     live = LiveUpdates(hass, entry, printer)
-    entry.runtime_data = RuntimeData(tunnel=tunnel, printer=printer, live=live)
+    detection = DetectionCoordinator(hass, entry, tunnel, printer)
+    entry.runtime_data = RuntimeData(tunnel=tunnel, printer=printer, detection=detection, live=live)
 
     @callback
     def tunnel_updated() -> None:
@@ -45,9 +60,13 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
     tunnel_updated()
     entry.async_on_unload(tunnel.async_add_listener(tunnel_updated))
     entry.async_on_unload(printer.async_add_listener(lambda: async_update_device(hass, entry)))
+    entry.async_on_unload(printer.async_add_listener(detection.async_follow_printer))
     entry.async_on_unload(lambda: async_clear_issues(hass, entry))
 
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    detection.async_follow_printer()
+    if isinstance(tunnel.tunnel, OctoEverywhere):
+        entry.async_on_unload(Notifications(hass, entry, tunnel.tunnel).async_start())
     if entry.options.get(CONF_LIVE_UPDATES, True):
         entry.async_create_background_task(hass, live.async_run(), name=f"{entry.title} live updates")
     return True
@@ -56,3 +75,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
 async def async_unload_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> bool:
     """Unload one printer."""
     return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> None:
+    """Take back what the service was asked to do for a printer that is removed."""
+    await async_forget_webhook(hass, entry)

@@ -13,7 +13,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import OctoPrintTunnelConfigEntry, TunnelCoordinator
-from .entity import PrinterEntity, TunnelEntity
+from .entity import DetectionEntity, PrinterEntity, TunnelEntity
 from .octoprint.connection import PrinterState
 from .octoprint.status import PrinterStatus
 
@@ -69,6 +69,10 @@ PRINTER_DESCRIPTIONS = (
     ),
 )
 
+DETECTION_DESCRIPTION = BinarySensorEntityDescription(
+    key="print_failing", translation_key="print_failing", device_class=BinarySensorDeviceClass.PROBLEM
+)
+
 
 async def async_setup_entry(
     hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
@@ -78,6 +82,7 @@ async def async_setup_entry(
         [
             *(TunnelBinarySensor(entry, description) for description in TUNNEL_DESCRIPTIONS),
             *(PrinterBinarySensor(entry, description) for description in PRINTER_DESCRIPTIONS),
+            DetectionBinarySensor(entry, DETECTION_DESCRIPTION),
         ]
     )
 
@@ -107,3 +112,12 @@ class PrinterBinarySensor(PrinterEntity, BinarySensorEntity):
     @override
     def is_on(self) -> bool:
         return self.entity_description.is_on_fn(self.coordinator.data)
+
+
+class DetectionBinarySensor(DetectionEntity, BinarySensorEntity):
+    """Tells whether the service takes the print for failing."""
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        return self.coordinator.data.is_failing if self.coordinator.data else None

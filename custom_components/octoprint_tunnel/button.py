@@ -1,18 +1,19 @@
-"""Buttons: command OctoPrint's connection to the printer."""
+"""Buttons: command OctoPrint's connection to the printer, the print, and OctoPrint's machine."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import override
 
-from homeassistant.components.button import ButtonEntity, ButtonEntityDescription
+from homeassistant.components.button import ButtonDeviceClass, ButtonEntity, ButtonEntityDescription
 from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import OctoPrintTunnelConfigEntry
-from .entity import PrinterEntity, raise_translated
+from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator
+from .entity import PrinterEntity, add_as_they_come, raise_translated
 from .octoprint.client import OctoPrint
-from .octoprint.connection import Connection
+from .octoprint.connection import Connection, PrinterState
 
 PARALLEL_UPDATES = 1
 
@@ -22,6 +23,7 @@ class PrinterButtonDescription(ButtonEntityDescription):
     """Describes a button of the printer."""
 
     press_fn: Callable[[OctoPrint, Connection], Awaitable[None]]
+    makes_sense_fn: Callable[[PrinterState], bool] = lambda _: True
 
 
 DESCRIPTIONS = (
@@ -41,7 +43,51 @@ DESCRIPTIONS = (
         entity_category=EntityCategory.CONFIG,
         press_fn=lambda octoprint, connection: octoprint.repair(connection),
     ),
+    PrinterButtonDescription(
+        key="pause",
+        translation_key="pause",
+        press_fn=lambda octoprint, _: octoprint.pause(),
+        makes_sense_fn=lambda state: state is PrinterState.PRINTING,
+    ),
+    PrinterButtonDescription(
+        key="resume",
+        translation_key="resume",
+        press_fn=lambda octoprint, _: octoprint.resume(),
+        makes_sense_fn=lambda state: state is PrinterState.PAUSED,
+    ),
+    PrinterButtonDescription(
+        key="cancel",
+        translation_key="cancel",
+        press_fn=lambda octoprint, _: octoprint.cancel(),
+        makes_sense_fn=lambda state: state.is_active and state is not PrinterState.CANCELLING,
+    ),
 )
+
+SYSTEM_COMMANDS = {
+    "restart": ButtonDeviceClass.RESTART,
+    "reboot": ButtonDeviceClass.RESTART,
+    "shutdown": None,
+}
+"""OctoPrint's own system commands, of those that a server may have."""
+
+
+def system_descriptions(printer: PrinterCoordinator) -> list[PrinterButtonDescription]:
+    """Describe a button for each system command that this server has, and that the key may use."""
+    return [
+        PrinterButtonDescription(
+            key=f"system_{action}",
+            translation_key=f"system_{action}",
+            device_class=device_class,
+            entity_category=EntityCategory.CONFIG,
+            press_fn=partial(_run_system_command, action=action),
+        )
+        for action, device_class in SYSTEM_COMMANDS.items()
+        if action in (printer.system_commands or ())
+    ]
+
+
+async def _run_system_command(octoprint: OctoPrint, _: Connection, *, action: str) -> None:
+    await octoprint.run_system_command(action)
 
 
 async def async_setup_entry(
@@ -49,12 +95,18 @@ async def async_setup_entry(
 ) -> None:
     """Add the buttons of one printer."""
     async_add_entities(PrinterButton(entry, description) for description in DESCRIPTIONS)
+    add_as_they_come(entry, async_add_entities, system_descriptions, PrinterButton)
 
 
 class PrinterButton(PrinterEntity, ButtonEntity):
     """A button of the printer."""
 
     entity_description: PrinterButtonDescription
+
+    @property
+    @override
+    def available(self) -> bool:
+        return super().available and self.entity_description.makes_sense_fn(self.coordinator.data.state)
 
     @override
     @raise_translated

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 import logging
@@ -29,7 +30,16 @@ from .const import (
     LOGGER,
     WAIT_INTERVAL,
 )
-from .errors import BadGateway, Condition, OctoPrintOffline, OctoPrintTunnelError, Remedy, ServiceError
+from .errors import (
+    BadGateway,
+    Condition,
+    InvalidResponse,
+    OctoPrintOffline,
+    OctoPrintTunnelError,
+    Remedy,
+    ServiceError,
+    UnexpectedStatus,
+)
 from .octoprint.client import OctoPrint
 from .octoprint.connection import Connection, PrinterState
 from .octoprint.job import Job
@@ -38,6 +48,7 @@ from .routing import Router, Way, private_addresses
 from .tunnels.tunnel import Tunnel, TunnelStatus
 
 if TYPE_CHECKING:
+    from .detection import DetectionCoordinator
     from .live import LiveUpdates
 
 FIRST_RETRY = 30  # seconds
@@ -57,6 +68,7 @@ class RuntimeData:
 
     tunnel: TunnelCoordinator
     printer: PrinterCoordinator
+    detection: DetectionCoordinator
     live: LiveUpdates
 
 
@@ -177,7 +189,7 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
         super().__init__(hass, entry, "tunnel", outage)
         self.tunnel = tunnel
         self.data = TunnelStatus()
-        self._session = session
+        self.session = session
         self._used = False
         self._route_error: OctoPrintTunnelError | None = None
         self._closed_until = 0.0
@@ -185,7 +197,7 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
     @override
     async def _async_fetch(self) -> TunnelStatus:
         try:
-            return await self.tunnel.status(self._session)
+            return await self.tunnel.status(self.session)
         except BadGateway as error:
             # Behind the service's own address there is no OctoPrint that could be what does not answer.
             raise ServiceError(code=error.code) from None
@@ -274,9 +286,11 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         )
         self.octoprint = OctoPrint(self.router, entry.data[CONF_API_KEY])
         self.version: str | None = None
+        self.system_commands: frozenset[str] | None = None
+        """What can be done to OctoPrint and its machine; None until it is known."""
         self.live = False
         """Whether OctoPrint says by itself what changes."""
-        self._version_is_current = False
+        self._polls_since_it_came = 0
         self._tunnel = tunnel
         self._blocked_by: type[OctoPrintTunnelError] | None = None
         self._shown_way = Way.NONE
@@ -288,13 +302,20 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
     async def _async_fetch(self) -> PrinterStatus:
         known = self.data
         try:
-            status = await self._async_read(known)
-            if not self._version_is_current:
-                self.version = await self.octoprint.version()
-                self._version_is_current = True
+            # What stays as it is while OctoPrint runs is read once, the less urgent instead of a poll.
+            if known is not None and self._polls_since_it_came == 2 and not known.state.is_settling and not self.live:
+                await self._async_read_system_commands()
+                status = known
+            else:
+                status = await self._async_read(known)
+                if self._polls_since_it_came == 0:
+                    self.version = await self.octoprint.version()
+                elif self.live and self.system_commands is None:
+                    await self._async_read_system_commands()
+            self._polls_since_it_came += 1
         except OctoPrintTunnelError:
             # OctoPrint may be updated, or set up anew, while it is away.
-            self._version_is_current = False
+            self._polls_since_it_came, self.system_commands = 0, None
             self._connection_read_at = None
             raise
         if self.router.way is not self._shown_way:
@@ -308,6 +329,12 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
             status = status.with_connection(status.connection.with_state(told))
         self._pace(status)
         return status
+
+    async def _async_read_system_commands(self) -> None:
+        self.system_commands = frozenset()
+        with suppress(InvalidResponse, UnexpectedStatus):  # buttons to miss, no reason to miss the rest
+            self.system_commands = await self.octoprint.system_commands()
+        self.async_update_listeners()
 
     @override
     def _retry_after_seconds(self, error: OctoPrintTunnelError) -> float:

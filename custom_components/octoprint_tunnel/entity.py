@@ -1,6 +1,7 @@
 """The device of a printer, and what all of its entities share."""
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from contextlib import contextmanager
 from typing import Any, Concatenate, Protocol
 
 from homeassistant.core import HomeAssistant, callback
@@ -13,6 +14,7 @@ from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import DOMAIN
 from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator, RuntimeData, TunnelCoordinator
+from .detection import DetectionCoordinator
 from .errors import OctoPrintTunnelError, Remedy
 
 MANUFACTURER = "OctoPrint"
@@ -42,7 +44,9 @@ def async_update_device(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) 
     )
 
 
-class _OctoPrintTunnelEntity[CoordinatorT: TunnelCoordinator | PrinterCoordinator](CoordinatorEntity[CoordinatorT]):
+class _OctoPrintTunnelEntity[CoordinatorT: TunnelCoordinator | PrinterCoordinator | DetectionCoordinator](
+    CoordinatorEntity[CoordinatorT]
+):
     """An entity of a printer's device."""
 
     _attr_has_entity_name = True
@@ -79,6 +83,14 @@ class PrinterEntity(_OctoPrintTunnelEntity[PrinterCoordinator]):
     def __init__(self, entry: OctoPrintTunnelConfigEntry, description: EntityDescription) -> None:
         """Listen to what OctoPrint says."""
         super().__init__(entry, entry.runtime_data.printer, description)
+
+
+class DetectionEntity(_OctoPrintTunnelEntity[DetectionCoordinator]):
+    """An entity that tells what the service's failure detection thinks of the print; unknown without one."""
+
+    def __init__(self, entry: OctoPrintTunnelConfigEntry, description: EntityDescription) -> None:
+        """Listen to what the failure detection says."""
+        super().__init__(entry, entry.runtime_data.detection, description)
 
 
 class Keyed(Protocol):
@@ -140,20 +152,27 @@ def heater_placeholders(name: str) -> dict[str, str]:
     return {"number": str(int(number) + 1)} if number else {}
 
 
+@contextmanager
+def translated_errors(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> Generator[None]:
+    """Turn what goes wrong in an action into a message for the user, and follow its remedy."""
+    try:
+        yield
+    except OctoPrintTunnelError as error:
+        if error.needs_user:
+            entry.async_start_reauth(hass)
+        kind = ServiceValidationError if error.remedy is Remedy.REJECTED else HomeAssistantError
+        raise kind(
+            translation_domain=DOMAIN, translation_key=error.key, translation_placeholders=error.placeholders
+        ) from error
+
+
 def raise_translated[EntityT: PrinterEntity, **P](
     action: Callable[Concatenate[EntityT, P], Coroutine[Any, Any, None]],
 ) -> Callable[Concatenate[EntityT, P], Coroutine[Any, Any, None]]:
-    """Turn what goes wrong in an action into a message for the user, and follow its remedy."""
+    """Let an entity's action fail with a message for the user."""
 
     async def translated(self: EntityT, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        try:
+        with translated_errors(self.hass, self.coordinator.config_entry):
             await action(self, *args, **kwargs)
-        except OctoPrintTunnelError as error:
-            if error.remedy in (Remedy.REAUTHORISE, Remedy.NEW_API_KEY):
-                self.coordinator.config_entry.async_start_reauth(self.hass)
-            kind = ServiceValidationError if error.remedy is Remedy.REJECTED else HomeAssistantError
-            raise kind(
-                translation_domain=DOMAIN, translation_key=error.key, translation_placeholders=error.placeholders
-            ) from error
 
     return translated

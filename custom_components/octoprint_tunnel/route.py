@@ -15,6 +15,7 @@ from aiohttp import (
     ClientTimeout,
     ClientWebSocketResponse,
     ClientWSTimeout,
+    FormData,
     WSServerHandshakeError,
     hdrs,
 )
@@ -25,6 +26,7 @@ from .json_object import JsonObject
 
 MAX_BODY = 1_000_000  # bytes; the largest answer in use, OctoPrint's settings, has some 20 kB
 TIMEOUT = ClientTimeout(total=30, connect=10)  # seconds; the services themselves wait up to half an hour
+FORM_TIMEOUT = ClientTimeout(total=3600, connect=10, sock_read=120)  # seconds
 HANDSHAKE_TIMEOUT = 15  # seconds
 CLOSING_TIMEOUT = ClientWSTimeout(ws_close=2)  # seconds
 
@@ -106,6 +108,7 @@ class Requester(Protocol):
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         json: object = None,
+        form: FormData | None = None,
     ) -> Answer:
         """Send one request and return its answer; raises the errors of `Route.request`."""
 
@@ -128,20 +131,24 @@ class Route:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         json: object = None,
+        form: FormData | None = None,
     ) -> Answer:
         """Send one request and return its answer, whatever status OctoPrint gave it.
 
-        Raises CannotConnect, RequestTimeout, InvalidResponse (a body over MAX_BODY) or the error that `codes` has for
-        the status. Redirects are handed back: they may lead to another host, and the headers are for this one only.
+        A form may hold a file, and may take as long as that needs. Redirects are handed back: they may lead to another
+        host, and the headers are for this one only. Raises CannotConnect, RequestTimeout, InvalidResponse (a body over
+        MAX_BODY) or the error that `codes` has for the status.
         """
         options: dict[str, Any] = {} if json is None else {"json": json}
+        if form is not None:
+            options["data"] = form
         try:
             async with self.session.request(
                 method,
                 (self.base_url / path.lstrip("/")).with_query(query),
                 headers={**self.headers, **(headers or {})},
                 allow_redirects=False,
-                timeout=self.timeout or TIMEOUT,
+                timeout=FORM_TIMEOUT if form is not None else self.timeout or TIMEOUT,
                 **options,
             ) as response:
                 if error := self._error(response.status):

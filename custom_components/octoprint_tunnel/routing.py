@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 import time
 from typing import Final
 
-from aiohttp import ClientSession, ClientTimeout
+from aiohttp import ClientSession, ClientTimeout, FormData
 from yarl import URL
 
 from .errors import OctoPrintTunnelError
@@ -124,12 +124,13 @@ class Router:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         json: object = None,
+        form: FormData | None = None,
     ) -> Answer:
         """Send one request the way that works now; raises as `Route.request` does."""
         if candidate := await self._proved_candidate():
             try:
                 answer = await self._local(candidate, LOCAL_TIMEOUT).request(
-                    method, path, query=query, headers=headers, json=json
+                    method, path, query=query, headers=headers, json=json, form=form
                 )
             except OctoPrintTunnelError as error:
                 candidate.failed(str(error), time.monotonic())
@@ -146,7 +147,7 @@ class Router:
         if known := self._blocked_by():
             raise type(known)(code=known.code, detail=known.detail)
         try:
-            answer = await self._tunnel.request(method, path, query=query, headers=headers, json=json)
+            answer = await self._tunnel.request(method, path, query=query, headers=headers, json=json, form=form)
         except OctoPrintTunnelError as error:
             self._report(error)
             raise

@@ -12,10 +12,20 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator, TunnelCoordinator
-from .entity import PrinterEntity, TunnelEntity, add_as_they_come, add_when_present, heater_kind, heater_placeholders
+from .detection import DetectionCoordinator
+from .entity import (
+    DetectionEntity,
+    PrinterEntity,
+    TunnelEntity,
+    add_as_they_come,
+    add_when_present,
+    heater_kind,
+    heater_placeholders,
+)
 from .errors import Condition
 from .octoprint.connection import PrinterState
 from .routing import Way
+from .tunnels.app_apis import Gadget, GadgetState
 from .tunnels.obico import Obico
 from .tunnels.octoeverywhere import OctoEverywhere
 from .tunnels.tunnel import Tunnel
@@ -40,6 +50,13 @@ class TunnelSensorDescription(SensorDescription[TunnelCoordinator]):
 
     entity_category: EntityCategory | None = EntityCategory.DIAGNOSTIC
     service: type[Tunnel] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectionSensorDescription(SensorDescription[DetectionCoordinator]):
+    """Describes a sensor of a service's failure detection."""
+
+    service: type[Tunnel]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,6 +252,47 @@ PRINTER_DESCRIPTIONS = (
     ),
 )
 
+DETECTION_DESCRIPTIONS = (
+    DetectionSensorDescription(
+        key="gadget_state",
+        translation_key="gadget_state",
+        device_class=SensorDeviceClass.ENUM,
+        options=[state.value for state in GadgetState],
+        service=OctoEverywhere,
+        value_fn=lambda detection: gadget.state if (gadget := _gadget(detection)) else None,
+    ),
+    DetectionSensorDescription(
+        key="gadget_rating",
+        translation_key="gadget_rating",
+        state_class=SensorStateClass.MEASUREMENT,
+        service=OctoEverywhere,
+        value_fn=lambda detection: gadget.rating if (gadget := _gadget(detection)) else None,
+    ),
+    DetectionSensorDescription(
+        key="gadget_status",
+        translation_key="gadget_status",
+        service=OctoEverywhere,
+        value_fn=lambda detection: gadget.status if (gadget := _gadget(detection)) else None,
+    ),
+    DetectionSensorDescription(
+        key="failure_probability",
+        translation_key="failure_probability",
+        native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=0,
+        service=Obico,
+        value_fn=lambda detection: _percent(detection.data.failure_probability) if detection.data else None,
+    ),
+)
+
+
+def _gadget(detection: DetectionCoordinator) -> Gadget | None:
+    return detection.data.gadget if detection.data else None
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else share * 100
+
 
 def heater_descriptions(printer: PrinterCoordinator) -> list[PrinterSensorDescription]:
     """Describe two sensors for each heater that the printer reports."""
@@ -272,11 +330,16 @@ async def async_setup_entry(
         for description in TUNNEL_DESCRIPTIONS
         if description.service is None or isinstance(tunnel, description.service)
     )
+    async_add_entities(
+        DetectionSensor(entry, description)
+        for description in DETECTION_DESCRIPTIONS
+        if isinstance(tunnel, description.service)
+    )
     add_when_present(entry, async_add_entities, PRINTER_DESCRIPTIONS, PrinterSensor)
     add_as_they_come(entry, async_add_entities, heater_descriptions, PrinterSensor)
 
 
-class CoordinatorSensor[CoordinatorT: TunnelCoordinator | PrinterCoordinator](
+class CoordinatorSensor[CoordinatorT: TunnelCoordinator | PrinterCoordinator | DetectionCoordinator](
     CoordinatorEntity[CoordinatorT], SensorEntity
 ):
     """A sensor that reads its coordinator as its description says."""
@@ -305,3 +368,7 @@ class TunnelSensor(TunnelEntity, CoordinatorSensor[TunnelCoordinator]):
 
 class PrinterSensor(PrinterEntity, CoordinatorSensor[PrinterCoordinator]):
     """A sensor of the printer."""
+
+
+class DetectionSensor(DetectionEntity, CoordinatorSensor[DetectionCoordinator]):
+    """A sensor of a service's failure detection."""

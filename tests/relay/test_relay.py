@@ -300,8 +300,8 @@ async def test_obico_counts_what_it_relays(
     for where, status in (("/_tsd_/tunnelusage/", 200), ("/_tsd_/tunnelusage", 404), ("/_tsd_/prediction/", 200)):
         assert (await _get(client, f"{tunnel.url}{where}", headers))[0] == status
     assert (await _get(client, f"{tunnel.url}/", {}))[0] == 401
-    used = relay.obico.used_bytes
-    assert (await _get(client, usage, headers))[1]["total"] == used
+    used = relay.obico.used_bytes  # and what OctoPrint still says on the socket
+    assert used <= (await _get(client, usage, headers))[1]["total"] <= relay.obico.used_bytes
 
     relay.obico.monthly_cap = used - 1
     assert (await _get(client, f"{tunnel.url}/api/version", headers))[0] == 200

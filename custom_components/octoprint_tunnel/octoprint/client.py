@@ -1,15 +1,17 @@
 """OctoPrint's REST API, as far as it is in use."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, BinaryIO
+
+from aiohttp import FormData
 
 from ..errors import ApiKeyRejected, InvalidResponse, PermissionMissing, Rejected, UnexpectedStatus
 from ..route import Answer, Requester, StatusCodes
 from .connection import Connection
 from .heaters import PrinterReading
 from .job import Job
-from .server import CONNECTION, STATUS, Instance, User
+from .server import CONNECTION, CONTROL, FILES_UPLOAD, PRINT, STATUS, SYSTEM, Instance, User
 
 # The gate to the connection API with connectors; versions that do not know the header ignore it.
 API_VERSION = "2.0.0"
@@ -20,6 +22,7 @@ CODES = StatusCodes(
             HTTPStatus.BAD_REQUEST,
             HTTPStatus.CONFLICT,
             HTTPStatus.PRECONDITION_FAILED,
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,  # a file that is none to print
             HTTPStatus.TOO_MANY_REQUESTS,  # OctoPrint takes three requests for a key a minute
         ),
         Rejected,
@@ -158,6 +161,60 @@ class OctoPrint:
         """
         await self._command("repair" if known.has_connectors else "fake_ack")
 
+    async def pause(self) -> None:
+        """Pause the print."""
+        await self._job_command("pause", action="pause")
+
+    async def resume(self) -> None:
+        """Go on with a paused print."""
+        await self._job_command("pause", action="resume")
+
+    async def cancel(self) -> None:
+        """Cancel the print."""
+        await self._job_command("cancel")
+
+    async def set_target(self, heater: str, celsius: float) -> None:
+        """Set the target temperature of a heater, in °C; 0 switches it off."""
+        kind = heater.rstrip("0123456789")
+        target = {"targets": {heater: celsius}} if kind == "tool" else {"target": celsius}
+        await self.request("POST", f"/api/printer/{kind}", json={"command": "target", **target}, permission=CONTROL)
+
+    async def send_commands(self, lines: Sequence[str]) -> None:
+        """Send lines of G-code to the printer."""
+        await self.request("POST", "/api/printer/command", json={"commands": list(lines)}, permission=CONTROL)
+
+    async def system_commands(self) -> frozenset[str]:
+        """Return what can be done to OctoPrint and its machine: `restart`, `reboot`, `shutdown` where they are set up.
+
+        Nothing where the key may not do it.
+        """
+        answer = await self.request("GET", "/api/system/commands", expected=HTTPStatus.FORBIDDEN)
+        if answer.status == HTTPStatus.FORBIDDEN:
+            return frozenset()
+        return frozenset(action for command in answer.json().objects("core") if (action := command.text("action")))
+
+    async def run_system_command(self, action: str) -> None:
+        """Do one of `system_commands`."""
+        await self.request("POST", f"/api/system/commands/core/{action}", permission=SYSTEM)
+
+    async def upload(
+        self, name: str, file: BinaryIO, *, folder: str | None = None, select: bool = False, print_: bool = False
+    ) -> str:
+        """Send a file to OctoPrint's own storage, and return the path that it has there.
+
+        It is read as it is sent. `select` makes it the next job, `print_` prints it at once.
+        """
+        form = FormData()
+        for field, value in (("path", folder), ("select", select and "true"), ("print", print_ and "true")):
+            if value:
+                form.add_field(field, value)
+        form.add_field("file", file, filename=name, content_type="application/octet-stream")
+        answer = await self.request("POST", "/api/files/local", form=form, permission=FILES_UPLOAD)
+        return answer.json().object("files").object("local").text("path") or name
+
+    async def _job_command(self, command: str, **values: object) -> None:
+        await self.request("POST", "/api/job", json={"command": command, **values}, permission=PRINT)
+
     async def _command(self, command: str, **values: object) -> None:
         await self.request("POST", "/api/connection", json={"command": command, **values}, permission=CONNECTION)
 
@@ -168,6 +225,7 @@ class OctoPrint:
         *,
         query: Mapping[str, str] | None = None,
         json: object = None,
+        form: FormData | None = None,
         permission: str | None = None,
         expected: HTTPStatus | None = None,
     ) -> Answer:
@@ -176,7 +234,7 @@ class OctoPrint:
         `permission` is the one that OctoPrint asks for, to be named where it is missing; 403 needs a look at the user
         only for requests that ask for one.
         """
-        answer = await self._route.request(method, path, query=query, headers=self._headers, json=json)
+        answer = await self._route.request(method, path, query=query, headers=self._headers, json=json, form=form)
         if answer.status == expected:
             return answer
         words = "" if answer.status < HTTPStatus.BAD_REQUEST else _words(answer)

@@ -23,10 +23,12 @@ from ..errors import (
     ServiceError,
 )
 from ..route import StatusCodes, typed_address, web_address
-from .tunnel import APP_NAME, AuthorizationError, Authorized, Tunnel, TunnelStatus, Usage, is_header_text
+from .tunnel import APP_NAME, AuthorizationError, Authorized, Detection, Tunnel, TunnelStatus, Usage, is_header_text
 
 CLOUD_DOMAIN = "obico.io"
 CLOUD_SERVER = f"https://app.{CLOUD_DOMAIN}"
+
+FAILING = 0.66  # a failure's probability from which Obico itself warns
 
 CODES = StatusCodes(
     errors={
@@ -140,6 +142,17 @@ class Obico(Tunnel):
         return TunnelStatus(
             usage=Usage(total=total, cap=cap if cap is not None and cap >= 0 else None, reset=_first_of_next_month())
         )
+
+    @override
+    async def detection(self, session: ClientSession) -> Detection:
+        """Ask for the failure detection's prediction; that is not counted as usage."""
+        answer = await self.route(session).request("GET", "/_tsd_/prediction/")
+        if answer.status != 200:
+            raise ServiceError(code=answer.status)
+        probability = answer.json().number("normalized_p")
+        if probability is None or not 0 <= probability <= 1:
+            raise InvalidResponse(detail="no probability in it")
+        return Detection(failure_probability=probability, is_failing=probability > FAILING)
 
 
 def _is_cloud(host: str) -> bool:

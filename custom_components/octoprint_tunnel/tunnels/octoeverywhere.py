@@ -29,13 +29,17 @@ from ..errors import (
 )
 from ..json_object import JsonObject
 from ..route import Route, StatusCodes, web_address
-from .tunnel import APP_NAME, AuthorizationError, Authorized, Limits, Tunnel, TunnelStatus, is_header_text
+from .app_apis import Gadget, LiveLink
+from .tunnel import APP_NAME, AuthorizationError, Authorized, Detection, Limits, Tunnel, TunnelStatus, is_header_text
 
 DOMAIN = "octoeverywhere.com"
 SERVICE = URL(f"https://{DOMAIN}")
 PORTAL = SERVICE / "appportal" / "v1"
 APP_ID = "devtest"  # OctoEverywhere's public test app; it assigns an id to an app that applies for one
 APP_LOGO = "https://brands.home-assistant.io/homeassistant/icon.png"
+
+BARE = ("IsOnline", "State", "Url", "ShortUrl")
+"""Fields of which an answer of the App APIs has one, unless it is in an envelope."""
 
 CODES = StatusCodes(
     errors={
@@ -155,17 +159,7 @@ class OctoEverywhere(Tunnel):
     @override
     async def status(self, session: ClientSession) -> TunnelStatus:
         """Ask the Info API: it knows the tunnel whether or not OctoPrint is there, and is not metered."""
-        api = Route(session=session, base_url=SERVICE, headers={"AppToken": self.app_token}, codes=CODES)
-        answer = await api.request("GET", "/api/appconnection/info")
-        if answer.status != 200:
-            raise ServiceError(code=answer.status)
-        info = answer.json()
-        # The documentation shows the object bare, a shipped client expects it in an envelope.
-        is_bare = "Result" not in info and "IsOnline" in info
-        if not is_bare and (status := info.integer("Status")) not in (None, 200):
-            raise CODES.error(status) or ServiceError(code=status)
-        if "Result" in info:
-            info = info.object("Result")
+        info = await self._app_api(session, "GET", "/api/appconnection/info")
         limits = info.object("PrinterLimits")
         return TunnelStatus(
             online=info.boolean("IsOnline"),
@@ -180,6 +174,48 @@ class OctoEverywhere(Tunnel):
                 max_webcam_stream=_positive(limits, "MaxSingleWebcamStreamLengthSeconds"),
             ),
         )
+
+    @override
+    async def detection(self, session: ClientSession) -> Detection:
+        """Ask Gadget; the service allows it every 10 s. Raises BetaOnly where the account has no Gadget."""
+        answer = await self._app_api(session, "POST", "/api/gadget/GetStatusFromAppConnection")
+        gadget = Gadget.from_json(answer)
+        return Detection(gadget=gadget, is_failing=gadget.is_failing)
+
+    async def create_live_link(
+        self, session: ClientSession, *, hours: int | None = None, until_print_ends: bool = False
+    ) -> LiveLink:
+        """Make a link that lives for so many hours, 1 to 17520 (24 unless told), or until the print ends.
+
+        Raises what `status` raises, and NothingPrinting.
+        """
+        wish: dict[str, object] = {"EndWhenCurrentPrintIsComplete": until_print_ends}
+        if hours is not None:
+            wish["ExpirationHours"] = hours
+        return LiveLink.from_json(await self._app_api(session, "POST", "/api/live/createfromappconnection", wish))
+
+    async def set_webhook(self, session: ClientSession, url: str) -> None:
+        """Have notifications sent to an https address for 180 days, instead of any address before."""
+        await self._app_api(session, "POST", "/api/appconnection/SetNotificationWebhook", {"WebhookUrl": url})
+
+    async def delete_webhook(self, session: ClientSession) -> None:
+        """Have no more notifications sent."""
+        await self._app_api(session, "POST", "/api/appconnection/DeleteNotificationWebhook")
+
+    async def _app_api(self, session: ClientSession, method: str, path: str, json: object = None) -> JsonObject:
+        """Call one of the App APIs and return what it says; raises what `Route.request` raises, and InvalidResponse."""
+        api = Route(session=session, base_url=SERVICE, headers={"AppToken": self.app_token}, codes=CODES)
+        answer = await api.request(method, path, json=json)
+        if answer.status != 200:
+            raise ServiceError(code=answer.status)
+        if not answer.body.strip() and method == "POST":
+            return JsonObject()
+        said = answer.json()
+        # The documentation shows the object bare, a shipped client expects it in an envelope.
+        is_bare = "Result" not in said and any(name in said for name in BARE)
+        if not is_bare and (status := said.integer("Status")) not in (None, 200):
+            raise CODES.error(status) or ServiceError(code=status)
+        return said.object("Result") if "Result" in said else said
 
 
 def _belongs_to_service(url: URL) -> bool:

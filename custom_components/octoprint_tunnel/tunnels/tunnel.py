@@ -11,6 +11,7 @@ from yarl import URL
 
 from ..errors import Condition
 from ..route import Route, StatusCodes
+from .app_apis import Gadget
 
 APP_NAME = "Home Assistant"  # as the user reads it in the services and in OctoPrint
 
@@ -67,6 +68,15 @@ class TunnelStatus:
     last_disconnected: datetime | None = None
     limits: Limits = field(default_factory=Limits)
     usage: Usage | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Detection:
+    """What a service that watches a print thinks of it; `failure_probability` goes from 0 to 1."""
+
+    is_failing: bool
+    gadget: Gadget | None = None
+    failure_probability: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,3 +166,7 @@ class Tunnel(ABC):
     @abstractmethod
     async def status(self, session: ClientSession) -> TunnelStatus:
         """Ask the service about this tunnel, without using the tunnel; raises what `Route.request` raises."""
+
+    @abstractmethod
+    async def detection(self, session: ClientSession) -> Detection:
+        """Ask the service whether the print is failing, without using the tunnel; raises what `status` raises."""

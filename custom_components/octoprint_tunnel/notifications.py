@@ -1,0 +1,127 @@
+"""Notifications: OctoEverywhere tells a webhook of Home Assistant's what happens in a print."""
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from homeassistant.components import cloud, webhook
+from homeassistant.const import CONF_WEBHOOK_ID
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.helpers.dispatcher import async_dispatcher_send
+from homeassistant.helpers.event import async_call_later
+from homeassistant.helpers.network import NoURLAvailableError, get_url
+
+from .const import DOMAIN, LOGGER
+from .coordinator import OctoPrintTunnelConfigEntry
+from .errors import InvalidResponse, OctoPrintTunnelError
+from .json_object import JsonObject
+from .tunnels import tunnel_from_data
+from .tunnels.app_apis import Notification
+from .tunnels.octoeverywhere import OctoEverywhere
+
+START_DELAY: Final = timedelta(seconds=30)
+RENEW_INTERVAL: Final = timedelta(days=30)  # of the 180 days that a registration lasts
+RETRY_INTERVAL: Final = timedelta(hours=1)
+MAX_DELIVERY: Final = 64 * 1024  # bytes
+
+
+def signal_of(entry: OctoPrintTunnelConfigEntry) -> str:
+    """Return the name under which an entry's notifications are handed on."""
+    return f"{DOMAIN}_{entry.entry_id}_notification"
+
+
+class Notifications:
+    """The webhook of one App Connection."""
+
+    def __init__(self, hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, tunnel: OctoEverywhere) -> None:
+        """Prepare to be told what the service knows of this tunnel's printer."""
+        self._hass = hass
+        self._entry = entry
+        self._tunnel = tunnel
+        self._timer: CALLBACK_TYPE | None = None
+
+    @callback
+    def async_start(self) -> CALLBACK_TYPE:
+        """Take deliveries, and register for them soon; returns what ends it."""
+        self._take_deliveries()
+        self._timer = async_call_later(self._hass, START_DELAY, self._register)
+
+        @callback
+        def stop() -> None:
+            if self._timer:
+                self._timer()
+            if CONF_WEBHOOK_ID in self._entry.data:
+                webhook.async_unregister(self._hass, self._entry.data[CONF_WEBHOOK_ID])
+
+        return stop
+
+    @callback
+    def _take_deliveries(self) -> None:
+        if webhook_id := self._entry.data.get(CONF_WEBHOOK_ID):
+            webhook.async_register(
+                self._hass, DOMAIN, self._entry.title, webhook_id, self._handle, allowed_methods=[hdrs.METH_POST]
+            )
+
+    async def _register(self, _now: datetime) -> None:
+        """Have notifications sent here, where the service can reach Home Assistant."""
+        again = RETRY_INTERVAL
+        try:
+            if url := await self._public_url():
+                await self._tunnel.set_webhook(self._entry.runtime_data.tunnel.session, url)
+                again = RENEW_INTERVAL
+        except OctoPrintTunnelError as error:
+            # The tunnel's condition says what is wrong; this comes back by itself.
+            LOGGER.debug("%s: notifications: %s", self._entry.title, error)
+        self._timer = async_call_later(self._hass, again, self._register)
+
+    async def _public_url(self) -> str | None:
+        """Return an https address from outside, None where Home Assistant has none."""
+        if cloud.async_active_subscription(self._hass):
+            with suppress(cloud.CloudNotAvailable):
+                return await cloud.async_get_or_create_cloudhook(self._hass, self._webhook_id())
+            return None
+        try:
+            base = get_url(self._hass, allow_internal=False, allow_ip=False, require_ssl=True)
+        except NoURLAvailableError:
+            return None
+        return base + webhook.async_generate_path(self._webhook_id())
+
+    @callback
+    def _webhook_id(self) -> str:
+        """Return the id that deliveries come to; it is made when it is first of use, and kept."""
+        if CONF_WEBHOOK_ID not in self._entry.data:
+            data = {**self._entry.data, CONF_WEBHOOK_ID: webhook.async_generate_id()}
+            self._hass.config_entries.async_update_entry(self._entry, data=data)
+            self._take_deliveries()
+        return str(self._entry.data[CONF_WEBHOOK_ID])
+
+    async def _handle(self, hass: HomeAssistant, webhook_id: str, request: web.Request) -> web.Response:
+        """Take one delivery."""
+        # Of a delivery through the cloud there is no stream, only its text.
+        too_large = int(request.headers.get(hdrs.CONTENT_LENGTH, 0)) > MAX_DELIVERY
+        try:
+            if too_large or len(body := (await request.text()).encode()) > MAX_DELIVERY:
+                return web.Response(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            notification = Notification.from_json(JsonObject.parse(body))
+        except (InvalidResponse, ValueError) as error:
+            LOGGER.debug("%s: refused a notification: %s", self._entry.title, type(error).__name__)
+            return web.Response(status=HTTPStatus.BAD_REQUEST)
+        async_dispatcher_send(hass, signal_of(self._entry), notification)
+        self._entry.runtime_data.printer.async_refresh_soon()
+        return web.Response(status=HTTPStatus.OK)
+
+
+async def async_forget_webhook(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> None:
+    """End the notifications of an entry that is removed, as far as anybody can be reached."""
+    tunnel, webhook_id = tunnel_from_data(entry.data), entry.data.get(CONF_WEBHOOK_ID)
+    if webhook_id is None or not isinstance(tunnel, OctoEverywhere):
+        return
+    with suppress(OctoPrintTunnelError):
+        await tunnel.delete_webhook(async_get_clientsession(hass))
+    if cloud.async_active_subscription(hass):
+        with suppress(cloud.CloudNotAvailable, ValueError):  # ValueError: there was none
+            await cloud.async_delete_cloudhook(hass, webhook_id)

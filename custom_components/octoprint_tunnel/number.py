@@ -1,0 +1,72 @@
+"""Numbers: the target temperatures of the printer's heaters."""
+
+from dataclasses import dataclass
+from typing import override
+
+from homeassistant.components.number import NumberDeviceClass, NumberEntity, NumberEntityDescription, NumberMode
+from homeassistant.const import UnitOfTemperature
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator
+from .entity import PrinterEntity, add_as_they_come, heater_kind, heater_placeholders, raise_translated
+
+PARALLEL_UPDATES = 1
+
+HIGHEST_TARGETS = {"tool": 350, "bed": 150, "chamber": 100}
+"""In °C. OctoPrint's profiles name none; these are what printers are built for, and firmware has limits of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetDescription(NumberEntityDescription):
+    """Describes the target temperature of one heater, by OctoPrint's name for it."""
+
+    heater: str
+
+
+def descriptions(printer: PrinterCoordinator) -> list[TargetDescription]:
+    """Describe a number for each heater that the printer reports."""
+    return [
+        TargetDescription(
+            key=f"{name}_target",
+            translation_key=f"{heater_kind(name)}_target",
+            translation_placeholders=heater_placeholders(name),
+            heater=name,
+            device_class=NumberDeviceClass.TEMPERATURE,
+            native_unit_of_measurement=UnitOfTemperature.CELSIUS,
+            native_min_value=0,
+            native_max_value=HIGHEST_TARGETS[heater_kind(name)],
+            native_step=1,
+            mode=NumberMode.BOX,
+        )
+        for name in (printer.data.heaters if printer.data else ())
+    ]
+
+
+async def async_setup_entry(
+    hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
+) -> None:
+    """Add the target temperatures of one printer."""
+    add_as_they_come(entry, async_add_entities, descriptions, TargetTemperature)
+
+
+class TargetTemperature(PrinterEntity, NumberEntity):
+    """The target temperature of one heater; 0 is off."""
+
+    entity_description: TargetDescription
+
+    @property
+    @override
+    def available(self) -> bool:
+        return super().available and self.entity_description.heater in self.coordinator.data.heaters
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        return self.coordinator.data.heaters[self.entity_description.heater].target
+
+    @override
+    @raise_translated
+    async def async_set_native_value(self, value: float) -> None:
+        heater = self.entity_description.heater
+        await self.coordinator.async_command(lambda octoprint, _: octoprint.set_target(heater, value))

@@ -1,0 +1,210 @@
+"""Actions: what automations can do to a printer beyond its entities."""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final
+
+import voluptuous as vol
+
+from homeassistant.const import ATTR_DEVICE_ID
+from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse, callback
+from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import config_validation as cv, service
+
+from .const import DOMAIN, LOGGER
+from .coordinator import OctoPrintTunnelConfigEntry
+from .entity import translated_errors
+from .octoprint.connection import Connection
+from .routing import Way
+from .tunnels.octoeverywhere import OctoEverywhere
+
+ATTR_AUTOCONNECT: Final = "autoconnect"
+ATTR_BAUDRATE: Final = "baudrate"
+ATTR_COMMANDS: Final = "commands"
+ATTR_CONNECTOR: Final = "connector"
+ATTR_FOLDER: Final = "folder"
+ATTR_HOURS: Final = "hours"
+ATTR_PARAMETERS: Final = "parameters"
+ATTR_PATH: Final = "path"
+ATTR_PORT: Final = "port"
+ATTR_PRINT: Final = "print"
+ATTR_PRINTER_PROFILE: Final = "printer_profile"
+ATTR_SAVE: Final = "save"
+ATTR_SELECT: Final = "select"
+ATTR_UNTIL_PRINT_ENDS: Final = "until_print_ends"
+
+AUTO: Final = "AUTO"  # what OctoPrint takes for "find out", beside the ports that it lists
+
+DEVICE = vol.Schema({vol.Required(ATTR_DEVICE_ID): vol.All(cv.ensure_list, vol.Length(min=1, max=1), [cv.string])})
+CONNECT = DEVICE.extend(
+    {
+        vol.Optional(ATTR_CONNECTOR): cv.string,
+        vol.Optional(ATTR_PARAMETERS): {cv.string: vol.Any(str, int, float, bool, None)},
+        vol.Optional(ATTR_PORT): cv.string,
+        vol.Optional(ATTR_BAUDRATE): cv.positive_int,
+        vol.Optional(ATTR_PRINTER_PROFILE): cv.string,
+        vol.Optional(ATTR_SAVE): cv.boolean,
+        vol.Optional(ATTR_AUTOCONNECT): cv.boolean,
+    }
+)
+CREATE_LIVE_LINK = DEVICE.extend(
+    {
+        vol.Optional(ATTR_HOURS): vol.All(vol.Coerce(int), vol.Range(min=1, max=17520)),
+        vol.Optional(ATTR_UNTIL_PRINT_ENDS, default=False): cv.boolean,
+    }
+)
+UPLOAD_FILE = DEVICE.extend(
+    {
+        vol.Required(ATTR_PATH): cv.string,
+        vol.Optional(ATTR_FOLDER): cv.string,
+        vol.Optional(ATTR_SELECT, default=False): cv.boolean,
+        vol.Optional(ATTR_PRINT, default=False): cv.boolean,
+    }
+)
+SEND_COMMANDS = DEVICE.extend({vol.Required(ATTR_COMMANDS): vol.All(cv.ensure_list, vol.Length(min=1), [cv.string])})
+
+type Handler = Callable[[OctoPrintTunnelConfigEntry, ServiceCall], Awaitable[ServiceResponse]]
+type Action = Callable[[ServiceCall], Coroutine[Any, Any, ServiceResponse]]
+
+
+def _refuse(key: str, **placeholders: str) -> ServiceValidationError:
+    return ServiceValidationError(translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders)
+
+
+@callback
+def async_setup_services(hass: HomeAssistant) -> None:
+    """Register the actions."""
+    for name, schema, handler, response in (
+        ("connect", CONNECT, _connect, SupportsResponse.NONE),
+        ("disconnect", DEVICE, _disconnect, SupportsResponse.NONE),
+        ("repair", DEVICE, _repair, SupportsResponse.NONE),
+        ("create_live_link", CREATE_LIVE_LINK, _create_live_link, SupportsResponse.ONLY),
+        ("upload_file", UPLOAD_FILE, _upload_file, SupportsResponse.OPTIONAL),
+        ("send_commands", SEND_COMMANDS, _send_commands, SupportsResponse.NONE),
+    ):
+        hass.services.async_register(DOMAIN, name, _for_device(handler), schema, supports_response=response)
+
+
+def _for_device(handler: Handler) -> Action:
+    """Find the printer that a call is about, and let the action fail with a message for the user."""
+
+    async def handle(call: ServiceCall) -> ServiceResponse:
+        [device_id] = call.data[ATTR_DEVICE_ID]
+        _, entry = service.async_get_device_and_config_entry(call.hass, DOMAIN, device_id)
+        with translated_errors(call.hass, entry):
+            return await handler(entry, call)
+
+    return handle
+
+
+async def _connect(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> None:
+    """Connect to the printer with values that OctoPrint offers."""
+    printer = entry.runtime_data.printer
+    given: dict[str, Any] = {name: value for name, value in call.data.items() if name != ATTR_DEVICE_ID}
+    if given.get(ATTR_AUTOCONNECT) is not None and not given.get(ATTR_SAVE):
+        raise _refuse("autoconnect_needs_save")
+    offered = await printer.octoprint.connection()
+    if profile := given.get(ATTR_PRINTER_PROFILE):
+        given[ATTR_PRINTER_PROFILE] = _offered_profile(offered, profile)
+    _check_offered(offered, given)
+    await printer.async_command(lambda octoprint, _: octoprint.connect(offered, **given))
+
+
+def _offered_profile(offered: Connection, profile: str) -> str:
+    """Return the id of a printer profile that was given by its id or its name."""
+    profiles = offered.options.profiles
+    if profile in profiles:
+        return profile
+    by_name = {name.casefold(): key for key, name in profiles.items()}
+    if (key := by_name.get(profile.casefold())) is None:
+        raise _not_offered(ATTR_PRINTER_PROFILE, profile, [*profiles, *profiles.values()])
+    return key
+
+
+def _check_offered(offered: Connection, given: dict[str, Any]) -> None:
+    """Refuse what OctoPrint does not offer, before anything is sent."""
+    options = offered.options
+    parameters = {**given.get(ATTR_PARAMETERS, {})}
+    parameters |= {name: given[name] for name in (ATTR_PORT, ATTR_BAUDRATE) if name in given}
+    if options.connectors is None:
+        if ATTR_CONNECTOR in given:
+            raise _refuse("no_connectors")
+        choices: dict[str, Any] = {ATTR_PORT: list(options.ports), ATTR_BAUDRATE: list(options.baudrates)}
+    else:
+        connectors = {connector.connector: connector for connector in options.connectors}
+        chosen = given.get(ATTR_CONNECTOR) or options.preferred_connector or next(iter(connectors), None)
+        if chosen not in connectors:
+            raise _not_offered(ATTR_CONNECTOR, chosen, connectors)
+        choices = dict(connectors[chosen].parameters)
+    for name, value in parameters.items():
+        if name not in choices:
+            raise _not_offered(ATTR_PARAMETERS, name, choices)
+        allowed = choices[name]
+        automatic = (name == ATTR_PORT and value == AUTO) or (name == ATTR_BAUDRATE and value == 0)
+        # Nothing to choose from means that anything goes: a host name, an access code.
+        if isinstance(allowed, list) and allowed and value not in allowed and not automatic:
+            raise _not_offered(name, value, allowed)
+
+
+def _not_offered(what: str, value: object, offered: Any) -> ServiceValidationError:
+    return _refuse("not_offered", what=what, value=str(value), offered=", ".join(str(item) for item in offered) or "-")
+
+
+async def _disconnect(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> None:
+    """Disconnect from the printer."""
+    await entry.runtime_data.printer.async_command(lambda octoprint, _: octoprint.disconnect())
+
+
+async def _repair(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> None:
+    """Get a stuck communication going."""
+    await entry.runtime_data.printer.async_command(lambda octoprint, connection: octoprint.repair(connection))
+
+
+async def _create_live_link(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> ServiceResponse:
+    """Make a link on which anybody can watch the printer for a time."""
+    tunnel = entry.runtime_data.tunnel
+    if not isinstance(tunnel.tunnel, OctoEverywhere):
+        raise _refuse("only_octoeverywhere")
+    link = await tunnel.tunnel.create_live_link(
+        tunnel.session, hours=call.data.get(ATTR_HOURS), until_print_ends=call.data[ATTR_UNTIL_PRINT_ENDS]
+    )
+    return {"live_id": link.live_id, "url": link.url, "short_url": link.short_url}
+
+
+async def _upload_file(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> ServiceResponse:
+    """Send a file of Home Assistant's to OctoPrint."""
+    hass, printer = call.hass, entry.runtime_data.printer
+    path = Path(call.data[ATTR_PATH])
+    if not await hass.async_add_executor_job(hass.config.is_allowed_path, str(path)):
+        raise _refuse("path_not_allowed", path=str(path))
+    try:
+        size = (await hass.async_add_executor_job(path.stat)).st_size
+        file = await hass.async_add_executor_job(path.open, "rb")
+    except OSError as error:
+        raise _refuse("file_not_readable", path=str(path), reason=error.strerror or "-") from error
+    try:
+        way, _ = await printer.router.choose()
+        most = entry.runtime_data.tunnel.data.limits.max_upload
+        if way is Way.TUNNEL and most is not None and size > most:
+            raise _refuse("file_too_large", size=f"{size / 1e6:.1f} MB", limit=f"{most / 1e6:.1f} MB")
+        LOGGER.info("%s: uploading %s (%d bytes)", entry.title, path.name, size)
+        uploaded = await printer.octoprint.upload(
+            path.name,
+            file,
+            folder=call.data.get(ATTR_FOLDER),
+            select=call.data[ATTR_SELECT],
+            print_=call.data[ATTR_PRINT],
+        )
+        LOGGER.info("%s: uploaded %s", entry.title, path.name)
+    finally:
+        await hass.async_add_executor_job(file.close)
+    await printer.async_refresh()
+    return {"path": uploaded}
+
+
+async def _send_commands(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> None:
+    """Send lines of G-code to the printer."""
+    lines = [line.strip() for text in call.data[ATTR_COMMANDS] for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise _refuse("no_commands")
+    await entry.runtime_data.printer.async_command(lambda octoprint, _: octoprint.send_commands(lines))

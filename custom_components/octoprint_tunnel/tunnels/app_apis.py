@@ -1,0 +1,136 @@
+"""What OctoEverywhere's App APIs answer and send, beyond the state of a tunnel.
+
+Source: OctoEverywhere's developer documentation, "App APIs": Gadget, Live Links, Notifications.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ..errors import InvalidResponse
+from ..json_object import JsonObject
+from ..route import web_address
+
+
+class GadgetState(StrEnum):
+    """What Gadget, which watches prints for failures, is doing."""
+
+    DISABLED = "disabled"
+    DISABLED_FOR_PRINT = "disabled_for_print"
+    IDLE = "idle"
+    ACTIVE = "active"
+    PAUSED = "paused"
+
+
+_GADGET_STATES = tuple(GadgetState)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gadget:
+    """What Gadget thinks of the print; `rating` goes from 1, a failure, to 10, perfect."""
+
+    state: GadgetState
+    status: str | None
+    color: str | None
+    rating: int | None
+
+    @property
+    def is_failing(self) -> bool:
+        """Tell whether Gadget takes the print for failed: its status is red, or it has paused the print."""
+        return self.state is GadgetState.PAUSED or (self.color or "").lower().startswith("r")
+
+    @classmethod
+    def from_json(cls, answer: JsonObject) -> Gadget:
+        """Read `GetStatusFromAppConnection`. Raises InvalidResponse for a state that is none."""
+        number, rating = answer.integer("State"), answer.integer("Rating")
+        if number is None or number not in range(len(_GADGET_STATES)):
+            raise InvalidResponse(detail="no Gadget state in it")
+        return cls(
+            state=_GADGET_STATES[number],
+            status=answer.text("Status"),
+            color=answer.text("StatusColor"),
+            rating=rating if rating is not None and 1 <= rating <= 10 else None,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LiveLink:
+    """A link on which anybody can watch the printer for a time."""
+
+    live_id: str | None
+    url: str
+    short_url: str | None
+
+    @classmethod
+    def from_json(cls, answer: JsonObject) -> LiveLink:
+        """Read `createfromappconnection`. Raises InvalidResponse where there is no link in it."""
+        url = answer.text("Url") or answer.text("ShortUrl")
+        if url is None:
+            raise InvalidResponse(detail="no link in it")
+        return cls(live_id=answer.text("LiveId"), url=url, short_url=answer.text("ShortUrl"))
+
+
+class NotificationType(StrEnum):
+    """What a notification tells; numbers that are not known yet are UNKNOWN."""
+
+    UNKNOWN = "unknown"
+    STARTED = "started"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    PROGRESS = "progress"
+    GADGET_POSSIBLE_FAILURE = "gadget_possible_failure"
+    GADGET_PAUSED = "gadget_paused"
+    ERROR = "error"
+    FIRST_LAYER_COMPLETE = "first_layer_complete"
+    FILAMENT_CHANGE_REQUIRED = "filament_change_required"
+    USER_INTERACTION_REQUIRED = "user_interaction_required"
+    NON_SUPPORTER_LIMIT = "non_supporter_limit"
+    THIRD_LAYER_COMPLETE = "third_layer_complete"
+    BED_COOLED_DOWN = "bed_cooled_down"
+    TEST = "test"
+
+
+_NOTIFICATION_TYPES = tuple(NotificationType)  # numbered from 1, after UNKNOWN
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notification:
+    """One notification. `progress` is in percent, times are in seconds, heights in mm."""
+
+    type: NotificationType
+    print_id: str | None
+    file: str | None
+    progress: float | None
+    duration: int | None
+    time_left: int | None
+    height: float | None
+    layer: int | None
+    layers: int | None
+    error: str | None
+    error_code: str | None
+    snapshot_url: str | None
+
+    @classmethod
+    def from_json(cls, delivery: JsonObject) -> Notification:
+        """Read what the service delivers to a webhook. Raises InvalidResponse where it tells of no event."""
+        number = delivery.integer("EventType")
+        if number is None:
+            raise InvalidResponse(detail="no event type in it")
+        known = 0 < number < len(_NOTIFICATION_TYPES)
+        snapshot = web_address(delivery.text("SnapshotUrl"))
+        code = delivery.text("PlatformErrorCode") or delivery.integer("PlatformErrorCode")
+        return cls(
+            type=_NOTIFICATION_TYPES[number] if known else NotificationType.UNKNOWN,
+            print_id=delivery.text("PrintId"),
+            file=delivery.text("FileName"),
+            progress=delivery.number("Progress"),
+            duration=delivery.integer("DurationSec"),
+            time_left=delivery.integer("TimeRemainingSec"),
+            height=delivery.number("ZOffsetMM"),
+            layer=delivery.integer("CurrentLayer"),
+            layers=delivery.integer("TotalLayers"),
+            error=delivery.text("Error"),
+            error_code=None if code is None else str(code),
+            snapshot_url=str(snapshot) if snapshot and snapshot.scheme == "https" and not snapshot.user else None,
+        )
