@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.octoprint_tunnel import live
 from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.core import HomeAssistant
 
@@ -137,3 +138,17 @@ async def loaded(hass: HomeAssistant, entry: MockConfigEntry) -> AsyncGenerator[
     await settle(hass)
     yield entry
     await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.fixture(params=["octoeverywhere", "obico"])
+def chosen(request: pytest.FixtureRequest, entry: MockConfigEntry, obico_entry: MockConfigEntry) -> MockConfigEntry:
+    """Return an entry of each service."""
+    return entry if request.param == "octoeverywhere" else obico_entry
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for nothing that would only take time where live updates are tested."""
+    monkeypatch.setattr(live, "START_DELAY", 0)
+    monkeypatch.setattr(live, "FIRST_RETRY", 0.2)
+    monkeypatch.setattr(live, "QUIET", 0.2)

@@ -9,6 +9,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
 from custom_components.octoprint_tunnel.const import DOMAIN
+from custom_components.octoprint_tunnel.live import LiveUpdates
 from homeassistant.core import HomeAssistant, State
 from homeassistant.helpers import entity_registry as er
 
@@ -59,6 +60,34 @@ async def until(condition: Callable[[], object], seconds: float = 30) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - there is nothing that tells
             await asyncio.sleep(0.01)
+
+
+async def until_state(hass: HomeAssistant, entry: MockConfigEntry, expected: str, key: str = "printer_state") -> None:
+    """Wait, in real time, until an entity shows this state; the printer's unless told otherwise."""
+    await until(lambda: key in entities(hass, entry) and state(hass, entry, key).state == expected)
+
+
+async def set_up_live(hass: HomeAssistant, entry: MockConfigEntry, **options: object) -> LiveUpdates:
+    """Set a printer up with live updates."""
+    entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(entry, options={**entry.options, "live_updates": True, **options})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    updates: LiveUpdates = entry.runtime_data.live
+    return updates
+
+
+async def listening(hass: HomeAssistant, entry: MockConfigEntry, **options: object) -> LiveUpdates:
+    """Set a printer up, and wait until its socket is trusted and what came with that is done."""
+    updates = await set_up_live(hass, entry, **options)
+    await until(lambda: updates.since)
+    await settle(hass)
+    return updates
+
+
+async def unload(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Unload the printer when nothing is under way: the relay takes a connection that ends while it is made amiss."""
+    await settle(hass)
+    await hass.config_entries.async_unload(entry.entry_id)
 
 
 def log_lines(caplog: pytest.LogCaptureFixture) -> list[str]:

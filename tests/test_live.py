@@ -14,49 +14,14 @@ from custom_components.octoprint_tunnel.octoprint import push
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
-from .home import log_lines, press, settle, state, states, until
+from .home import listening, log_lines, press, set_up_live, settle, state, states, unload, until, until_state
 from .octoprint.server import OctoPrintServer
 from .relay.server import Relay
 
 BOTH = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
 SOCKET = "/sockjs/websocket"
 
-
-@pytest.fixture(autouse=True)
-def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for nothing that would only take time."""
-    monkeypatch.setattr(live, "START_DELAY", 0)
-    monkeypatch.setattr(live, "FIRST_RETRY", 0.2)
-    monkeypatch.setattr(live, "QUIET", 0.2)
-
-
-@pytest.fixture(params=["octoeverywhere", "obico"])
-def chosen(request: pytest.FixtureRequest, entry: MockConfigEntry, obico_entry: MockConfigEntry) -> MockConfigEntry:
-    """Return an entry of each service."""
-    return entry if request.param == "octoeverywhere" else obico_entry
-
-
-async def set_up(hass: HomeAssistant, entry: MockConfigEntry, **options: object) -> LiveUpdates:
-    """Set a printer up with live updates."""
-    entry.add_to_hass(hass)
-    hass.config_entries.async_update_entry(entry, options={**entry.options, "live_updates": True, **options})
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    updates: LiveUpdates = entry.runtime_data.live
-    return updates
-
-
-async def listening(hass: HomeAssistant, entry: MockConfigEntry, **options: object) -> LiveUpdates:
-    """Set a printer up, and wait until its socket is trusted and what came with that is done."""
-    updates = await set_up(hass, entry, **options)
-    await until(lambda: updates.since)
-    await settle(hass)
-    return updates
-
-
-async def unload(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    """Unload the printer when nothing is under way: the relay takes a connection that ends while it is made amiss."""
-    await settle(hass)
-    await hass.config_entries.async_unload(entry.entry_id)
+pytestmark = pytest.mark.usefixtures("hurried")
 
 
 @pytest.fixture
@@ -76,11 +41,6 @@ def poll_interval(entry: MockConfigEntry) -> timedelta:
     """Return how often OctoPrint is asked."""
     interval: timedelta = entry.runtime_data.printer.update_interval
     return interval
-
-
-async def until_state(hass: HomeAssistant, entry: MockConfigEntry, expected: str) -> None:
-    """Wait until the printer's state is this one."""
-    await until(lambda: state(hass, entry, "printer_state").state == expected)
 
 
 # What OctoPrint says
@@ -260,7 +220,7 @@ async def test_cost_of_an_opening(hass: HomeAssistant, relay: Relay, chosen: Moc
 
 async def test_switched_off(hass: HomeAssistant, relay: Relay, entry: MockConfigEntry) -> None:
     """Without live updates nothing but polls goes through the tunnel."""
-    updates = await set_up(hass, entry, live_updates=False)
+    updates = await set_up_live(hass, entry, live_updates=False)
     await settle(hass)
     assert updates.since is None
     assert not relay.seen(path="/api/login")
@@ -277,7 +237,7 @@ async def test_silent_socket(
     """A socket on which OctoPrint does not speak is none; when it does, live updates begin by themselves."""
     monkeypatch.setattr(push, "GREETING_TIMEOUT", 0.1)
     relay.mute("tunnel")
-    updates = await set_up(hass, chosen)
+    updates = await set_up_live(hass, chosen)
     await until(lambda: len(relay.seen(path=SOCKET)) >= 2)
     assert updates.since is None
     assert updates.failure == "timed_out"
@@ -295,7 +255,7 @@ async def test_octoprint_goes_off_before_the_socket_opens(
     """Obico opens a socket also where there is no OctoPrint any more, and stays silent."""
     monkeypatch.setattr(push, "GREETING_TIMEOUT", 0.1)
     relay.delay("obico_tunnel", 0.3, path=SOCKET)
-    updates = await set_up(hass, obico_entry)
+    updates = await set_up_live(hass, obico_entry)
     await until(lambda: relay.seen(path=SOCKET))
     relay.printer.online = False
     await until(lambda: updates.failure)
@@ -344,7 +304,7 @@ async def test_refused_handshake(
 ) -> None:
     """A handshake is refused with the codes that any request is, and polls do not mind."""
     relay.fail("octoeverywhere_tunnel", status, path=SOCKET)
-    updates = await set_up(hass, entry)
+    updates = await set_up_live(hass, entry)
     await until(lambda: updates.failure)
     assert updates.failure == failure
     assert state(hass, entry, "printer_state").state == "offline"
@@ -359,7 +319,7 @@ async def test_redirected_handshake(
 ) -> None:
     """No WebSocket follows a redirect: the session's proof would go to another host."""
     relay.redirect("octoeverywhere_tunnel", f"{relay.local.url}{SOCKET}", path=SOCKET)
-    updates = await set_up(hass, entry)
+    updates = await set_up_live(hass, entry)
     await until(lambda: updates.failure)
     assert updates.failure == "unexpected_status 302"
     assert not relay.seen("local")
@@ -489,7 +449,7 @@ async def test_nothing_is_left(
 async def test_unload_while_opening(hass: HomeAssistant, relay: Relay, entry: MockConfigEntry) -> None:
     """An entry may go at any moment."""
     relay.delay("octoeverywhere_tunnel", 30, path="/api/login")
-    await set_up(hass, entry)
+    await set_up_live(hass, entry)
     await until(lambda: relay.seen(path="/api/login"))
     await hass.config_entries.async_unload(entry.entry_id)
     assert not [task for task in asyncio.all_tasks() if "live updates" in repr(task)]

@@ -55,6 +55,7 @@ FIRST_RETRY = 30  # seconds
 LONGEST_RETRY = 600
 
 FIRST_FOLLOW_UP = 1  # seconds
+LOOKS_FOR_HEATERS = 4  # a printer reports its first temperatures a moment after it is connected, or has none
 MIN_FOLLOW_UPS = 2  # after a command; OctoPrint acts on it a moment after it has answered
 
 LIVE_INTERVAL = timedelta(minutes=15)  # to check what the push socket says, as long as that is open
@@ -295,6 +296,8 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         self._blocked_by: type[OctoPrintTunnelError] | None = None
         self._shown_way = Way.NONE
         self._follow_ups = 0
+        self._job_runs = False
+        self._looks_for_heaters = LOOKS_FOR_HEATERS
         self._connection_read_at: float | None = None
         self._settling = Backoff(FIRST_FOLLOW_UP, self.poll_interval.total_seconds())
 
@@ -302,8 +305,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
     async def _async_fetch(self) -> PrinterStatus:
         known = self.data
         try:
-            # What stays as it is while OctoPrint runs is read once, the less urgent instead of a poll.
-            if known is not None and self._polls_since_it_came == 2 and not known.state.is_settling and not self.live:
+            if known is not None and self._has_time_for_system_commands(known):
                 await self._async_read_system_commands()
                 status = known
             else:
@@ -329,6 +331,11 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
             status = status.with_connection(status.connection.with_state(told))
         self._pace(status)
         return status
+
+    def _has_time_for_system_commands(self, known: PrinterStatus) -> bool:
+        # They stay as they are while OctoPrint runs; set-up and the poll after it have others to read.
+        urgent = self.live or self._follow_ups or known.state.is_settling
+        return self.system_commands is None and self._polls_since_it_came >= 2 and not urgent
 
     async def _async_read_system_commands(self) -> None:
         self.system_commands = frozenset()
@@ -366,11 +373,11 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
                 status = replace(status, heaters=reading.heaters)
             if connection.state.is_active:
                 status = self._with_job(status, await self.octoprint.job())
-        if known is not None and known.state.is_active and not status.state.is_active and known.job is not None:
-            last = self._with_job(status, await self.octoprint.job())
-            # What was cancelled, or is being printed again, begins at nothing; what it has come to is worth keeping.
-            if last.job and (last.job.progress or 0) >= (known.job.progress or 0):
-                return last
+        if status.state.is_active:
+            self._job_runs = True
+        elif self._job_runs and status.state.is_connected:
+            self._job_runs = False
+            return self._with_job(status, await self.octoprint.job())
         return status
 
     def _knows_connection(self, known: PrinterStatus) -> bool:
@@ -398,6 +405,10 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         return self._with_job(status, job) if job and status.state.is_active else status
 
     def _with_job(self, status: PrinterStatus, job: Job) -> PrinterStatus:
+        # What is cancelled begins at nothing again; what it has come to is worth keeping.
+        ends = status.state is PrinterState.CANCELLING or not status.state.is_active
+        if ends and _progress(job) < _progress(status.job):
+            return status
         return replace(status, job=job.seen_at(dt_util.utcnow(), status.job))
 
     def _pace(self, status: PrinterStatus) -> None:
@@ -405,6 +416,12 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         settling = status.state.is_settling
         if (self._follow_ups or settling) and not self.live:
             self._follow_ups = max(0, self._follow_ups - 1)
+            self.update_interval = timedelta(seconds=self._settling.next())
+            return
+        if status.heaters or not status.state.is_connected:
+            self._looks_for_heaters = LOOKS_FOR_HEATERS
+        elif self._looks_for_heaters:
+            self._looks_for_heaters -= 1
             self.update_interval = timedelta(seconds=self._settling.next())
             return
         self._follow_ups = 0
@@ -457,3 +474,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
             self._blocked_by = blocked_by
             if self.last_update_success is bool(blocked_by):
                 self.async_refresh_soon()
+
+
+def _progress(job: Job | None) -> float:
+    return (job.progress if job else None) or 0

@@ -37,6 +37,8 @@ _CONFIG: dict[str, Any] = {
         "onlineCheck": {"enabled": False},
         "pluginBlacklist": {"enabled": False},
         "startOnceInSafeMode": False,
+        # Harmless ones; a shutdown command is left out, as many servers have none.
+        "commands": {"serverRestartCommand": "true", "systemRestartCommand": "true"},
     },
     "plugins": {
         "_disabled": _DISABLED_PLUGINS,

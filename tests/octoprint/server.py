@@ -166,6 +166,11 @@ class OctoPrintServer:
         key = self.api_key if api_key is None else api_key
         return _Client(self.url).request(method, path, data, {"X-Api-Key": key, **(headers or {})})
 
+    def send(self, method: str, path: str, body: bytes, content_type: str) -> tuple[int, bytes]:
+        """Send OctoPrint a body of another kind, past every tunnel, and return status and body."""
+        headers = {"X-Api-Key": self.api_key, "Content-Type": content_type}
+        return _Client(self.url).request(method, path, body, headers)
+
     def log_tail(self, lines: int = 40) -> str:
         """Return the last lines that OctoPrint printed."""
         if not self._output.exists():
@@ -231,7 +236,9 @@ class _Client:
     ) -> tuple[int, bytes]:
         """Return status and body of whatever comes."""
         request = Request(self._url + path, method=method, headers=dict(headers or {}))  # noqa: S310 - own address
-        if data is not None:
+        if isinstance(data, bytes):
+            request.data = data
+        elif data is not None:
             request.data = json.dumps(data).encode()
             request.add_header("Content-Type", "application/json")
         for cookie in self._cookies:

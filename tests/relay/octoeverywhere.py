@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 from yarl import URL
 
 from .answer import Answer
+from .app_apis import AppApis, answer_of
 from .forward import OctoPrintOffline, request_headers
 from .printer import Printer
 from .record import Exchange, Service
@@ -35,6 +36,7 @@ class AppConnection:
     """The user removed it, or it expired."""
     supporter: bool = True
     """Whether its owner is a supporter."""
+    apis: AppApis = field(default_factory=AppApis)
     info: dict[str, Any] = field(default_factory=dict)
     """Fields of the Info API that answer something else than usual."""
     missing_info: set[str] = field(default_factory=set)
@@ -123,7 +125,7 @@ class OctoEverywhere:
             case Service.OCTOEVERYWHERE_TUNNEL:
                 return await self._tunnel(request, exchange)
             case Service.OCTOEVERYWHERE_API:
-                return await self._api(request)
+                return await self._api(request, exchange)
             case _:
                 return self._pages(request)
 
@@ -149,30 +151,25 @@ class OctoEverywhere:
         connection = self.add_connection()
         return Answer.redirect(self.completion_url(connection, return_url, with_api_key=asks_for_key))
 
-    async def _api(self, request: web.BaseRequest) -> Answer:
+    async def _api(self, request: web.BaseRequest, exchange: Exchange) -> Answer:
         """Answer as the App APIs."""
-        if request.path.rstrip("/").lower() != "/api/appconnection/info":
-            return Answer.page(404)
+        return answer_of(await self._api_says(request, exchange), envelope=self.envelope)
+
+    async def _api_says(self, request: web.BaseRequest, exchange: Exchange) -> dict[str, Any] | int:
+        """Return what the App APIs say, or the code of an error."""
         token = request.headers.get("AppToken")
         if not token:
-            return self._api_failure(400)
+            return 400
         connection = next((known for known in self.connections if known.app_token == token), None)
         if connection is None:
-            return self._api_failure(603)
+            return 603
         if connection.failure:
-            return self._api_failure(connection.failure)
-        info = await self._info(connection) | connection.info
-        for name in connection.missing_info:
-            info.pop(name, None)
-        if self.envelope:
-            return Answer.json({"Status": 200, "Error": "", "IsUserError": False, "Result": info})
-        return Answer.json(info)
-
-    def _api_failure(self, code: int) -> Answer:
-        """Return an error of the App APIs."""
-        if self.envelope:
-            return Answer.json({"Status": code, "Error": "error", "IsUserError": True, "Result": None}, code)
-        return Answer.page(code)
+            return connection.failure
+        if request.path.rstrip("/").lower() == "/api/appconnection/info":
+            info = await self._info(connection) | connection.info
+            return {name: value for name, value in info.items() if name not in connection.missing_info}
+        said = await connection.apis.answer(request, exchange)
+        return 404 if said is None else said
 
     async def _info(self, connection: AppConnection) -> dict[str, Any]:
         """Return what the Info API usually answers."""

@@ -1,0 +1,43 @@
+"""Real prints on the virtual printer: a file with no more in it than time that passes."""
+
+from urllib.parse import quote
+
+from .server import OctoPrintServer
+
+NAME = "part.gcode"
+
+
+def gcode(moves: int, *, bed: int = 60) -> bytes:
+    """Return a print that heats the bed without waiting for it, and then takes a tenth of a second for each move."""
+    lines = [f"M140 S{bed}", "M104 S200"]
+    for move in range(moves):
+        lines += [f"G1 X{move % 100} Y{move % 70} F3000", "G4 P100"]
+    return "\n".join([*lines, "M104 S0", "M140 S0", ""]).encode()
+
+
+def upload(server: OctoPrintServer, moves: int, name: str = NAME) -> None:
+    """Put a print into OctoPrint's storage."""
+    boundary = "part-of-a-form"
+    body = b"".join(
+        (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'.encode(),
+            b"Content-Type: application/octet-stream\r\n\r\n",
+            gcode(moves),
+            f"\r\n--{boundary}--\r\n".encode(),
+        )
+    )
+    status, answer = server.send("POST", "/api/files/local", body, f"multipart/form-data; boundary={boundary}")
+    assert status == 201, answer
+
+
+def start(server: OctoPrintServer, moves: int = 600, name: str = NAME) -> None:
+    """Upload a print and begin it; the printer has to be connected."""
+    upload(server, moves, name)
+    status, answer = server.request("POST", f"/api/files/local/{quote(name)}", {"command": "select", "print": True})
+    assert status == 204, answer
+
+
+def command(server: OctoPrintServer, *lines: str) -> None:
+    """Send lines to the printer, `!!DEBUG:…` for the virtual one included."""
+    status, answer = server.request("POST", "/api/printer/command", {"commands": list(lines)})
+    assert status == 204, answer

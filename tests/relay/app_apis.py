@@ -1,0 +1,63 @@
+"""OctoEverywhere's App APIs beyond the state of a tunnel: Gadget, live links, notifications."""
+
+from dataclasses import dataclass, field
+import secrets
+from typing import Any
+
+from aiohttp import web
+
+from .answer import Answer
+from .record import Exchange
+
+
+@dataclass(kw_only=True)
+class AppApis:
+    """What one App Connection has asked for, and what the service would tell it."""
+
+    gadget: dict[str, Any] = field(
+        default_factory=lambda: {"State": 3, "Status": "All good", "StatusColor": "g", "Rating": 10}
+    )
+    printing: bool = False
+    """Whether the service knows of a print, which a live link can be bound to."""
+    webhook_url: str | None = None
+    live_links: list[dict[str, Any]] = field(default_factory=list)
+
+    async def answer(self, request: web.BaseRequest, exchange: Exchange) -> dict[str, Any] | int | None:
+        """Return what is answered, or the code of an error; None for a path that is none of these."""
+        exchange.add_request_body(await request.read())
+        wish = exchange.json() if exchange.body else {}
+        match (request.method, request.path.rstrip("/").lower()):
+            case ("POST", "/api/gadget/getstatusfromappconnection"):
+                return self.gadget
+            case ("POST", "/api/live/createfromappconnection"):
+                return self._live_link(wish)
+            case ("POST", "/api/appconnection/setnotificationwebhook"):
+                if not str(wish.get("WebhookUrl", "")).startswith("https://"):
+                    return 400
+                self.webhook_url = wish["WebhookUrl"]
+                return {}
+            case ("POST", "/api/appconnection/deletenotificationwebhook"):
+                self.webhook_url = None
+                return {}
+        return None
+
+    def _live_link(self, wish: dict[str, Any]) -> dict[str, Any] | int:
+        """Make a link, unless it is to end with a print that there is not."""
+        if wish.get("EndWhenCurrentPrintIsComplete") and not self.printing:
+            return 613
+        link = {"LiveId": secrets.token_hex(8)}
+        link |= {
+            "Url": f"https://octoeverywhere.com/live/{link['LiveId']}",
+            "ShortUrl": f"https://oe.sh/{link['LiveId']}",
+        }
+        self.live_links.append({**wish, **link})
+        return link
+
+
+def answer_of(said: dict[str, Any] | int, *, envelope: bool) -> Answer:
+    """Return an answer, in an envelope where the service uses one."""
+    if isinstance(said, int):
+        if envelope:
+            return Answer.json({"Status": said, "Error": "error", "IsUserError": True, "Result": None}, said)
+        return Answer.page(said)
+    return Answer.json({"Status": 200, "Error": "", "IsUserError": False, "Result": said} if envelope else said)

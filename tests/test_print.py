@@ -1,0 +1,269 @@
+"""A print from its start to each of its ends, and everything that can be done to it meanwhile."""
+
+from datetime import UTC, datetime, timedelta
+import json
+
+from freezegun.api import FrozenDateTimeFactory
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.octoprint_tunnel import coordinator, detection
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+
+from .home import entities, listening, log_lines, press, settle, state, states, unload, until, until_state, wait
+from .octoprint import printing
+from .octoprint.server import OctoPrintServer
+from .relay.octoeverywhere import AppConnection
+from .relay.server import Relay
+
+BOTH = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
+
+
+@pytest.fixture(autouse=True)
+def _often(hurried: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask more often than is due: a test's print lasts seconds."""
+    monkeypatch.setattr(coordinator, "PRINT_INTERVAL", timedelta(seconds=0.3))
+    monkeypatch.setattr(detection, "INTERVAL", timedelta(seconds=0.3))
+
+
+async def connected(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Set the printer up, and connect it."""
+    await listening(hass, entry)
+    await press(hass, entry, "connect")
+    await until_state(hass, entry, "operational")
+    await until(lambda: "bed_actual_temperature" in entities(hass, entry))
+    await settle(hass)
+
+
+async def begin(hass: HomeAssistant, octoprint: OctoPrintServer, moves: int = 600) -> None:
+    """Begin a print in OctoPrint."""
+    await hass.async_add_executor_job(lambda: printing.start(octoprint, moves))
+
+
+def number(hass: HomeAssistant, entry: MockConfigEntry, key: str) -> float:
+    """Return a state as a number, -1 where it is none."""
+    try:
+        return float(state(hass, entry, key).state)
+    except ValueError:
+        return -1
+
+
+@BOTH
+async def test_print_to_its_end(hass: HomeAssistant, chosen: MockConfigEntry, octoprint: OctoPrintServer) -> None:
+    """File, progress and times show while it prints, and stay as they were when it is done."""
+    await connected(hass, chosen)
+    assert states(hass, chosen, "printing", "print_progress", "print_file") == ("off", "unknown", "unknown")
+    await begin(hass, octoprint, 40)
+    await until_state(hass, chosen, "printing")
+    await until_state(hass, chosen, "on", "printing")
+    await until(lambda: 0 < number(hass, chosen, "print_progress") < 100)
+    assert states(hass, chosen, "print_file", "error", "paused") == ("part.gcode", "off", "off")
+    assert number(hass, chosen, "print_file_size") > 0
+    started = state(hass, chosen, "print_started").state
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(started)) < timedelta(minutes=2)
+    await until_state(hass, chosen, "operational")
+    await until(lambda: number(hass, chosen, "print_progress") == 100)
+    assert states(hass, chosen, "printing", "print_file", "print_started") == ("off", "part.gcode", started)
+    assert number(hass, chosen, "print_time_elapsed") > 0
+    await unload(hass, chosen)
+
+
+@BOTH
+async def test_pause_resume_and_cancel(
+    hass: HomeAssistant, chosen: MockConfigEntry, octoprint: OctoPrintServer
+) -> None:
+    """Each button can be pressed when it makes sense, and does what it says."""
+    await connected(hass, chosen)
+    assert states(hass, chosen, "pause", "resume", "cancel") == ("unavailable",) * 3
+    await begin(hass, octoprint)
+    await until_state(hass, chosen, "printing")
+    await until(lambda: number(hass, chosen, "print_progress") > 0)
+    assert states(hass, chosen, "pause", "resume", "cancel") == ("unknown", "unavailable", "unknown")
+
+    await press(hass, chosen, "pause")
+    await until_state(hass, chosen, "paused")
+    assert states(hass, chosen, "paused", "printing", "pause") == ("on", "on", "unavailable")
+    await press(hass, chosen, "resume")
+    await until_state(hass, chosen, "printing")
+    assert state(hass, chosen, "paused").state == "off"
+    progress = number(hass, chosen, "print_progress")
+
+    await press(hass, chosen, "cancel")
+    await until_state(hass, chosen, "operational")
+    await settle(hass)
+    assert states(hass, chosen, "printing", "print_file") == ("off", "part.gcode")
+    assert number(hass, chosen, "print_progress") >= progress
+    assert state(hass, chosen, "cancel").state == "unavailable"
+    await unload(hass, chosen)
+
+
+@BOTH
+async def test_print_that_fails(hass: HomeAssistant, entry: MockConfigEntry, octoprint: OctoPrintServer) -> None:
+    """An error in a print shows, with OctoPrint's words, until the printer is connected anew."""
+    await connected(hass, entry)
+    await begin(hass, octoprint)
+    await until_state(hass, entry, "printing")
+    await hass.async_add_executor_job(lambda: printing.command(octoprint, "!!DEBUG:trigger_fatal_error_marlin"))
+    await until_state(hass, entry, "offline_after_error")
+    await settle(hass)
+    assert states(hass, entry, "error", "printing", "printer_connected") == ("on", "off", "off")
+    assert "Thermal Runaway" in state(hass, entry, "printer_state").attributes["error"]
+    assert state(hass, entry, "bed_actual_temperature").state == "unknown"
+    assert state(hass, entry, "bed_target").state == "unavailable"
+    await press(hass, entry, "connect")
+    await until_state(hass, entry, "operational")
+    await until_state(hass, entry, "off", "error")
+    await unload(hass, entry)
+
+
+@BOTH
+async def test_temperatures(hass: HomeAssistant, chosen: MockConfigEntry, octoprint: OctoPrintServer) -> None:
+    """Heaters appear as the printer reports them, and can be set."""
+    await connected(hass, chosen)
+    assert number(hass, chosen, "tool0_actual_temperature") > 0
+    assert states(hass, chosen, "tool0_target_temperature", "bed_target") == ("0.0", "0.0")
+    assert "chamber_actual_temperature" not in entities(hass, chosen)
+    for key, celsius in (("bed_target", 55), ("tool0_target", 70)):
+        target = {"entity_id": entities(hass, chosen)[key], "value": celsius}
+        await hass.services.async_call("number", "set_value", target, blocking=True)
+
+    def targets() -> list[float]:
+        temperature = json.loads(octoprint.request("GET", "/api/printer")[1])["temperature"]
+        return [temperature["bed"]["target"], temperature["tool0"]["target"]]
+
+    await until(lambda: targets() == [55, 70])
+    await chosen.runtime_data.printer.async_refresh()
+    assert states(hass, chosen, "bed_target", "tool0_target", "bed_target_temperature") == ("55.0", "70.0", "55.0")
+    # What is warm is looked at as often as without live updates.
+    assert chosen.runtime_data.printer.update_interval == timedelta(seconds=60)
+    target = {"entity_id": entities(hass, chosen)["bed_target"], "value": 500}
+    with pytest.raises(HomeAssistantError):
+        await hass.services.async_call("number", "set_value", target, blocking=True)
+    await hass.async_add_executor_job(lambda: printing.command(octoprint, "M140 S0", "M104 S0"))
+    await unload(hass, chosen)
+
+
+@BOTH
+async def test_system_commands(hass: HomeAssistant, relay: Relay, entry: MockConfigEntry) -> None:
+    """There is a button for what this server can do, and none for what it cannot."""
+    await listening(hass, entry)
+    await until(lambda: "system_restart" in entities(hass, entry))
+    assert {"system_restart", "system_reboot"} <= set(entities(hass, entry))
+    assert "system_shutdown" not in entities(hass, entry)
+    relay.clear()
+    await press(hass, entry, "system_reboot")
+    assert relay.seen("tunnel", method="POST", path="/api/system/commands/core/reboot")
+    await unload(hass, entry)
+
+
+async def test_system_commands_of_a_key_that_may_not(
+    hass: HomeAssistant, entry: MockConfigEntry, octoprint: OctoPrintServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A key without the permission has no such buttons, and no trouble."""
+    entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(entry, data={**entry.data, "api_key": octoprint.limited_api_key})
+    await listening(hass, entry)
+    assert not [key for key in entities(hass, entry) if key.startswith("system_")]
+    assert state(hass, entry, "printer_state").state == "offline"
+    assert not log_lines(caplog)
+    await unload(hass, entry)
+
+
+async def test_polls_of_a_print_without_live_updates(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    octoprint: OctoPrintServer,
+    loaded: MockConfigEntry,
+) -> None:
+    """Polls alone show the print too; each asks for job and temperatures, and for nothing else."""
+
+    def begin() -> None:
+        octoprint.request("POST", "/api/connection", {"command": "connect"})
+        while b"Operational" not in octoprint.request("GET", "/api/connection")[1]:
+            pass
+        printing.start(octoprint)
+        while b'"Printing"' not in octoprint.request("GET", "/api/job")[1]:
+            pass
+
+    await hass.async_add_executor_job(begin)
+    await wait(hass, freezer, 62)
+    assert states(hass, loaded, "printer_state", "print_file") == ("printing", "part.gcode")
+    await wait(hass, freezer, 62)
+    relay.clear()
+    await wait(hass, freezer, 62)
+    assert [request.path for request in relay.seen("tunnel")] == ["/api/job", "/api/printer"]
+    assert relay.traffic("tunnel").received_bytes < 1000
+    await hass.async_add_executor_job(octoprint.request, "POST", "/api/job", {"command": "cancel"})
+    await hass.async_add_executor_job(lambda: _until_idle(octoprint))
+    await wait(hass, freezer, 62)
+    assert state(hass, loaded, "printer_state").state == "operational"
+
+
+def _until_idle(octoprint: OctoPrintServer) -> None:
+    while b'"Operational"' not in octoprint.request("GET", "/api/job")[1]:
+        pass
+
+
+# What the service thinks of the print
+
+
+async def test_gadget(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, connection: AppConnection, octoprint: OctoPrintServer
+) -> None:
+    """Gadget is asked while there is a print, and only then."""
+    path = "/api/gadget/GetStatusFromAppConnection"
+    await connected(hass, entry)
+    assert states(hass, entry, "gadget_state", "gadget_rating", "print_failing") == ("unknown",) * 3
+    assert not relay.seen(path=path)
+    await begin(hass, octoprint)
+    await until_state(hass, entry, "active", "gadget_state")
+    assert states(hass, entry, "gadget_rating", "gadget_status", "print_failing") == ("10", "All good", "off")
+    connection.apis.gadget = {"State": 4, "Status": "Spaghetti", "StatusColor": "r", "Rating": 1}
+    await until_state(hass, entry, "on", "print_failing")
+    assert states(hass, entry, "gadget_state", "gadget_rating") == ("paused", "1")
+    await press(hass, entry, "cancel")
+    await until_state(hass, entry, "unknown", "gadget_state")
+    asked = len(relay.seen(path=path))
+    await entry.runtime_data.detection.async_refresh()
+    assert len(relay.seen(path=path)) == asked
+    await unload(hass, entry)
+
+
+@pytest.mark.parametrize("code", [600, 611])
+async def test_gadget_that_is_not_there(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    octoprint: OctoPrintServer,
+    caplog: pytest.LogCaptureFixture,
+    code: int,
+) -> None:
+    """Not everybody has Gadget; nothing else minds, and nothing is said of it."""
+    relay.fail("octoeverywhere_api", code, path="/api/gadget")
+    await connected(hass, entry)
+    await begin(hass, octoprint)
+    await until_state(hass, entry, "unavailable", "gadget_state")
+    assert states(hass, entry, "tunnel_status", "printer_state") == ("ok", "printing")
+    assert not log_lines(caplog)
+    await press(hass, entry, "cancel")
+    await until_state(hass, entry, "operational")
+    await unload(hass, entry)
+
+
+async def test_prediction(
+    hass: HomeAssistant, relay: Relay, obico_entry: MockConfigEntry, octoprint: OctoPrintServer
+) -> None:
+    """Obico's prediction, which it does not count as usage."""
+    await connected(hass, obico_entry)
+    assert not relay.seen(path="/_tsd_/prediction/")
+    relay.obico.prediction = 0.25
+    await begin(hass, octoprint)
+    await until_state(hass, obico_entry, "25.0", "failure_probability")
+    assert state(hass, obico_entry, "print_failing").state == "off"
+    relay.obico.prediction = 0.7
+    await until_state(hass, obico_entry, "on", "print_failing")
+    await press(hass, obico_entry, "cancel")
+    await until_state(hass, obico_entry, "unknown", "failure_probability")
+    await unload(hass, obico_entry)
