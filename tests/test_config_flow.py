@@ -547,6 +547,7 @@ async def test_obico_by_authorise_page(
         ("http://app.obico.io", "not_https"),
         ("ftp://x", "invalid_url"),
         ("https://[", "invalid_url"),
+        ("not a url at all", "invalid_url"),
     ],
 )
 async def test_bad_obico_server(hass: HomeAssistant, server: str, error: str) -> None:

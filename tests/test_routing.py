@@ -456,5 +456,5 @@ async def test_options_take_effect_at_once(hass: HomeAssistant, relay: Relay, lo
     assert way(hass, loaded) == "tunnel"
     assert await choose(local_url="") == FlowResultType.CREATE_ENTRY
     assert "local_url" not in loaded.options
-    for wrong in ("ftp://octopi", "http://user:password@octopi", "http://["):
+    for wrong in ("ftp://octopi", "http://user:password@octopi", "http://[", "not a url at all"):
         assert await choose(local_url=wrong) == FlowResultType.FORM

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
+import re
 from typing import Any, Protocol
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
@@ -12,6 +14,9 @@ from .json_object import JsonObject
 
 MAX_BODY = 1_000_000  # bytes; the largest answer in use, OctoPrint's settings, has some 20 kB
 TIMEOUT = ClientTimeout(total=30, connect=10)  # seconds; the services themselves wait up to half an hour
+MAX_ADDRESS = 8190  # characters; the longest line of a request that servers usually take
+MAX_HOST = 253  # characters, as in the DNS
+LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
 
 
 def web_address(text: str | None) -> URL | None:
@@ -19,12 +24,26 @@ def web_address(text: str | None) -> URL | None:
 
     The errors that a URL is refused with quote it, and there may be a password in it.
     """
+    text = (text or "").strip()
+    if len(text) > MAX_ADDRESS:
+        return None
     try:
-        url = URL((text or "").strip())
-        host = url.host
+        url = URL(text)
     except ValueError:
         return None
-    return url if url.scheme in ("http", "https") and host else None
+    return url if url.scheme in ("http", "https") and url.port and _is_host(url.raw_host or "") else None
+
+
+def _is_host(host: str) -> bool:
+    """Tell whether this is an IP address, or a name as it goes over the network; URL takes more than that."""
+    labels = host.removesuffix(".").split(".")
+    if ":" in host or labels[-1].isdecimal():
+        try:
+            ip_address(host)
+        except ValueError:
+            return False
+        return True
+    return len(host) <= MAX_HOST and all(LABEL.fullmatch(label) for label in labels)
 
 
 def typed_address(text: str, scheme: str) -> URL | None:
