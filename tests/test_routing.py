@@ -437,6 +437,41 @@ async def test_discovered_address_is_used(
     assert way(hass, loaded) == "local"
 
 
+@pytest.mark.parametrize("works", [True, False])
+async def test_announced_address_displaces_none_that_works(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    octoprint: OctoPrintServer,
+    loaded: MockConfigEntry,
+    works: bool,
+) -> None:
+    """Anybody can announce an address in the printer's name; it is taken only where the one before is no more."""
+    hass.config_entries.async_update_entry(loaded, data={**loaded.data, "discovered_url": relay.local.url})
+    await wait(hass, freezer, MINUTE)
+    assert way(hass, loaded) == "local"
+    freezer.tick(11)
+    if not works:
+        relay.drop("local")
+    info = seen_on_the_network(octoprint.uuid, "192.168.9.9")
+    await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_ZEROCONF}, data=info)
+    assert loaded.data["discovered_url"] == (relay.local.url if works else "http://192.168.9.9:5001")
+
+
+async def test_announced_address_is_the_last_to_be_tried(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, loaded: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the service says of its own printer goes before what anybody can announce."""
+    monkeypatch.setattr(
+        "custom_components.octoprint_tunnel.coordinator.private_addresses", lambda _: [URL("http://127.0.0.1:9")]
+    )
+    announced = "http://127.0.0.1:19"
+    hass.config_entries.async_update_entry(loaded, data={**loaded.data, "discovered_url": announced})
+    await wait(hass, freezer, MINUTE)
+    tried = [str(candidate.url) for candidate in loaded.runtime_data.printer.router.candidates]
+    assert tried == ["http://127.0.0.1:9", announced]
+
+
 # Options
 
 

@@ -6,8 +6,9 @@ from typing import Any, override
 
 from aiohttp import ClientSession, DummyCookieJar
 import voluptuous as vol
+from yarl import URL
 
-from homeassistant.config_entries import SOURCE_USER, ConfigEntry, ConfigFlow, ConfigFlowResult, OptionsFlowWithReload
+from homeassistant.config_entries import SOURCE_USER, ConfigEntry, ConfigEntryState, ConfigFlow, ConfigFlowResult, OptionsFlowWithReload
 from homeassistant.const import CONF_API_KEY, CONF_VERIFY_SSL
 from homeassistant.core import callback
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
@@ -35,6 +36,7 @@ from .const import (
     MAX_POLL_INTERVAL,
     MIN_POLL_INTERVAL,
 )
+from .coordinator import RuntimeData
 from .errors import ApiKeyRejected, KeyWorkflowMissing, OctoPrintTunnelError, PermissionMissing, Remedy
 from .octoprint.app_keys import KeyRequest
 from .octoprint.client import OctoPrint
@@ -160,10 +162,17 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
         for entry in self._async_current_entries(include_ignore=False):
             if uuid and addresses and entry.data.get(CONF_INSTANCE_UUID) == uuid.lower():
                 url = addresses[0].with_path(discovery_info.properties.get("path") or "/")
-                self.hass.config_entries.async_update_entry(
-                    entry, data={**entry.data, CONF_DISCOVERED_URL: str(url).rstrip("/")}
-                )
+                await self._async_note(entry, str(url).rstrip("/"))
         return self.async_abort(reason="nothing_to_set_up")
+
+    async def _async_note(self, entry: ConfigEntry, announced: str) -> None:
+        """Note an address that was announced, unless the one noted before works: anybody can announce another."""
+        noted = entry.data.get(CONF_DISCOVERED_URL)
+        if noted not in (None, announced) and entry.state is ConfigEntryState.LOADED:
+            runtime_data: RuntimeData = entry.runtime_data
+            if await runtime_data.printer.router.local_address() == URL(noted):
+                return
+        self.hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_DISCOVERED_URL: announced})
 
     # The tunnel
 

@@ -108,6 +108,11 @@ class Router:
         self._blocked_by = blocked_by
         self._report = report
 
+    async def local_address(self) -> URL | None:
+        """Return the local address that is the same OctoPrint right now, None where there is none."""
+        candidate = await self._proved_candidate()
+        return candidate.url if candidate else None
+
     async def request(
         self,
         method: str,
