@@ -97,7 +97,7 @@ async def test_fail_over_within_one_poll_both_ways(
     assert not relay.seen("tunnel")
 
 
-@pytest.mark.parametrize("trouble", ["silence", "drop", "error", "log-in page"])
+@pytest.mark.parametrize("trouble", ["silence", "drop", "error", "log-in page", "captive portal"])
 async def test_fails_after_the_proof(
     hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
@@ -113,6 +113,8 @@ async def test_fails_after_the_proof(
             relay.fail("local", 500, path="/api/connection")
         case "log-in page":
             relay.fail("local", 302, path="/api/")
+        case "captive portal":
+            relay.fail("local", 200, "<html>Welcome! Please log in.</html>", path="/api/")
     await entry.runtime_data.printer.async_refresh()
     assert states(hass, entry, "active_route", "printer_state") == ("tunnel", "offline")
     assert [request.path for request in relay.seen("tunnel")] == ["/api/connection"]
