@@ -1,5 +1,7 @@
 """The set-up as a user goes through it, in Home Assistant's dialogs and in the services' pages."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -233,6 +235,93 @@ async def test_same_printer_again_takes_over_the_credentials(
     assert loaded.state is ConfigEntryState.LOADED
     assert len(hass.config_entries.async_entries(DOMAIN)) == 1
     assert relay.seen("octoeverywhere_tunnel", host=second.host, path="/api/connection")
+
+
+async def test_two_dialogs_for_one_printer(
+    hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer
+) -> None:
+    """The dialog that ends last is not closed by the first, and makes no second device."""
+    first = await at_the_api_key(hass, relay, connection)
+    other = relay.octoeverywhere.add_connection()
+    second = await at_the_api_key(hass, relay, other)
+    first = await step(hass, await choose(hass, first, "enter_key"), {"api_key": octoprint.api_key})
+    await settle(hass)
+    assert first["type"] is FlowResultType.CREATE_ENTRY
+    second = await step(hass, await choose(hass, second, "enter_key"), {"api_key": octoprint.api_key})
+    await settle(hass)
+    assert (second["type"], second["reason"]) == (FlowResultType.ABORT, "already_configured")
+    [entry] = hass.config_entries.async_entries(DOMAIN)
+    assert (entry.unique_id, entry.data["url"]) == (octoprint.uuid, other.url)
+
+
+async def test_printer_is_removed_while_the_dialog_is_open(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, octoprint: OctoPrintServer
+) -> None:
+    """A dialog that would have renewed a printer sets it up anew."""
+    entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(entry, data={**entry.data, "api_key": "old"})
+    result = await at_the_api_key(hass, relay, relay.octoeverywhere.add_connection())
+    await hass.config_entries.async_remove(entry.entry_id)
+    result = await step(hass, await choose(hass, result, "enter_key"), {"api_key": octoprint.api_key})
+    await settle(hass)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["result"].unique_id == octoprint.uuid
+
+
+@pytest.mark.parametrize("through", ["the same tunnel", "another tunnel"])
+async def test_printer_that_says_who_it_is_by_now(
+    hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer, through: str
+) -> None:
+    """A printer that was set up while OctoPrint's Discovery plugin was off is still the same once it is on."""
+    relay.fail("octoeverywhere_tunnel", 404, path="/plugin/discovery/")
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    entry = (await step(hass, result, paste(relay, connection)))["result"]
+    await settle(hass)
+    relay.heal()
+    if through == "another tunnel":
+        connection = relay.octoeverywhere.add_connection()
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    result = await step(hass, result, paste(relay, connection))
+    await settle(hass)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
+    assert hass.config_entries.async_entries(DOMAIN) == [entry]
+    assert (entry.data["instance_uuid"], entry.data["url"]) == (octoprint.uuid, connection.url)
+
+
+@pytest.mark.parametrize("known", ["silent", "out of reach", "another"])
+async def test_printers_that_may_be_two_stay_apart(
+    hass: HomeAssistant,
+    relay: Relay,
+    connection: AppConnection,
+    octoprints: Callable[[str], OctoPrintServer],
+    known: str,
+) -> None:
+    """Only what both say of themselves shows that they are one."""
+    if known == "another":
+        other = octoprints("1.11")
+        connection.printer = replace(connection.printer, url=other.url, api_key=other.api_key)
+    relay.fail("octoeverywhere_tunnel", 404, path="/plugin/discovery/", times=2 if known == "silent" else 1)
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    assert (await step(hass, result, paste(relay, connection)))["type"] is FlowResultType.CREATE_ENTRY
+    await settle(hass)
+    connection.revoked = known == "out of reach"
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_another_printer_at_an_address_of_before(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, connection: AppConnection, octoprint: OctoPrintServer
+) -> None:
+    """A service may give an address that was freed to another printer, which says that it is another."""
+    entry.add_to_hass(hass)
+    gone = "00000000-0000-4000-8000-000000000000"
+    hass.config_entries.async_update_entry(entry, unique_id=gone, data={**entry.data, "instance_uuid": gone})
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    result = await step(hass, result, paste(relay, connection))
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["result"].unique_id == octoprint.uuid
+    assert entry.data["instance_uuid"] == gone
 
 
 async def test_no_address_to_come_back_to(hass: HomeAssistant) -> None:

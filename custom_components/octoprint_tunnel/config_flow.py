@@ -320,11 +320,10 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
             if error.remedy is Remedy.REAUTHORISE:
                 return await self._async_refuse(error.key)
             return self._show_offline(error, self._async_identify)
-        if self._entry is None:
-            unique_id = self._instance.uuid if self._instance else self._tunnel.own_id
+        if self.source == SOURCE_USER:
             # The known printer is not sent away: it takes over the new credentials.
-            self._entry = await self.async_set_unique_id(unique_id, raise_on_progress=False)
-        elif (known := self._entry.data.get(CONF_INSTANCE_UUID)) and (
+            self._entry = self._known_entry() or await self._async_recognized_entry()
+        elif (known := self._entry and self._entry.data.get(CONF_INSTANCE_UUID)) and (
             self._instance is None or self._instance.uuid != known
         ):
             if self.source == SOURCE_RECONFIGURE:
@@ -337,6 +336,40 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
         if self._paste_step:
             return self._show_paste(self._paste_step, refusal)
         return await self._async_choose_method(refusal)
+
+    @property
+    def _unique_id(self) -> str:
+        return self._instance.uuid if self._instance else self._tunnel.own_id
+
+    def _known_entry(self) -> ConfigEntry | None:
+        """Return the entry of this printer."""
+        entries = self._async_current_entries(include_ignore=False)
+        return next((entry for entry in entries if self._is_of_this_printer(entry)), None)
+
+    def _is_of_this_printer(self, entry: ConfigEntry) -> bool:
+        """Compare who OctoPrint is; where that was not told then or now, the tunnels, whose addresses may be reused."""
+        if entry.unique_id == self._unique_id:
+            return True
+        if self._instance and CONF_INSTANCE_UUID in entry.data:
+            return bool(entry.data[CONF_INSTANCE_UUID] == self._instance.uuid)
+        tunnel = tunnel_from_data(entry.data)
+        return tunnel.own_id == self._tunnel.own_id or tunnel.url == self._tunnel.url
+
+    async def _async_recognized_entry(self) -> ConfigEntry | None:
+        """Return the entry of this printer, where OctoPrint did not say who it is at set-up and does by now."""
+        for entry in self._async_current_entries(include_ignore=False):
+            if self._instance is None or CONF_INSTANCE_UUID in entry.data:
+                continue
+            try:
+                instance = await OctoPrint(tunnel_from_data(entry.data).route(self._client_session())).instance()
+            except OctoPrintTunnelError:
+                continue
+            if instance and instance.uuid == self._instance.uuid:
+                self.hass.config_entries.async_update_entry(
+                    entry, data={**entry.data, CONF_INSTANCE_UUID: instance.uuid}
+                )
+                return entry
+        return None
 
     async def _async_mend(
         self, error: OctoPrintTunnelError, again: Callable[[], Awaitable[ConfigFlowResult]]
@@ -380,7 +413,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
             except OctoPrintTunnelError as error:
                 return await self._async_mend(error, self._async_find_api_key)
             else:
-                return self._finish(key)
+                return await self._async_finish(key)
         return await (self.async_step_enter_key() if self._problem else self.async_step_api_key())
 
     async def async_step_api_key(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
@@ -414,7 +447,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
             await self._octoprint(key).check_key()
         except OctoPrintTunnelError as error:
             return await self._async_mend_request(error)
-        return self._finish(key)
+        return await self._async_finish(key)
 
     async def _async_mend_request(self, error: OctoPrintTunnelError) -> ConfigFlowResult:
         """Lead to what helps where no key came of a request: one that is typed, unless the tunnel is what failed."""
@@ -436,7 +469,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
                     return await self._async_choose_method(error.key)
                 self._problem = error
             else:
-                return self._finish(key)
+                return await self._async_finish(key)
         return self.async_show_form(
             step_id="enter_key",
             data_schema=self.add_suggested_values_to_schema(
@@ -451,15 +484,18 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
 
     # The end
 
-    def _finish(self, api_key: str) -> ConfigFlowResult:
+    async def _async_finish(self, api_key: str) -> ConfigFlowResult:
         data = {**self._tunnel.to_data(), CONF_API_KEY: api_key}
         if self._instance:
             data[CONF_INSTANCE_UUID] = self._instance.uuid
-        if self._entry:
+        # Another dialog may have set the same printer up, or the user removed it, while this one waited.
+        if entry := self._known_entry() if self.source == SOURCE_USER else self._entry:
             kept = (CONF_INSTANCE_UUID, CONF_DISCOVERED_URL)
-            data |= {name: self._entry.data[name] for name in kept if name in self._entry.data}
+            data = {name: entry.data[name] for name in kept if name in entry.data} | data
             reason = "already_configured" if self.source == SOURCE_USER else UNDEFINED
-            return self.async_update_reload_and_abort(self._entry, data=data, reason=reason)
+            return self.async_update_reload_and_abort(entry, data=data, reason=reason)
+        # Not before: Home Assistant closes the other dialogs with the same id as soon as one of them ends.
+        await self.async_set_unique_id(self._unique_id, raise_on_progress=False)
         name = self._tunnel.name or (self._instance and self._instance.name)
         return self.async_create_entry(title=name or "OctoPrint", data=data)
 
