@@ -1,5 +1,7 @@
 """The set-up as a user goes through it, in Home Assistant's dialogs and in the services' pages."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -71,6 +73,13 @@ async def through_page(
 def paste(relay: Relay, connection: AppConnection, *, with_api_key: bool = True) -> dict[str, str]:
     """Return what a user pastes who has been through the portal by hand."""
     return {"completion_url": relay.octoeverywhere.completion_url(connection, with_api_key=with_api_key)}
+
+
+def refusal_of(result: ConfigFlowResult, menu: str) -> str:
+    """Return what a service's menu says of the connection before."""
+    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, menu), result
+    assert result["description_placeholders"] is not None
+    return result["description_placeholders"]["refusal"]
 
 
 def error_of(result: ConfigFlowResult) -> str:
@@ -185,14 +194,22 @@ async def test_truncated_link_never_gets_through(hass: HomeAssistant, relay: Rel
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
-async def test_declined_portal_ends_the_dialog(
+async def test_declined_portal_can_be_opened_again(
     hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator
 ) -> None:
-    """What was declined in the portal is not set up."""
+    """What was declined in the portal is not set up; the menu says so, also when it is loaded again, and goes on."""
+    await hass.config.async_update(language="de")  # which there are no texts in: English then
     relay.octoeverywhere.portal.outcome = "denied"
-    result = await start(hass, "octoeverywhere", "octoeverywhere_portal")
+    result = await start(hass, "octoeverywhere")
+    assert refusal_of(result, "octoeverywhere") == ""
+    result = await choose(hass, result, "octoeverywhere_portal")
     result = await through_page(hass, result, hass_client_no_auth)
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "denied")
+    assert "declined" in refusal_of(result, "octoeverywhere")
+    assert "declined" in refusal_of(await step(hass, result), "octoeverywhere")
+    relay.octoeverywhere.portal.outcome = "success"
+    result = await choose(hass, result, "octoeverywhere_portal")
+    result = await through_page(hass, result, hass_client_no_auth)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
 async def test_revoked_between_portal_and_home_assistant(
@@ -202,7 +219,7 @@ async def test_revoked_between_portal_and_home_assistant(
     relay.fail("octoeverywhere_tunnel", 604)
     result = await start(hass, "octoeverywhere", "octoeverywhere_portal")
     result = await through_page(hass, result, hass_client_no_auth)
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "revoked")
+    assert "was revoked" in refusal_of(result, "octoeverywhere")
 
 
 async def test_same_printer_again_takes_over_the_credentials(
@@ -219,6 +236,93 @@ async def test_same_printer_again_takes_over_the_credentials(
     assert loaded.state is ConfigEntryState.LOADED
     assert len(hass.config_entries.async_entries(DOMAIN)) == 1
     assert relay.seen("octoeverywhere_tunnel", host=second.host, path="/api/connection")
+
+
+async def test_two_dialogs_for_one_printer(
+    hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer
+) -> None:
+    """The dialog that ends last is not closed by the first, and makes no second device."""
+    first = await at_the_api_key(hass, relay, connection)
+    other = relay.octoeverywhere.add_connection()
+    second = await at_the_api_key(hass, relay, other)
+    first = await step(hass, await choose(hass, first, "enter_key"), {"api_key": octoprint.api_key})
+    await settle(hass)
+    assert first["type"] is FlowResultType.CREATE_ENTRY
+    second = await step(hass, await choose(hass, second, "enter_key"), {"api_key": octoprint.api_key})
+    await settle(hass)
+    assert (second["type"], second["reason"]) == (FlowResultType.ABORT, "already_configured")
+    [entry] = hass.config_entries.async_entries(DOMAIN)
+    assert (entry.unique_id, entry.data["url"]) == (octoprint.uuid, other.url)
+
+
+async def test_printer_is_removed_while_the_dialog_is_open(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, octoprint: OctoPrintServer
+) -> None:
+    """A dialog that would have renewed a printer sets it up anew."""
+    entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(entry, data={**entry.data, "api_key": "old"})
+    result = await at_the_api_key(hass, relay, relay.octoeverywhere.add_connection())
+    await hass.config_entries.async_remove(entry.entry_id)
+    result = await step(hass, await choose(hass, result, "enter_key"), {"api_key": octoprint.api_key})
+    await settle(hass)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["result"].unique_id == octoprint.uuid
+
+
+@pytest.mark.parametrize("through", ["the same tunnel", "another tunnel"])
+async def test_printer_that_says_who_it_is_by_now(
+    hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer, through: str
+) -> None:
+    """A printer that was set up while OctoPrint's Discovery plugin was off is still the same once it is on."""
+    relay.fail("octoeverywhere_tunnel", 404, path="/plugin/discovery/")
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    entry = (await step(hass, result, paste(relay, connection)))["result"]
+    await settle(hass)
+    relay.heal()
+    if through == "another tunnel":
+        connection = relay.octoeverywhere.add_connection()
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    result = await step(hass, result, paste(relay, connection))
+    await settle(hass)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
+    assert hass.config_entries.async_entries(DOMAIN) == [entry]
+    assert (entry.data["instance_uuid"], entry.data["url"]) == (octoprint.uuid, connection.url)
+
+
+@pytest.mark.parametrize("known", ["silent", "out of reach", "another"])
+async def test_printers_that_may_be_two_stay_apart(
+    hass: HomeAssistant,
+    relay: Relay,
+    connection: AppConnection,
+    octoprints: Callable[[str], OctoPrintServer],
+    known: str,
+) -> None:
+    """Only what both say of themselves shows that they are one."""
+    if known == "another":
+        other = octoprints("1.11")
+        connection.printer = replace(connection.printer, url=other.url, api_key=other.api_key)
+    relay.fail("octoeverywhere_tunnel", 404, path="/plugin/discovery/", times=2 if known == "silent" else 1)
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    assert (await step(hass, result, paste(relay, connection)))["type"] is FlowResultType.CREATE_ENTRY
+    await settle(hass)
+    connection.revoked = known == "out of reach"
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_another_printer_at_an_address_of_before(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, connection: AppConnection, octoprint: OctoPrintServer
+) -> None:
+    """A service may give an address that was freed to another printer, which says that it is another."""
+    entry.add_to_hass(hass)
+    gone = "00000000-0000-4000-8000-000000000000"
+    hass.config_entries.async_update_entry(entry, unique_id=gone, data={**entry.data, "instance_uuid": gone})
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    result = await step(hass, result, paste(relay, connection))
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["result"].unique_id == octoprint.uuid
+    assert entry.data["instance_uuid"] == gone
 
 
 async def test_no_address_to_come_back_to(hass: HomeAssistant) -> None:
@@ -254,6 +358,43 @@ async def test_callback_takes_each_state_once(
     assert connection.app_token not in text
     assert (await client.get(back.raw_path_qs)).status == HTTPStatus.BAD_REQUEST
     result = await step(hass, result)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_callback_without_anything_is_not_the_end(
+    hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator
+) -> None:
+    """Whoever opens the bare address, a link preview perhaps, does not use it up."""
+    result = await start(hass, "octoeverywhere", "octoeverywhere_portal")
+    client = await hass_client_no_auth()
+    bare = URL(URL(result["url"]).query["returnUrl"]).path
+    assert (await client.get(bare)).status == HTTPStatus.BAD_REQUEST
+    assert (await step(hass, result, {}))["type"] is FlowResultType.EXTERNAL_STEP
+    result = await through_page(hass, result, hass_client_no_auth)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+@pytest.mark.parametrize(("outcome", "words"), [("success", "Done"), ("denied", "No connection was created")])
+async def test_callback_says_what_happened(
+    hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator, outcome: Any, words: str
+) -> None:
+    """A window that stays open tells the truth."""
+    relay.octoeverywhere.portal.outcome = outcome
+    result = await start(hass, "octoeverywhere", "octoeverywhere_portal")
+    back = await visit(result["url"])
+    client = await hass_client_no_auth()
+    assert words in await (await client.get(back.raw_path_qs)).text()
+
+
+async def test_reloaded_dialog_keeps_the_open_portal_page(
+    hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator
+) -> None:
+    """The address that the portal already has stays good, also where no other could be made."""
+    result = await start(hass, "octoeverywhere", "octoeverywhere_portal")
+    await hass.config.async_update(internal_url=None)
+    hass.config.api = None
+    assert (await step(hass, result))["url"] == result["url"]
+    result = await through_page(hass, result, hass_client_no_auth)
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -382,6 +523,58 @@ async def test_key_of_the_portal_that_does_not_work(
     result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
     result = await step(hass, result, paste(relay, connection))
     assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "api_key")
+
+
+async def test_key_of_the_portal_that_may_not_do_enough(
+    hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer
+) -> None:
+    """Which permission is missing is said, before another key is asked for."""
+    connection.printer.api_key = octoprint.limited_api_key
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    result = await step(hass, result, paste(relay, connection))
+    assert (result["step_id"], error_of(result)) == ("enter_key", "permission_missing")
+    assert result["description_placeholders"] is not None
+    assert result["description_placeholders"]["detail"] == "CONNECTION"
+    assert (await step(hass, result, {"api_key": octoprint.api_key}))["type"] is FlowResultType.CREATE_ENTRY
+
+
+@pytest.mark.parametrize("where", ["portal's key", "request", "decision", "typed key"])
+async def test_connection_is_revoked_while_the_key_is_asked_for(
+    hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer, where: str
+) -> None:
+    """A connection that will never work again is replaced in the same dialog."""
+    if where == "portal's key":
+        relay.fail("octoeverywhere_tunnel", 604, path="/api/currentuser")
+        result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+        result = await step(hass, result, paste(relay, connection))
+    elif where == "typed key":
+        result = await choose(hass, await at_the_api_key(hass, relay, connection), "enter_key")
+        connection.revoked = True
+        result = await step(hass, result, {"api_key": octoprint.api_key})
+    else:
+        result = await at_the_api_key(hass, relay, connection)
+        path = "/plugin/appkeys/" + ("probe" if where == "request" else "request/")
+        relay.fail("octoeverywhere_tunnel", 604, path=path)
+        result = await choose(hass, result, "request_key")
+        if where == "decision":
+            await hass.async_block_till_done()
+            result = await step(hass, result)
+    assert "was revoked" in refusal_of(result, "octoeverywhere")
+    relay.heal()
+    result = await choose(hass, result, "octoeverywhere_paste")
+    result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_request_that_octoprint_cannot_answer(
+    hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer
+) -> None:
+    """Where asking fails in OctoPrint itself, a key can still be typed."""
+    result = await at_the_api_key(hass, relay, connection)
+    relay.fail("octoeverywhere_tunnel", 500, path="/plugin/appkeys/request")
+    result = await choose(hass, result, "request_key")
+    assert (result["step_id"], error_of(result)) == ("enter_key", "unexpected_status")
+    assert (await step(hass, result, {"api_key": octoprint.api_key}))["type"] is FlowResultType.CREATE_ENTRY
 
 
 @BOTH_VERSIONS
@@ -548,6 +741,7 @@ async def test_obico_by_authorise_page(
         ("http://app.obico.io", "not_https"),
         ("ftp://x", "invalid_url"),
         ("https://[", "invalid_url"),
+        ("not a url at all", "invalid_url"),
     ],
 )
 async def test_bad_obico_server(hass: HomeAssistant, server: str, error: str) -> None:
@@ -572,13 +766,16 @@ async def test_obico_on_a_server_of_ones_own(hass: HomeAssistant, relay: Relay, 
 async def test_obico_page_that_brings_no_endpoint(
     hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator
 ) -> None:
-    """What is no endpoint is not set up."""
+    """What is no endpoint is not set up, and the page can be opened again."""
     result = await step(hass, await start(hass, "obico"), {"server_url": "https://app.obico.io"})
     result = await choose(hass, result, "obico_authorize")
     client = await hass_client_no_auth()
     await client.get(URL(URL(result["url"]).query["success_redirect_url"]).path + "?tunnel_endpoint=nothing")
     result = await step(hass, result)
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "invalid_endpoint")
+    assert "not a tunnel endpoint" in refusal_of(result, "obico_method")
+    result = await choose(hass, result, "obico_authorize")
+    result = await through_page(hass, result, hass_client_no_auth)
+    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "api_key")
 
 
 @pytest.mark.parametrize(
@@ -646,31 +843,57 @@ async def test_reauth_with_a_new_app_connection(
     assert loaded.state is ConfigEntryState.LOADED
 
 
+OTHER = "<root><UDN>uuid:00000000-0000-4000-8000-000000000000</UDN></root>"
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, OTHER), (404, "")], ids=["another", "unknown"])
+@pytest.mark.parametrize("through", ["portal", "paste"])
 async def test_reauth_refuses_another_printer(
-    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, connection: AppConnection
+    hass: HomeAssistant,
+    relay: Relay,
+    loaded: MockConfigEntry,
+    connection: AppConnection,
+    hass_client_no_auth: ClientSessionGenerator,
+    through: str,
+    status: int,
+    body: str,
 ) -> None:
-    """A connection to another printer changes nothing."""
+    """A printer that is another, or does not show that it is the same, changes nothing; the right one can follow."""
     before = dict(loaded.data)
     connection.revoked = True
     result = await step(hass, await reauth(hass, loaded), {})
-    result = await choose(hass, result, "octoeverywhere_paste")
-    other = "<root><UDN>uuid:00000000-0000-4000-8000-000000000000</UDN></root>"
-    relay.fail("octoeverywhere_tunnel", 200, other, content_type="text/xml", path="/plugin/discovery/")
-    result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "wrong_printer")
+    assert "was revoked" in refusal_of(result, "octoeverywhere")
+    relay.fail("octoeverywhere_tunnel", status, body, content_type="text/xml", path="/plugin/discovery/")
+    result = await choose(hass, result, f"octoeverywhere_{through}")
+    if through == "portal":
+        result = await through_page(hass, result, hass_client_no_auth)
+        assert "another printer" in refusal_of(result, "octoeverywhere")
+        result = await choose(hass, result, "octoeverywhere_paste")
+    else:
+        result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
+        assert (result["step_id"], error_of(result)) == ("octoeverywhere_paste", "wrong_printer")
     assert loaded.data == before
-
-
-async def test_reauth_refuses_a_printer_without_identity(
-    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, connection: AppConnection
-) -> None:
-    """What cannot show that it is the same printer is not taken for it."""
-    connection.revoked = True
-    result = await step(hass, await reauth(hass, loaded), {})
-    result = await choose(hass, result, "octoeverywhere_paste")
-    relay.fail("octoeverywhere_tunnel", 404, path="/plugin/discovery/")
+    relay.heal()
     result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "wrong_printer")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
+    assert result["translation_domain"] == "homeassistant"
+
+
+async def test_reauth_after_a_declined_portal(
+    hass: HomeAssistant,
+    relay: Relay,
+    loaded: MockConfigEntry,
+    connection: AppConnection,
+    hass_client_no_auth: ClientSessionGenerator,
+) -> None:
+    """The sign-in stays open until it is done."""
+    connection.revoked = True
+    relay.octoeverywhere.portal.outcome = "denied"
+    result = await step(hass, await reauth(hass, loaded), {})
+    result = await choose(hass, result, "octoeverywhere_portal")
+    result = await through_page(hass, result, hass_client_no_auth)
+    assert "declined" in refusal_of(result, "octoeverywhere")
 
 
 async def test_reauth_of_a_printer_that_never_had_an_identity(
@@ -726,7 +949,7 @@ async def test_reauth_of_an_obico_tunnel(hass: HomeAssistant, relay: Relay, obic
     obico_entry.add_to_hass(hass)
     relay.obico.tunnels[0].revoked = True
     result = await step(hass, await reauth(hass, obico_entry), {})
-    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "obico_method")
+    assert "not accepted" in refusal_of(result, "obico_method")
     result = await choose(hass, result, "obico_paste")
     new = await relay.obico.add_tunnel()
     result = await step(hass, result, {"tunnel_endpoint": new.endpoint})
@@ -776,6 +999,16 @@ async def test_change_to_obico_and_back(
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
     after = {item.unique_id: item.entity_id for item in er.async_entries_for_config_entry(registry, loaded.entry_id)}
     assert before.items() <= after.items()
+
+
+async def test_reconfigure_refuses_another_printer(hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry) -> None:
+    """A connection to another printer changes nothing."""
+    before = dict(loaded.data)
+    result = await reconfigure(hass, loaded, "octoeverywhere", "octoeverywhere_paste")
+    relay.fail("octoeverywhere_tunnel", 200, OTHER, content_type="text/xml", path="/plugin/discovery/")
+    result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "wrong_printer")
+    assert loaded.data == before
 
 
 async def test_renew_the_key_alone(

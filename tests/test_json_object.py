@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from custom_components.octoprint_tunnel.errors import InvalidResponse, Remedy
-from custom_components.octoprint_tunnel.json_object import JsonObject
+from custom_components.octoprint_tunnel.json_object import MAX_DEPTH, JsonObject
 
 EVERY_TYPE: dict[str, Any] = {
     "null": None,
@@ -63,6 +63,17 @@ def test_json_that_is_not_an_object_is_an_invalid_response(body: bytes) -> None:
     """There is nothing to read from it by name."""
     with pytest.raises(InvalidResponse, match="not a JSON object"):
         JsonObject.parse(body)
+
+
+@pytest.mark.parametrize(("part", "levels"), [('{"a": %s}', 1), ('{"a": [%s]}', 2)])
+def test_what_is_nested_too_deeply_is_an_invalid_response(part: str, levels: int) -> None:
+    """The parser goes deeper than what copies and shows the answer later on."""
+    text = "1"
+    for _ in range(MAX_DEPTH // levels):
+        text = part % text
+    JsonObject.parse(text.encode())
+    with pytest.raises(InvalidResponse, match="nested too deeply"):
+        JsonObject.parse((part % text).encode())
 
 
 @pytest.mark.parametrize("body", [b"{}", b' \n{"a": 1}\n', '\ufeff{"a": 1}'.encode(), '{"a": "\u00fc"}'.encode()])

@@ -1,5 +1,6 @@
 """A printer in Home Assistant, from set-up to removal, through each tunnel and with each version of OctoPrint."""
 
+import json
 import time
 
 from freezegun.api import FrozenDateTimeFactory
@@ -317,3 +318,17 @@ async def test_glances_on_a_metered_line(
     await hass.async_add_executor_job(octoprint.request, "POST", "/api/connection", {"command": "disconnect"})
     await wait(hass, freezer, 62)
     assert states(hass, set_up, "printer_state", "port") == ("offline", "unknown")
+
+
+async def test_text_longer_than_a_state_may_be_is_cut(
+    hass: HomeAssistant, caplog: pytest.LogCaptureFixture, relay: Relay, entry: MockConfigEntry
+) -> None:
+    """OctoPrint's plugins name things as they like; Home Assistant takes 255 characters and logs an error for more."""
+    current = {"state": "Operational", "port": "/dev/" + "x" * 300, "baudrate": 115200, "printerProfile": "_default"}
+    body = json.dumps({"current": current, "options": {}})
+    relay.fail("octoeverywhere_tunnel", 200, body, content_type="application/json", path="/api/connection")
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    assert state(hass, entry, "port").state == "/dev/" + "x" * 250
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

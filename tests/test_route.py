@@ -396,6 +396,26 @@ def test_an_address_is_written_in_its_shortest_form(typed: str, address: str) ->
     assert typed_address(address, "ftp") == URL(address)
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "octopi",
+        "octopi.local.",
+        "OctoPi.Local:5000",
+        "3d-printer_2.lan",
+        "192.168.1.20",
+        "[fd00::1]:5000",
+        "[fe80::1%25eth0]",
+        "m\u00fcnchen.example",
+        "\u65e5\u672c.example",
+        "o" * 63,
+    ],
+)
+def test_hosts_of_every_kind_are_taken(typed: str) -> None:
+    """Names of the local network and of the world, and addresses of both kinds."""
+    assert typed_address(typed, "http") is not None
+
+
 def test_an_address_without_a_scheme_gets_one() -> None:
     """Which, depends on what it is the address of."""
     assert typed_address("octopi", "https") == URL("https://octopi")
@@ -416,7 +436,24 @@ def test_an_address_without_a_scheme_gets_one() -> None:
         "octopi:99999",
         "http://[fd00::1",
         "http://evil.example\\@octopi",
+        "not a url at all",
+        "octo%20pi",
+        "octopi!",
+        "<octopi>",
+        "-octopi",
+        "octopi-.local",
+        "octopi..local",
+        ".local",
+        "octopi:0",
+        "octopi:-1",
+        "192.168.1.256",
+        "192.168.1",
+        "[fd00::g]",
+        "o" * 64,
+        "octopi." * 40 + "local",
+        "octopi/" + "o" * 9000,
     ],
+    ids=lambda typed: typed[:24],
 )
 def test_what_is_no_web_address_is_none(typed: str) -> None:
     """And nothing else; credentials have no place in it."""

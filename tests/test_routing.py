@@ -97,7 +97,7 @@ async def test_fail_over_within_one_poll_both_ways(
     assert not relay.seen("tunnel")
 
 
-@pytest.mark.parametrize("trouble", ["silence", "drop", "error", "log-in page"])
+@pytest.mark.parametrize("trouble", ["silence", "drop", "error", "log-in page", "captive portal"])
 async def test_fails_after_the_proof(
     hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
@@ -113,6 +113,8 @@ async def test_fails_after_the_proof(
             relay.fail("local", 500, path="/api/connection")
         case "log-in page":
             relay.fail("local", 302, path="/api/")
+        case "captive portal":
+            relay.fail("local", 200, "<html>Welcome! Please log in.</html>", path="/api/")
     await entry.runtime_data.printer.async_refresh()
     assert states(hass, entry, "active_route", "printer_state") == ("tunnel", "offline")
     assert [request.path for request in relay.seen("tunnel")] == ["/api/connection"]
@@ -437,6 +439,41 @@ async def test_discovered_address_is_used(
     assert way(hass, loaded) == "local"
 
 
+@pytest.mark.parametrize("works", [True, False])
+async def test_announced_address_displaces_none_that_works(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    octoprint: OctoPrintServer,
+    loaded: MockConfigEntry,
+    works: bool,
+) -> None:
+    """Anybody can announce an address in the printer's name; it is taken only where the one before is no more."""
+    hass.config_entries.async_update_entry(loaded, data={**loaded.data, "discovered_url": relay.local.url})
+    await wait(hass, freezer, MINUTE)
+    assert way(hass, loaded) == "local"
+    freezer.tick(11)
+    if not works:
+        relay.drop("local")
+    info = seen_on_the_network(octoprint.uuid, "192.168.9.9")
+    await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_ZEROCONF}, data=info)
+    assert loaded.data["discovered_url"] == (relay.local.url if works else "http://192.168.9.9:5001")
+
+
+async def test_announced_address_is_the_last_to_be_tried(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, loaded: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the service says of its own printer goes before what anybody can announce."""
+    monkeypatch.setattr(
+        "custom_components.octoprint_tunnel.coordinator.private_addresses", lambda _: [URL("http://127.0.0.1:9")]
+    )
+    announced = "http://127.0.0.1:19"
+    hass.config_entries.async_update_entry(loaded, data={**loaded.data, "discovered_url": announced})
+    await wait(hass, freezer, MINUTE)
+    tried = [str(candidate.url) for candidate in loaded.runtime_data.printer.router.candidates]
+    assert tried == ["http://127.0.0.1:9", announced]
+
+
 # Options
 
 
@@ -456,5 +493,5 @@ async def test_options_take_effect_at_once(hass: HomeAssistant, relay: Relay, lo
     assert way(hass, loaded) == "tunnel"
     assert await choose(local_url="") == FlowResultType.CREATE_ENTRY
     assert "local_url" not in loaded.options
-    for wrong in ("ftp://octopi", "http://user:password@octopi", "http://["):
+    for wrong in ("ftp://octopi", "http://user:password@octopi", "http://[", "not a url at all"):
         assert await choose(local_url=wrong) == FlowResultType.FORM

@@ -99,8 +99,8 @@ async def test_diagnostics(hass: HomeAssistant, set_up: MockConfigEntry, hass_cl
     assert await async_setup_component(hass, "diagnostics", {})
     found: Any = await get_diagnostics_for_config_entry(hass, hass_client, set_up)
     text = json.dumps(found)
-    hidden = [*secrets_of(set_up), set_up.data["url"], set_up.data.get("connection_id", set_up.data["url"])]
-    assert not [secret for secret in hidden if secret in text]
+    hidden = [*secrets_of(set_up), *(set_up.data.get(name) for name in ("url", "connection_id", "instance_uuid"))]
+    assert not [secret for secret in hidden if secret and secret in text]
     assert "203.0.113.20" not in text
     assert "Kitchen" not in text
     assert found["entry"]["data"]["provider"] == set_up.data["provider"]
@@ -144,3 +144,18 @@ async def test_diagnostics_hide_what_connectors_are_given(
     await settle(hass)
     assert entry.runtime_data.printer.data.connection.options.preferred_parameters == given
     assert "SECRET" not in json.dumps(await get_diagnostics_for_config_entry(hass, hass_client, entry))
+
+
+async def test_diagnostics_of_parameters_that_nest_without_end(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, hass_client: ClientSessionGenerator
+) -> None:
+    """What cannot be copied any more is not taken from OctoPrint in the first place."""
+    assert await async_setup_component(hass, "diagnostics", {})
+    deep = '{"a": ' * 2000 + "1" + "}" * 2000
+    body = f'{{"current": {{"state": "Offline"}}, "options": {{"preferredConnector": {{"parameters": {deep}}}}}}}'
+    relay.fail("octoeverywhere_tunnel", 200, body, content_type="application/json", path="/api/connection")
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    found: Any = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    assert found["printer"]["error"] == "invalid_response nested too deeply"

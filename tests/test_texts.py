@@ -67,13 +67,18 @@ def authorization_errors() -> set[str]:
 
 def test_every_error_has_a_text_wherever_it_can_be_met(texts: Any) -> None:
     """Errors are met in forms, in actions, and some end a dialog."""
-    assert set(texts["config"]["error"]) == set(ERRORS) | authorization_errors()
+    assert set(texts["config"]["error"]) == set(ERRORS) | authorization_errors() | {"wrong_printer"}
     refusals = set(re.findall(r'_refuse\(\s*"(\w+)"', (PACKAGE / "services.py").read_text(encoding="utf-8")))
     assert set(texts["exceptions"]) == set(ERRORS) - {"key_workflow_missing"} | refusals
+    # Home Assistant has texts of its own for what ended well.
+    assert set(texts["config"]["abort"]) == {"already_configured", "wrong_printer", "nothing_to_set_up"}
+
+
+def test_reasons_for_another_connection_stand_alone(texts: Any) -> None:
+    """They are shown above a menu, where nothing is filled in."""
     revoking = {key for key, kind in ERRORS.items() if kind.remedy is errors.Remedy.REAUTHORISE}
-    own = {"already_configured", "wrong_printer", "reauth_successful", "reconfigure_successful", "nothing_to_set_up"}
-    # A server's address is typed, so it never ends a dialog.
-    assert set(texts["config"]["abort"]) == own | revoking | authorization_errors() - {"invalid_url"}
+    for key in revoking | authorization_errors() | {"wrong_printer"}:
+        assert "{" not in texts["config"]["error"][key]
 
 
 @pytest.mark.parametrize("key", sorted(ERRORS))
@@ -88,7 +93,7 @@ def test_every_step_has_its_texts(texts: Any) -> None:
     """Steps, menus and fields of the dialogs."""
     source = (PACKAGE / "config_flow.py").read_text(encoding="utf-8")
     steps = set(re.findall(r"async def async_step_(\w+)\(", source))
-    without_a_page = {"reauth", "authorized", "requested_key", "request_key", "init", "zeroconf"}
+    without_a_page = {"reauth", "authorized", "not_authorized", "requested_key", "request_key", "init", "zeroconf"}
     assert set(texts["config"]["step"]) == steps - without_a_page
     assert set(texts["config"]["progress"]) == set(re.findall(r'progress_action="(\w+)"', source))
     for name, step in texts["config"]["step"].items():

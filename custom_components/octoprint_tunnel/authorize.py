@@ -17,6 +17,9 @@ from .const import DOMAIN
 PATH: Final = f"/api/{DOMAIN}/authorize"
 HEADER_FRONTEND_BASE: Final = "HA-Frontend-Base"
 
+NOT_AUTHORIZED: Final = "not_authorized"
+"""The step that a flow goes on with where what came back is no connection."""
+
 WAITING: HassKey[dict[str, str]] = HassKey(f"{DOMAIN}_waiting")
 """The flow that waits for each state."""
 
@@ -77,11 +80,16 @@ class AuthorizeView(HomeAssistantView):
     async def get(self, request: web.Request, state: str) -> web.Response:
         """Take the browser back."""
         hass: HomeAssistant = request.app[KEY_HASS]
+        if not request.query:
+            return _page("Nothing came with this address. Go back to the service's page and finish there.")
         flow_id = hass.data[WAITING].pop(state, None)
         if flow_id is None:
             return _page("This address was used already, or its dialog is closed. Start again in Home Assistant.")
-        await hass.config_entries.flow.async_configure(flow_id, dict(request.query))
-        return _page("Done. You can close this window and go on in Home Assistant.", HTTPStatus.OK, "window.close();")
+        result = await hass.config_entries.flow.async_configure(flow_id, dict(request.query))
+        text = "Done. You can close this window and go on in Home Assistant."
+        if result["step_id"] == NOT_AUTHORIZED:
+            text = "No connection was created. You can close this window; Home Assistant says how to go on."
+        return _page(text, HTTPStatus.OK, "window.close();")
 
 
 def _page(text: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST, script: str = "") -> web.Response:

@@ -6,8 +6,17 @@ from typing import Any, override
 
 from aiohttp import ClientSession, DummyCookieJar
 import voluptuous as vol
+from yarl import URL
 
-from homeassistant.config_entries import SOURCE_USER, ConfigEntry, ConfigFlow, ConfigFlowResult, OptionsFlowWithReload
+from homeassistant.config_entries import (
+    SOURCE_RECONFIGURE,
+    SOURCE_USER,
+    ConfigEntry,
+    ConfigEntryState,
+    ConfigFlow,
+    ConfigFlowResult,
+    OptionsFlowWithReload,
+)
 from homeassistant.const import CONF_API_KEY, CONF_VERIFY_SSL
 from homeassistant.core import callback
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
@@ -21,9 +30,10 @@ from homeassistant.helpers.selector import (
     TextSelectorType,
 )
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
+from homeassistant.helpers.translation import async_get_translations
 from homeassistant.helpers.typing import UNDEFINED
 
-from .authorize import async_await_redirect, async_forget_redirect
+from .authorize import NOT_AUTHORIZED, async_await_redirect, async_forget_redirect
 from .const import (
     CONF_DISCOVERED_URL,
     CONF_INSTANCE_UUID,
@@ -36,7 +46,8 @@ from .const import (
     MAX_POLL_INTERVAL,
     MIN_POLL_INTERVAL,
 )
-from .errors import ApiKeyRejected, KeyWorkflowMissing, OctoPrintTunnelError, PermissionMissing, Remedy
+from .coordinator import RuntimeData
+from .errors import ApiKeyRejected, OctoPrintTunnelError, PermissionMissing, Remedy
 from .octoprint.app_keys import KeyRequest
 from .octoprint.client import OctoPrint
 from .octoprint.server import Instance
@@ -83,6 +94,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
     VERSION = 1
 
     _tunnel: Tunnel
+    _authorized: Authorized
     _again: Callable[[], Awaitable[ConfigFlowResult]]
 
     def __init__(self) -> None:
@@ -90,7 +102,8 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
         self._entry: ConfigEntry | None = None
         self._server_url = Obico.default_server
         self._service: type[Tunnel] = OctoEverywhere
-        self._completion: Mapping[str, str] = {}
+        self._return_url: str | None = None
+        self._refusal: str | None = None
         self._paste_step: str | None = None
         self._pasted = ""
         self._instance: Instance | None = None
@@ -123,15 +136,19 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def async_step_reconfigure(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Choose the service to use from now on, or renew the API key alone."""
-        self._entry = self._get_reconfigure_entry()
-        self._tunnel = tunnel_from_data(self._entry.data)
+        self._begin_with(self._get_reconfigure_entry())
         return self.async_show_menu(step_id="reconfigure", menu_options=[*TUNNELS, "api_key"])
 
     async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:
         """Begin anew with a printer whose tunnel or API key is no longer accepted."""
-        self._entry = self._get_reauth_entry()
-        self._tunnel = tunnel_from_data(entry_data)
+        self._begin_with(self._get_reauth_entry())
         return await self.async_step_reauth_confirm()
+
+    def _begin_with(self, entry: ConfigEntry) -> None:
+        self._entry, self._tunnel = entry, tunnel_from_data(entry.data)
+        self._service = type(self._tunnel)
+        if isinstance(self._tunnel, Obico):
+            self._server_url = self._tunnel.server_url
 
     async def async_step_reauth_confirm(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Say what this is about, then find out what is not accepted."""
@@ -146,12 +163,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
             await self._tunnel.status(self._client_session())
             self._instance = await self._octoprint().instance()
         except OctoPrintTunnelError as error:
-            if error.remedy is not Remedy.REAUTHORISE:
-                return self._show_offline(error, self._async_find_refused)
-            if isinstance(self._tunnel, Obico):
-                self._server_url = self._tunnel.server_url
-                return await self.async_step_obico_method()
-            return await self.async_step_octoeverywhere()
+            return await self._async_mend(error, self._async_find_refused)
         return await self._async_find_api_key()
 
     @override
@@ -162,17 +174,26 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
         for entry in self._async_current_entries(include_ignore=False):
             if uuid and addresses and entry.data.get(CONF_INSTANCE_UUID) == uuid.lower():
                 url = addresses[0].with_path(discovery_info.properties.get("path") or "/")
-                self.hass.config_entries.async_update_entry(
-                    entry, data={**entry.data, CONF_DISCOVERED_URL: str(url).rstrip("/")}
-                )
+                await self._async_note(entry, str(url).rstrip("/"))
         return self.async_abort(reason="nothing_to_set_up")
+
+    async def _async_note(self, entry: ConfigEntry, announced: str) -> None:
+        """Note an address that was announced, unless the one noted before works: anybody can announce another."""
+        noted = entry.data.get(CONF_DISCOVERED_URL)
+        if noted not in (None, announced) and entry.state is ConfigEntryState.LOADED:
+            runtime_data: RuntimeData = entry.runtime_data
+            if await runtime_data.printer.router.local_address() == URL(noted):
+                return
+        self.hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_DISCOVERED_URL: announced})
 
     # The tunnel
 
     async def async_step_octoeverywhere(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Choose how the App Connection gets here."""
         return self.async_show_menu(
-            step_id="octoeverywhere", menu_options=["octoeverywhere_portal", "octoeverywhere_paste"]
+            step_id="octoeverywhere",
+            menu_options=["octoeverywhere_portal", "octoeverywhere_paste"],
+            description_placeholders={"refusal": await self._async_refusal_text()},
         )
 
     async def async_step_octoeverywhere_portal(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
@@ -196,7 +217,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
         return self.async_show_form(
             step_id="obico",
             data_schema=self.add_suggested_values_to_schema(
-                vol.Schema({vol.Required(CONF_SERVER_URL, default=Obico.default_server): LINK}), user_input
+                vol.Schema({vol.Required(CONF_SERVER_URL, default=self._server_url): LINK}), user_input
             ),
             errors=errors,
         )
@@ -206,7 +227,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
         return self.async_show_menu(
             step_id="obico_method",
             menu_options=["obico_authorize", "obico_paste"],
-            description_placeholders={"server": self._server_url},
+            description_placeholders={"server": self._server_url, "refusal": await self._async_refusal_text()},
         )
 
     async def async_step_obico_authorize(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
@@ -222,22 +243,46 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
     ) -> ConfigFlowResult:
         """Send the browser to the service's own page, and wait until it comes back with a completion."""
         self._service, _ = PASTE_STEPS[paste_step]
-        if completion is not None:
-            self._completion, self._paste_step = completion, None
-            return self.async_external_step_done(next_step_id="authorized")
-        if (return_url := async_await_redirect(self.hass, self.flow_id)) is None:
+        if completion:
+            return self._read_completion(completion)
+        # A browser that is reloaded asks for the step again, while the service's page holds the address of before.
+        self._return_url = self._return_url or async_await_redirect(self.hass, self.flow_id)
+        if self._return_url is None:
             return await self._async_paste(paste_step, None)
         return self.async_external_step(
-            step_id=step_id, url=str(self._service.authorize_url(self._server_url, return_url))
+            step_id=step_id, url=str(self._service.authorize_url(self._server_url, self._return_url))
         )
 
-    async def async_step_authorized(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Read what the service sent back."""
+    def _read_completion(self, completion: Mapping[str, str]) -> ConfigFlowResult:
+        self._return_url = self._paste_step = None
         try:
-            authorized = self._service.from_completion(self._completion, self._server_url)
+            self._authorized = self._service.from_completion(completion, self._server_url)
         except AuthorizationError as error:
-            return self.async_abort(reason=error.key)
-        return await self._async_use(authorized)
+            self._refusal = error.key
+            return self.async_external_step_done(next_step_id=NOT_AUTHORIZED)
+        return self.async_external_step_done(next_step_id="authorized")
+
+    async def async_step_authorized(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Use what the service sent back."""
+        return await self._async_use(self._authorized)
+
+    async def async_step_not_authorized(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Begin again with the service, which sent back something else than a connection."""
+        return await self._async_choose_method(self._refusal)
+
+    async def _async_choose_method(self, refusal: str | None) -> ConfigFlowResult:
+        """Show the service's menu, with the reason why a new connection is needed."""
+        self._refusal = refusal
+        if self._service is Obico:
+            return await self.async_step_obico_method()
+        return await self.async_step_octoeverywhere()
+
+    async def _async_refusal_text(self) -> str:
+        # A menu shows no errors, so its description has to say it.
+        if self._refusal is None:
+            return ""
+        texts = await async_get_translations(self.hass, self.hass.config.language, "config", {DOMAIN})
+        return texts[f"component.{DOMAIN}.config.error.{self._refusal}"]
 
     async def _async_paste(self, step_id: str, user_input: dict[str, Any] | None) -> ConfigFlowResult:
         """Take a link that the user copied."""
@@ -274,20 +319,67 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
         try:
             self._instance = await self._octoprint().instance()
         except OctoPrintTunnelError as error:
-            if error.remedy is not Remedy.REAUTHORISE:
-                return self._show_offline(error, self._async_identify)
-            if self._paste_step:
-                return self._show_paste(self._paste_step, error.key)
-            return self.async_abort(reason=error.key)
-        if self._entry is None:
-            unique_id = self._instance.uuid if self._instance else self._tunnel.own_id
+            if error.remedy is Remedy.REAUTHORISE:
+                return await self._async_refuse(error.key)
+            return self._show_offline(error, self._async_identify)
+        if self.source == SOURCE_USER:
             # The known printer is not sent away: it takes over the new credentials.
-            self._entry = await self.async_set_unique_id(unique_id, raise_on_progress=False)
-        elif (known := self._entry.data.get(CONF_INSTANCE_UUID)) and (
+            self._entry = self._known_entry() or await self._async_recognized_entry()
+        elif (known := self._entry and self._entry.data.get(CONF_INSTANCE_UUID)) and (
             self._instance is None or self._instance.uuid != known
         ):
-            return self.async_abort(reason="wrong_printer")
+            if self.source == SOURCE_RECONFIGURE:
+                return self.async_abort(reason="wrong_printer")
+            return await self._async_refuse("wrong_printer")
         return await self._async_find_api_key()
+
+    async def _async_refuse(self, refusal: str) -> ConfigFlowResult:
+        """Ask for another connection the way this one came, with what is wrong with this one."""
+        if self._paste_step:
+            return self._show_paste(self._paste_step, refusal)
+        return await self._async_choose_method(refusal)
+
+    @property
+    def _unique_id(self) -> str:
+        return self._instance.uuid if self._instance else self._tunnel.own_id
+
+    def _known_entry(self) -> ConfigEntry | None:
+        """Return the entry of this printer."""
+        entries = self._async_current_entries(include_ignore=False)
+        return next((entry for entry in entries if self._is_of_this_printer(entry)), None)
+
+    def _is_of_this_printer(self, entry: ConfigEntry) -> bool:
+        """Compare who OctoPrint is; where that was not told then or now, the tunnels, whose addresses may be reused."""
+        if entry.unique_id == self._unique_id:
+            return True
+        if self._instance and CONF_INSTANCE_UUID in entry.data:
+            return bool(entry.data[CONF_INSTANCE_UUID] == self._instance.uuid)
+        tunnel = tunnel_from_data(entry.data)
+        return tunnel.own_id == self._tunnel.own_id or tunnel.url == self._tunnel.url
+
+    async def _async_recognized_entry(self) -> ConfigEntry | None:
+        """Return the entry of this printer, where OctoPrint did not say who it is at set-up and does by now."""
+        for entry in self._async_current_entries(include_ignore=False):
+            if self._instance is None or CONF_INSTANCE_UUID in entry.data:
+                continue
+            try:
+                instance = await OctoPrint(tunnel_from_data(entry.data).route(self._client_session())).instance()
+            except OctoPrintTunnelError:
+                continue
+            if instance and instance.uuid == self._instance.uuid:
+                self.hass.config_entries.async_update_entry(
+                    entry, data={**entry.data, CONF_INSTANCE_UUID: instance.uuid}
+                )
+                return entry
+        return None
+
+    async def _async_mend(
+        self, error: OctoPrintTunnelError, again: Callable[[], Awaitable[ConfigFlowResult]]
+    ) -> ConfigFlowResult:
+        """Lead to what helps: a new connection, or another try."""
+        if error.remedy is Remedy.REAUTHORISE:
+            return await self._async_choose_method(error.key)
+        return self._show_offline(error, again)
 
     def _show_offline(
         self, error: OctoPrintTunnelError, again: Callable[[], Awaitable[ConfigFlowResult]]
@@ -310,17 +402,21 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def _async_find_api_key(self) -> ConfigFlowResult:
         """Use the key that the portal made, or else the one in use so far, where OctoPrint accepts it."""
+        self._problem = None
         for key in (self._api_key, self._entry and self._entry.data[CONF_API_KEY]):
             if not key:
                 continue
             try:
                 await self._octoprint(key).check_key()
-            except ApiKeyRejected, PermissionMissing:
+            except ApiKeyRejected:
                 continue
+            except PermissionMissing as error:
+                self._problem = error
             except OctoPrintTunnelError as error:
-                return self._show_offline(error, self._async_find_api_key)
-            return self._finish(key)
-        return await self.async_step_api_key()
+                return await self._async_mend(error, self._async_find_api_key)
+            else:
+                return await self._async_finish(key)
+        return await (self.async_step_enter_key() if self._problem else self.async_step_api_key())
 
     async def async_step_api_key(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Choose how the API key gets here."""
@@ -332,11 +428,8 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
         if self._key_task is None:
             try:
                 request = await KeyRequest.start(self._octoprint(), APP_NAME)
-            except KeyWorkflowMissing as error:
-                self._problem = error
-                return await self.async_step_enter_key()
             except OctoPrintTunnelError as error:
-                return self._show_offline(error, self.async_step_request_key)
+                return await self._async_mend_request(error)
             self._key_task = self.hass.async_create_task(request.wait(self._octoprint()), eager_start=False)
         if not self._key_task.done():
             return self.async_show_progress(
@@ -354,12 +447,16 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
             if task is None or (key := task.result()) is None:
                 return await self.async_step_api_key()
             await self._octoprint(key).check_key()
-        except PermissionMissing as error:
+        except OctoPrintTunnelError as error:
+            return await self._async_mend_request(error)
+        return await self._async_finish(key)
+
+    async def _async_mend_request(self, error: OctoPrintTunnelError) -> ConfigFlowResult:
+        """Lead to what helps where no key came of a request: one that is typed, unless the tunnel is what failed."""
+        if error.condition is None:
             self._problem = error
             return await self.async_step_enter_key()
-        except OctoPrintTunnelError as error:
-            return self._show_offline(error, self.async_step_request_key)
-        return self._finish(key)
+        return await self._async_mend(error, self.async_step_request_key)
 
     async def async_step_enter_key(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Take an API key that the user made in OctoPrint."""
@@ -370,9 +467,11 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
                     raise ApiKeyRejected
                 await self._octoprint(key).check_key()
             except OctoPrintTunnelError as error:
+                if error.remedy is Remedy.REAUTHORISE:
+                    return await self._async_choose_method(error.key)
                 self._problem = error
             else:
-                return self._finish(key)
+                return await self._async_finish(key)
         return self.async_show_form(
             step_id="enter_key",
             data_schema=self.add_suggested_values_to_schema(
@@ -387,15 +486,18 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
 
     # The end
 
-    def _finish(self, api_key: str) -> ConfigFlowResult:
+    async def _async_finish(self, api_key: str) -> ConfigFlowResult:
         data = {**self._tunnel.to_data(), CONF_API_KEY: api_key}
         if self._instance:
             data[CONF_INSTANCE_UUID] = self._instance.uuid
-        if self._entry:
+        # Another dialog may have set the same printer up, or the user removed it, while this one waited.
+        if entry := self._known_entry() if self.source == SOURCE_USER else self._entry:
             kept = (CONF_INSTANCE_UUID, CONF_DISCOVERED_URL)
-            data |= {name: self._entry.data[name] for name in kept if name in self._entry.data}
+            data = {name: entry.data[name] for name in kept if name in entry.data} | data
             reason = "already_configured" if self.source == SOURCE_USER else UNDEFINED
-            return self.async_update_reload_and_abort(self._entry, data=data, reason=reason)
+            return self.async_update_reload_and_abort(entry, data=data, reason=reason)
+        # Not before: Home Assistant closes the other dialogs with the same id as soon as one of them ends.
+        await self.async_set_unique_id(self._unique_id, raise_on_progress=False)
         name = self._tunnel.name or (self._instance and self._instance.name)
         return self.async_create_entry(title=name or "OctoPrint", data=data)
 

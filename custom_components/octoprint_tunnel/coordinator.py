@@ -351,7 +351,10 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         return super()._retry_after_seconds(error)
 
     def _local_addresses(self) -> list[URL]:
-        """Return where OctoPrint may be on the local network: as the user typed it, else as it was seen."""
+        """Return where OctoPrint may be on the local network: as the user typed it, else as the service or it says.
+
+        What announces itself comes last: anybody on the network can, in the name of this OctoPrint.
+        """
         options = self.config_entry.options
         if not options.get(CONF_LOCAL_ACCESS, True) or CONF_INSTANCE_UUID not in self.config_entry.data:
             return []
@@ -359,7 +362,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
             return [URL(typed)]
         told = self._tunnel.data.local_ip or self._tunnel.tunnel.local_ip
         discovered = self.config_entry.data.get(CONF_DISCOVERED_URL)
-        return [*([URL(discovered)] if discovered else []), *private_addresses(told)]
+        return [*private_addresses(told), *([URL(discovered)] if discovered else [])]
 
     async def _async_read(self, known: PrinterStatus | None) -> PrinterStatus:
         """Read what can have changed, and the connection as a whole where it may be another one."""

@@ -15,6 +15,7 @@ TO_REDACT = {CONF_API_KEY, "app_token", "bearer_token", "password", "username"}
 TO_HIDE = {
     "connection_id",
     "discovered_url",
+    "instance_uuid",
     "local_ip",
     "local_url",
     "connectors",

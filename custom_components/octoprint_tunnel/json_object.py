@@ -7,6 +7,8 @@ from typing import Any, NoReturn
 
 from .errors import InvalidResponse
 
+MAX_DEPTH = 50  # levels; what answers hold is copied level by level, and no service nests this deeply
+
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
@@ -15,6 +17,21 @@ def _refuse(constant: str) -> NoReturn:
 def _whole(text: str) -> str:
     """Replace halves of characters, which JSON can spell and nothing can encode."""
     return text.encode(errors="replace").decode()
+
+
+def _is_deep(value: dict[str, Any]) -> bool:
+    """Tell whether lists and objects are nested more than MAX_DEPTH levels."""
+    level: list[dict[str, Any] | list[Any]] = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            part
+            for whole in level
+            for part in (whole.values() if isinstance(whole, dict) else whole)
+            if isinstance(part, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 class JsonObject:
@@ -36,6 +53,8 @@ class JsonObject:
             raise InvalidResponse(detail="not JSON") from error
         if not isinstance(value, dict):
             raise InvalidResponse(detail="not a JSON object")
+        if _is_deep(value):
+            raise InvalidResponse(detail="nested too deeply")
         return cls(value)
 
     def has_object(self, name: str) -> bool:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from ipaddress import ip_address
+import re
 from typing import Any, Literal, Protocol
 
 from aiohttp import (
@@ -29,6 +31,9 @@ TIMEOUT = ClientTimeout(total=30, connect=10)  # seconds; the services themselve
 FORM_TIMEOUT = ClientTimeout(total=3600, connect=10, sock_read=120)  # seconds
 HANDSHAKE_TIMEOUT = 15  # seconds
 CLOSING_TIMEOUT = ClientWSTimeout(ws_close=2)  # seconds
+MAX_ADDRESS = 8190  # characters; the longest line of a request that servers usually take
+MAX_HOST = 253  # characters, as in the DNS
+LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
 
 
 def web_address(text: str | None) -> URL | None:
@@ -36,12 +41,26 @@ def web_address(text: str | None) -> URL | None:
 
     The errors that a URL is refused with quote it, and there may be a password in it.
     """
+    text = (text or "").strip()
+    if len(text) > MAX_ADDRESS:
+        return None
     try:
-        url = URL((text or "").strip())
-        host = url.host
+        url = URL(text)
     except ValueError:
         return None
-    return url if url.scheme in ("http", "https") and host else None
+    return url if url.scheme in ("http", "https") and url.port and _is_host(url.raw_host or "") else None
+
+
+def _is_host(host: str) -> bool:
+    """Tell whether this is an IP address, or a name as it goes over the network; URL takes more than that."""
+    labels = host.removesuffix(".").split(".")
+    if ":" in host or labels[-1].isdecimal():
+        try:
+            ip_address(host)
+        except ValueError:
+            return False
+        return True
+    return len(host) <= MAX_HOST and all(LABEL.fullmatch(label) for label in labels)
 
 
 def typed_address(text: str, scheme: str) -> URL | None:

@@ -11,7 +11,7 @@ from typing import Final
 from aiohttp import ClientSession, ClientTimeout, FormData
 from yarl import URL
 
-from .errors import OctoPrintTunnelError
+from .errors import InvalidResponse, OctoPrintTunnelError
 from .octoprint.client import OctoPrint
 from .route import Answer, Route
 
@@ -55,6 +55,18 @@ def private_addresses(host: str | None, ports: Iterable[int] = LOCAL_PORTS) -> l
     if not any(address in network for network in _LOCAL_NETWORKS):
         return []
     return [URL.build(scheme="http", host=str(address), port=port) for port in ports]
+
+
+def _why_foreign(path: str, answer: Answer) -> str | None:
+    """Return why an answer to a reading does not come of OctoPrint, None where it may."""
+    if answer.status not in OCTOPRINTS_OWN:
+        return f"status {answer.status}"
+    if answer.status == HTTPStatus.OK and path.startswith("/api/"):
+        try:
+            answer.json()
+        except InvalidResponse as error:
+            return str(error)
+    return None
 
 
 @dataclass(slots=True)
@@ -116,6 +128,11 @@ class Router:
             raise type(known)(code=known.code, detail=known.detail)
         return Way.TUNNEL, self._tunnel
 
+    async def local_address(self) -> URL | None:
+        """Return the local address that is the same OctoPrint right now, None where there is none."""
+        candidate = await self._proved_candidate()
+        return candidate.url if candidate else None
+
     async def request(
         self,
         method: str,
@@ -137,11 +154,12 @@ class Router:
                 if method != HTTPMethod.GET:
                     raise
             else:
-                if answer.status in OCTOPRINTS_OWN or method != HTTPMethod.GET:
+                reason = _why_foreign(path, answer) if method == HTTPMethod.GET else None
+                if reason is None:
                     candidate.failures = 0
                     self.way = Way.LOCAL
                     return answer
-                candidate.failed(f"status {answer.status}", time.monotonic())
+                candidate.failed(reason, time.monotonic())
         self.way = Way.NONE
         # What the service already says would only cost another request to hear.
         if known := self._blocked_by():

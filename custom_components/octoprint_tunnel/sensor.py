@@ -6,7 +6,14 @@ from datetime import datetime
 from typing import Any, override
 
 from homeassistant.components.sensor import SensorDeviceClass, SensorEntity, SensorEntityDescription, SensorStateClass
-from homeassistant.const import EntityCategory, UnitOfInformation, UnitOfRatio, UnitOfTemperature, UnitOfTime
+from homeassistant.const import (
+    MAX_LENGTH_STATE_STATE,
+    EntityCategory,
+    UnitOfInformation,
+    UnitOfRatio,
+    UnitOfTemperature,
+    UnitOfTime,
+)
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
@@ -354,7 +361,8 @@ class CoordinatorSensor[CoordinatorT: TunnelCoordinator | PrinterCoordinator | D
     @property
     @override
     def native_value(self) -> Value:
-        return self.entity_description.value_fn(self.coordinator)
+        value = self.entity_description.value_fn(self.coordinator)
+        return value[:MAX_LENGTH_STATE_STATE] if isinstance(value, str) else value
 
     @property
     @override
