@@ -72,13 +72,15 @@ def test_texts_are_flat(language: str) -> None:
     """They are texts to show, not markup; Home Assistant's own Markdown is fine."""
     texts = read(TRANSLATIONS[language])
     assert texts
-    assert {key: flaws(text) for key, text in texts.items() if flaws(text)} == {}
+    found = [f"{key} {flaw}" for key, text in texts.items() for flaw in flaws(text)]
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("language", sorted(TRANSLATIONS.keys() - {"en"}))
 def test_a_language_says_what_english_says(language: str) -> None:
     """No text is missing, left over, or left in English."""
-    assert problems(read(TRANSLATIONS["en"]), read(TRANSLATIONS[language])) == []
+    found = problems(read(TRANSLATIONS["en"]), read(TRANSLATIONS[language]))
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize(
