@@ -15,8 +15,9 @@ from .live import LiveUpdates
 from .repairs import async_clear_issues, async_update_issues
 from .route import refuse_redirects
 from .tunnels import tunnel_from_data
+from .webcams import Webcams
 
-PLATFORMS = [Platform.BINARY_SENSOR, Platform.BUTTON, Platform.SENSOR]
+PLATFORMS = [Platform.BINARY_SENSOR, Platform.BUTTON, Platform.CAMERA, Platform.SENSOR]
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> bool:
@@ -31,7 +32,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
     tunnel = TunnelCoordinator(hass, entry, outage, tunnel_from_data(entry.data), session)
     printer = PrinterCoordinator(hass, entry, outage, tunnel, session, local_session)
     live = LiveUpdates(hass, entry, printer)
-    entry.runtime_data = RuntimeData(tunnel=tunnel, printer=printer, live=live)
+    webcams = Webcams(hass, entry, tunnel.tunnel, printer)
+    entry.runtime_data = RuntimeData(tunnel=tunnel, printer=printer, live=live, webcams=webcams)
 
     @callback
     def tunnel_updated() -> None:
@@ -42,6 +44,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
     # Not the first refresh that fails the set-up: what is wrong is what the tunnel's entities are there to say.
     await tunnel.async_refresh()
     await printer.async_refresh()
+    await webcams.async_start()
     tunnel_updated()
     entry.async_on_unload(tunnel.async_add_listener(tunnel_updated))
     entry.async_on_unload(printer.async_add_listener(lambda: async_update_device(hass, entry)))

@@ -39,6 +39,7 @@ from .tunnels.tunnel import Tunnel, TunnelStatus
 
 if TYPE_CHECKING:
     from .live import LiveUpdates
+    from .webcams import Webcams
 
 FIRST_RETRY = 30  # seconds
 LONGEST_RETRY = 600
@@ -58,6 +59,7 @@ class RuntimeData:
     tunnel: TunnelCoordinator
     printer: PrinterCoordinator
     live: LiveUpdates
+    webcams: Webcams
 
 
 type OctoPrintTunnelConfigEntry = ConfigEntry[RuntimeData]

@@ -140,6 +140,13 @@ def heater_placeholders(name: str) -> dict[str, str]:
     return {"number": str(int(number) + 1)} if number else {}
 
 
+def in_words(error: OctoPrintTunnelError) -> HomeAssistantError:
+    """Return an error as the user is told of it."""
+    return HomeAssistantError(
+        translation_domain=DOMAIN, translation_key=error.key, translation_placeholders=error.placeholders
+    )
+
+
 def raise_translated[EntityT: PrinterEntity, **P](
     action: Callable[Concatenate[EntityT, P], Coroutine[Any, Any, None]],
 ) -> Callable[Concatenate[EntityT, P], Coroutine[Any, Any, None]]:

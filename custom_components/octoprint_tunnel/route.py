@@ -201,14 +201,14 @@ class Route:
             failure = _failure(error)
         raise failure
 
-    async def download(self, url: URL, timeout: ClientTimeout) -> Download:
+    async def download(self, url: URL, patience: ClientTimeout) -> Download:
         """Ask for what is at an address, which has to be one that the route's headers are for.
 
         Raises CannotConnect, RequestTimeout, the error that `codes` has for the status, or UnexpectedStatus for any
         other that is no success, redirects among them.
         """
         try:
-            response = await self.session.get(url, headers=self.headers, allow_redirects=False, timeout=timeout)
+            response = await self.session.get(url, headers=self.headers, allow_redirects=False, timeout=patience)
         except (TimeoutError, ClientError, OSError, ValueError, RuntimeError) as error:
             failure = _failure(error)
         else:

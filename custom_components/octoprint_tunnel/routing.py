@@ -116,6 +116,11 @@ class Router:
             raise type(known)(code=known.code, detail=known.detail)
         return Way.TUNNEL, self._tunnel
 
+    def met(self, error: OctoPrintTunnelError) -> None:
+        """Take note of what a picture met on the tunnel, as far as it concerns all that goes there."""
+        if error.concerns_all:
+            self._report(error)
+
     async def request(
         self,
         method: str,

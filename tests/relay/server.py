@@ -21,6 +21,7 @@ from .printer import Printer
 from .record import Exchange, Record
 from .service import Plumbing, Stand
 from .sockets import Sockets
+from .webcam import Webcam
 
 
 class Relay(Record):
@@ -37,11 +38,12 @@ class Relay(Record):
         self._faults = Faults()
         self._forward = Forwarder()
         self._sockets = Sockets(self._faults)
-        plumbing = Plumbing(forward=self._forward, sockets=self._sockets)
+        self.webcam = Webcam(self._listen)
+        plumbing = Plumbing(forward=self._forward, sockets=self._sockets, webcam=self.webcam)
         self.octoeverywhere = OctoEverywhere(plumbing, printer)
         self.obico = Obico(plumbing, printer, self._listen)
         self.local = Local(plumbing, printer, self._listen)
-        self._stands: tuple[Stand, ...] = (self.octoeverywhere, self.obico, self.local)
+        self._stands: tuple[Stand, ...] = (self.octoeverywhere, self.obico, self.local, self.webcam)
         self._stopping = asyncio.Event()
         self._runner: web.ServerRunner | None = None
 
@@ -63,6 +65,7 @@ class Relay(Record):
         self.port = await self._listen(self.port, authority().server_context)
         await self.obico.start()
         await self.local.start()
+        await self.webcam.start()
 
     async def stop(self) -> None:
         """Close listeners, sockets and whatever still waits."""

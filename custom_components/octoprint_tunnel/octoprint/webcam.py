@@ -14,7 +14,7 @@ WEBCAM = "WEBCAM"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Webcam:
-    """One webcam; the addresses are as OctoPrint's user wrote them, for OctoPrint itself and for a browser beside it."""
+    """One webcam; its addresses are written for OctoPrint itself (snapshot) and for the user's browser (stream)."""
 
     position: int
     """Its place among all webcams of OctoPrint, from 0."""

@@ -10,6 +10,8 @@ from aiohttp import ClientSession, encode_basic_auth
 from yarl import URL
 
 from ..errors import Condition
+from ..octoprint.webcam import Webcam
+from ..pictures import Pictures
 from ..route import Route, StatusCodes
 
 APP_NAME = "Home Assistant"  # as the user reads it in the services and in OctoPrint
@@ -156,3 +158,7 @@ class Tunnel(ABC):
     @abstractmethod
     async def status(self, session: ClientSession) -> TunnelStatus:
         """Ask the service about this tunnel, without using the tunnel; raises what `Route.request` raises."""
+
+    @abstractmethod
+    def pictures(self, route: Route, webcam: Webcam) -> Pictures:
+        """Return the pictures of a webcam as this tunnel, whose route is given, brings them."""
