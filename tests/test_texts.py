@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from custom_components.octoprint_tunnel import binary_sensor, button, errors, sensor
+from custom_components.octoprint_tunnel import binary_sensor, button, camera, errors, sensor
 from custom_components.octoprint_tunnel.coordinator import PrinterCoordinator
 from custom_components.octoprint_tunnel.errors import Condition, OctoPrintTunnelError
 from custom_components.octoprint_tunnel.octoprint.connection import PrinterState
@@ -22,9 +22,13 @@ ERRORS = {
     if isinstance(kind, type) and issubclass(kind, OctoPrintTunnelError) and kind is not OctoPrintTunnelError
 }
 HEATERS = SimpleNamespace(data=SimpleNamespace(heaters=("tool0", "bed", "chamber")))
+FEED = SimpleNamespace(webcam=SimpleNamespace(display_name="Nozzle"))
+WEBCAMS = SimpleNamespace(feeds={"webcam": FEED, "webcam_nozzle": FEED})
+CAMERAS = SimpleNamespace(config_entry=SimpleNamespace(runtime_data=SimpleNamespace(webcams=WEBCAMS)))
 PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
     "binary_sensor": (*binary_sensor.TUNNEL_DESCRIPTIONS, *binary_sensor.PRINTER_DESCRIPTIONS),
     "button": button.DESCRIPTIONS,
+    "camera": tuple(camera.descriptions(cast(PrinterCoordinator, CAMERAS))),
     "sensor": (
         *sensor.TUNNEL_DESCRIPTIONS,
         *sensor.PRINTER_DESCRIPTIONS,

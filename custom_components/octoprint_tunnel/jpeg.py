@@ -30,7 +30,7 @@ def with_orientation(picture: bytes, orientation: int) -> bytes:
         return picture
     parts = [JPEG, orientation_segment(orientation)]
     at = len(JPEG)
-    while picture[at : at + 1] == b"\xff" and picture[at + 1] in _APPLICATION_SEGMENTS:
+    while at + 4 <= len(picture) and picture[at] == 0xFF and picture[at + 1] in _APPLICATION_SEGMENTS:
         end = at + 2 + int.from_bytes(picture[at + 2 : at + 4])
         if not at + 4 <= end <= len(picture) - 2:
             break

@@ -78,6 +78,8 @@ class MjpegParts:
         """Return what is held of a picture: all that cannot be the beginning of the next part."""
         end = self._held.find(self._delimiter)
         self._in_header = end >= 0
+        if end == 0:
+            return self._header()
         if end < 0:
             end = len(self._held) - self._beginning()
         body = bytes(self._held[:end])

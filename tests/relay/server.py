@@ -38,13 +38,13 @@ class Relay(Record):
         self._faults = Faults()
         self._forward = Forwarder()
         self._sockets = Sockets(self._faults)
-        self.webcam = Webcam(self._listen)
+        self._stopping = asyncio.Event()
+        self.webcam = Webcam(self._listen, self._stopping)
         plumbing = Plumbing(forward=self._forward, sockets=self._sockets, webcam=self.webcam)
         self.octoeverywhere = OctoEverywhere(plumbing, printer)
         self.obico = Obico(plumbing, printer, self._listen)
         self.local = Local(plumbing, printer, self._listen)
         self._stands: tuple[Stand, ...] = (self.octoeverywhere, self.obico, self.local, self.webcam)
-        self._stopping = asyncio.Event()
         self._runner: web.ServerRunner | None = None
 
     @property
@@ -176,7 +176,11 @@ class Relay(Record):
         answer = treatment.answer or await stand.answer(request, exchange)
         if isinstance(answer, web.StreamResponse):
             return answer
-        return await _send(request, exchange, answer, treatment.truncate)
+        try:
+            return await _send(request, exchange, answer, treatment.truncate)
+        except ConnectionResetError:
+            # Who watches a stream goes away when it has seen enough.
+            return web.Response()
 
 
 def _dropped(request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:

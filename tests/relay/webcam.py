@@ -26,8 +26,8 @@ type Fault = Literal["silent", "stalls", "ends", "garbage"]
 class Webcam:
     """One webcam with a server of its own, as mjpg-streamer is one; OctoPi's proxy leads `/webcam/` to it."""
 
-    def __init__(self, listen: Callable[[int, ssl.SSLContext | None], Awaitable[int]]) -> None:
-        """Prepare; a listener of its own is opened by `start`."""
+    def __init__(self, listen: Callable[[int, ssl.SSLContext | None], Awaitable[int]], stopping: asyncio.Event) -> None:
+        """Prepare; a listener of its own is opened by `start`, and what waits ends with the event."""
         self.interval = 0.05
         """Seconds between the frames of a stream."""
         self.frame_size: int | None = None
@@ -43,6 +43,7 @@ class Webcam:
         self.url = ""
         """The address without a path; a snapshot is at `/?action=snapshot`, a stream at `/?action=stream`."""
         self._listen = listen
+        self._stopping = stopping
         self._port = 0
         self._count = 0
 
@@ -84,9 +85,9 @@ class Webcam:
         self.open_streams += 1
         try:
             if self.fault == "silent":
-                await asyncio.Event().wait()
+                await self._stopping.wait()
             number = 0
-            while self.frames is None or number < self.frames:
+            while not self._stopping.is_set() and (self.frames is None or number < self.frames):
                 number += 1
                 frame = self.still()
                 part = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(frame)}\r\n\r\n".encode()
@@ -96,7 +97,7 @@ class Webcam:
                 if number == 2 and self.fault in ("stalls", "ends"):
                     yield part[: len(part) // 2]
                     if self.fault == "stalls":
-                        await asyncio.Event().wait()
+                        await self._stopping.wait()
                     return
                 yield part
                 await asyncio.sleep(self.interval)
