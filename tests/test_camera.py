@@ -9,7 +9,7 @@ import json
 import time
 from typing import Any
 
-from aiohttp import ClientResponse, ClientTimeout, MultipartReader
+from aiohttp import BodyPartReader, ClientResponse, ClientTimeout, MultipartReader
 from aiohttp.test_utils import TestClient
 from freezegun.api import FrozenDateTimeFactory
 from PIL import Image as Picture, ImageOps
@@ -404,11 +404,12 @@ async def test_changed_settings_are_heard_of(
     await set_up(entry, live_updates=True)
     await until(lambda: entry.runtime_data.live.since is not None)
     relay.clear()
-    await hass.async_add_executor_job(lambda: [set_webcam(**RELATIVE, flipV=flip) for flip in (True, False)])
+    for flip in (True, False):
+        set_webcam(**RELATIVE, flipV=flip)
     await until(lambda: "webcam" in entities(hass, entry))
     assert len(relay.seen(path="/api/settings")) == 1
     monkeypatch.setattr(webcams, "MIN_INTERVAL", 900)
-    await hass.async_add_executor_job(lambda: set_webcam(**NO_WEBCAM))
+    set_webcam(**NO_WEBCAM)
     await asyncio.sleep(0.5)
     assert len(relay.seen(path="/api/settings")) == 1
 
@@ -503,8 +504,9 @@ async def test_pictures_are_turned_as_octoprint_says(
     async with live(browser, hass, entry) as response:
         reader = MultipartReader.from_response(response)
         for _ in range(2):
-            part = await anext(aiter(reader.stream))
-            frame = shown(await part.read())
+            part = await reader.next()
+            assert isinstance(part, BodyPartReader)
+            frame = shown(bytes(await part.read()))
             assert (frame.size, red_corner(frame)) == (size, corner)
 
 
@@ -540,23 +542,23 @@ async def test_no_image(
     """A broken webcam is one line in the log, one more when it works again, and nobody else's trouble."""
     set_webcam(**RELATIVE)
     await set_up(entry)
-    where = {"where": "octoeverywhere_tunnel", "path": "/webcam/"}
+    where, path = "octoeverywhere_tunnel", "/webcam/"
     match trouble:
         case "redirect":
-            relay.redirect(location=f"{relay.webcam.url}/?action=snapshot", **where)
+            relay.redirect(where, f"{relay.webcam.url}/?action=snapshot", path=path)
         case "html":
-            relay.fail(status=200, body="<html>", **where)
+            relay.fail(where, 200, "<html>", path=path)
         case "large":
             relay.webcam.frame_size = 8_000_001
         case "drop":
-            relay.drop(**where)
+            relay.drop(where, path=path)
         case "cut":
-            relay.truncate(size=1000, **where)
+            relay.truncate(where, 1000, path=path)
         case "silent":
             monkeypatch.setattr(webcam_feed, "STILL_TIMEOUT", 0)
-            relay.delay(seconds=60, **where)
+            relay.delay(where, 60, path=path)
         case status:
-            relay.fail(status=int(status), **where)
+            relay.fail(where, int(status), path=path)
     for _ in range(3):
         assert await still(browser, hass, entry) is None
         await wait(hass, freezer, 61)
