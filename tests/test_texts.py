@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from custom_components.octoprint_tunnel import binary_sensor, button, errors, event, number, sensor, services
+from custom_components.octoprint_tunnel import binary_sensor, button, camera, errors, event, number, sensor, services
 from custom_components.octoprint_tunnel.coordinator import PrinterCoordinator
 from custom_components.octoprint_tunnel.errors import Condition, OctoPrintTunnelError
 from custom_components.octoprint_tunnel.octoprint.connection import PrinterState
@@ -28,6 +28,9 @@ PRINTER = cast(
     PrinterCoordinator,
     SimpleNamespace(data=SimpleNamespace(heaters=("tool0", "bed", "chamber")), system_commands=button.SYSTEM_COMMANDS),
 )
+FEED = SimpleNamespace(webcam=SimpleNamespace(display_name="Nozzle"))
+WEBCAMS = SimpleNamespace(feeds={"webcam": FEED, "webcam_nozzle": FEED})
+CAMERAS = SimpleNamespace(config_entry=SimpleNamespace(runtime_data=SimpleNamespace(webcams=WEBCAMS)))
 PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
     "binary_sensor": (
         *binary_sensor.TUNNEL_DESCRIPTIONS,
@@ -35,6 +38,7 @@ PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
         binary_sensor.DETECTION_DESCRIPTION,
     ),
     "button": (*button.DESCRIPTIONS, *button.system_descriptions(PRINTER)),
+    "camera": tuple(camera.descriptions(cast(PrinterCoordinator, CAMERAS))),
     "event": (event.DESCRIPTION,),
     "number": tuple(number.descriptions(PRINTER)),
     "sensor": (

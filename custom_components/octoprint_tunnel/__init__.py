@@ -21,8 +21,9 @@ from .route import refuse_redirects
 from .services import async_setup_services
 from .tunnels import tunnel_from_data
 from .tunnels.octoeverywhere import OctoEverywhere
+from .webcams import Webcams
 
-PLATFORMS = [Platform.BINARY_SENSOR, Platform.BUTTON, Platform.EVENT, Platform.NUMBER, Platform.SENSOR]
+PLATFORMS = [Platform.BINARY_SENSOR, Platform.BUTTON, Platform.CAMERA, Platform.EVENT, Platform.NUMBER, Platform.SENSOR]
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -46,7 +47,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
     printer = PrinterCoordinator(hass, entry, outage, tunnel, session, local_session)
     live = LiveUpdates(hass, entry, printer)
     detection = DetectionCoordinator(hass, entry, tunnel, printer)
-    entry.runtime_data = RuntimeData(tunnel=tunnel, printer=printer, detection=detection, live=live)
+    webcams = Webcams(hass, entry, tunnel.tunnel, printer)
+    entry.runtime_data = RuntimeData(tunnel=tunnel, printer=printer, detection=detection, live=live, webcams=webcams)
 
     @callback
     def tunnel_updated() -> None:
@@ -57,6 +59,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
     # Not the first refresh that fails the set-up: what is wrong is what the tunnel's entities are there to say.
     await tunnel.async_refresh()
     await printer.async_refresh()
+    await webcams.async_start()
     tunnel_updated()
     entry.async_on_unload(tunnel.async_add_listener(tunnel_updated))
     entry.async_on_unload(printer.async_add_listener(lambda: async_update_device(hass, entry)))

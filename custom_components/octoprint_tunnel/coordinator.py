@@ -50,6 +50,7 @@ from .tunnels.tunnel import Tunnel, TunnelStatus
 if TYPE_CHECKING:
     from .detection import DetectionCoordinator
     from .live import LiveUpdates
+    from .webcams import Webcams
 
 FIRST_RETRY = 30  # seconds
 LONGEST_RETRY = 600
@@ -71,6 +72,7 @@ class RuntimeData:
     printer: PrinterCoordinator
     detection: DetectionCoordinator
     live: LiveUpdates
+    webcams: Webcams
 
 
 type OctoPrintTunnelConfigEntry = ConfigEntry[RuntimeData]

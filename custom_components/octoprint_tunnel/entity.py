@@ -152,6 +152,12 @@ def heater_placeholders(name: str) -> dict[str, str]:
     return {"number": str(int(number) + 1)} if number else {}
 
 
+def in_words(error: OctoPrintTunnelError) -> HomeAssistantError:
+    """Return an error as the user is told of it."""
+    kind = ServiceValidationError if error.remedy is Remedy.REJECTED else HomeAssistantError
+    return kind(translation_domain=DOMAIN, translation_key=error.key, translation_placeholders=error.placeholders)
+
+
 @contextmanager
 def translated_errors(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> Generator[None]:
     """Turn what goes wrong in an action into a message for the user, and follow its remedy."""
@@ -160,10 +166,7 @@ def translated_errors(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) ->
     except OctoPrintTunnelError as error:
         if error.needs_user:
             entry.async_start_reauth(hass)
-        kind = ServiceValidationError if error.remedy is Remedy.REJECTED else HomeAssistantError
-        raise kind(
-            translation_domain=DOMAIN, translation_key=error.key, translation_placeholders=error.placeholders
-        ) from error
+        raise in_words(error) from error
 
 
 def raise_translated[EntityT: PrinterEntity, **P](

@@ -64,6 +64,11 @@ class OctoPrintTunnelError(Exception):
         return self.waits or self.remedy is Remedy.REAUTHORISE
 
     @property
+    def concerns_all(self) -> bool:
+        """Tell whether any other request through the tunnel would meet it too."""
+        return self.closes or self.condition is Condition.OFFLINE
+
+    @property
     def placeholders(self) -> dict[str, str]:
         """Return what the translated text may mention."""
         return {"code": str(self.code or "-"), "detail": self.detail or "-"}

@@ -61,6 +61,10 @@ class JsonObject:
         """Tell whether the field is an object."""
         return isinstance(self._fields.get(name), dict)
 
+    def __bool__(self) -> bool:
+        """Tell whether there is any field."""
+        return bool(self._fields)
+
     def __contains__(self, name: str) -> bool:
         """Tell whether the field is there, null or not."""
         return name in self._fields

@@ -15,7 +15,7 @@ from .backoff import Backoff
 from .const import LOGGER
 from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator
 from .errors import OctoPrintTunnelError
-from .octoprint.push import ERROR, STATE_CHANGED, Event, PushSocket
+from .octoprint.push import ERROR, SETTINGS_UPDATED, STATE_CHANGED, Event, PushSocket
 from .routing import Way
 
 START_DELAY: Final = 5  # seconds; what sets the printer up goes first, and at a start of Home Assistant everything does
@@ -131,6 +131,9 @@ class _Watch:
     @callback
     def take(self, event: Event) -> None:
         """Show at once what an event says, and have the rest read when the burst is over."""
+        if event.type == SETTINGS_UPDATED:
+            self._entry.runtime_data.webcams.async_settings_changed()
+            return
         text, error = event.payload.text("state_string"), event.payload.text("error")
         if event.type == STATE_CHANGED and text:
             connection = self._printer.data.connection.with_state(text)

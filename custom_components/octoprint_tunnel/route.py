@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from ipaddress import ip_address
 import re
 from typing import Any, Literal, Protocol
@@ -116,6 +117,50 @@ GATEWAY_CODES = StatusCodes(errors={502: BadGateway, 503: BadGateway, 504: BadGa
 """What any proxy on the way may answer; OctoPi's says 503 while OctoPrint is down."""
 
 
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An answer whose body is still to come; has to be closed."""
+
+    content_type: str
+    _response: ClientResponse = field(repr=False)
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        """Yield the body as it comes; nothing more is received than what is taken and a buffer.
+
+        Raises CannotConnect or RequestTimeout.
+        """
+        try:
+            async for chunk in self._response.content.iter_any():
+                yield chunk
+        except (TimeoutError, ClientError, OSError, RuntimeError) as error:
+            failure = _failure(error)
+        else:
+            return
+        raise failure
+
+    async def body(self, limit: int) -> bytes:
+        """Return the whole body. Raises InvalidResponse where it has more bytes than `limit`, and as `chunks` does."""
+        body = bytearray()
+        async with aclosing(self.chunks()) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > limit:
+                    raise InvalidResponse(detail=f"more than {limit} bytes")
+        return bytes(body)
+
+    def close(self) -> None:
+        """Receive no more."""
+        self._response.close()
+
+
+def _failure(error: Exception) -> OctoPrintTunnelError:
+    """Return what an error of the network means; raised outside its handler, it leaves the cause behind.
+
+    Some causes hold the request with all of its headers.
+    """
+    return RequestTimeout() if isinstance(error, TimeoutError) else CannotConnect(detail=type(error).__name__)
+
+
 class Requester(Protocol):
     """What a client speaks over."""
 
@@ -178,11 +223,25 @@ class Route:
                     if len(body) > MAX_BODY:
                         raise InvalidResponse(detail=f"more than {MAX_BODY} bytes")
                 return Answer(response.status, response.headers, bytes(body))
-        except TimeoutError:
-            failure: OctoPrintTunnelError = RequestTimeout()
-        except (ClientError, OSError, ValueError, RuntimeError) as error:  # RuntimeError: the session is closed
-            failure = CannotConnect(detail=type(error).__name__)
-        # Raised out here, it leaves its cause behind: some of them hold the request with all of its headers.
+        except (TimeoutError, ClientError, OSError, ValueError, RuntimeError) as error:  # Runtime…: session is closed
+            failure = _failure(error)
+        raise failure
+
+    async def download(self, url: URL, patience: ClientTimeout) -> Download:
+        """Ask for what is at an address, which has to be one that the route's headers are for.
+
+        Raises CannotConnect, RequestTimeout, the error that `codes` has for the status, or UnexpectedStatus for any
+        other that is no success, redirects among them.
+        """
+        try:
+            response = await self.session.get(url, headers=self.headers, allow_redirects=False, timeout=patience)
+        except (TimeoutError, ClientError, OSError, ValueError, RuntimeError) as error:
+            failure = _failure(error)
+        else:
+            if response.status == HTTPStatus.OK:
+                return Download(response.headers.get(hdrs.CONTENT_TYPE, ""), response)
+            response.close()
+            failure = self._error(response.status) or UnexpectedStatus(code=response.status)
         raise failure
 
     @asynccontextmanager
@@ -204,10 +263,8 @@ class Route:
                 )
         except WSServerHandshakeError as error:
             failure = self._error(error.status) or UnexpectedStatus(code=error.status)
-        except TimeoutError:
-            failure = RequestTimeout()
-        except (ClientError, OSError, ValueError, RuntimeError) as error:
-            failure = CannotConnect(detail=type(error).__name__)
+        except (TimeoutError, ClientError, OSError, ValueError, RuntimeError) as error:
+            failure = _failure(error)
         else:
             try:
                 yield socket

@@ -133,6 +133,11 @@ class Router:
         candidate = await self._proved_candidate()
         return candidate.url if candidate else None
 
+    def met(self, error: OctoPrintTunnelError) -> None:
+        """Take note of what a picture met on the tunnel, as far as it concerns all that goes there."""
+        if error.concerns_all:
+            self._report(error)
+
     async def request(
         self,
         method: str,

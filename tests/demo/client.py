@@ -75,6 +75,14 @@ class HomeAssistantClient:
                 raise DemoError(f"{method} {path} answered {answer.status}: {(await answer.text())[:300]}")
             return await answer.json()
 
+    async def picture(self, entity_id: str) -> bytes:
+        """Return what a camera shows now."""
+        path = f"/api/camera_proxy/{entity_id}"
+        async with self._session.get(self.url.join(URL(path)), headers=self._headers) as answer:
+            if not answer.ok:
+                raise DemoError(f"{path} answered {answer.status}")
+            return await answer.read()
+
     async def page(self, path: str) -> str:
         """Return the text of a page or script as somebody gets it who types its address."""
         async with self._session.get(self.url.join(URL(path))) as answer:

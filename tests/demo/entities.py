@@ -60,6 +60,7 @@ ENTITIES = (
     Expected("sensor", "tunnel_usage_reset", a_timestamp, provider="obico"),
     Expected("binary_sensor", "printer_connected", "off", after="on"),
     Expected("sensor", "printer_state", "offline", after="operational"),
+    Expected("camera", "webcam", "idle"),
     Expected("sensor", "port", "unknown", after="VIRTUAL"),
     Expected("sensor", "baudrate", "unknown", after=a_number),
     Expected("sensor", "connector", "unknown", after="serial", octoprint="2.0"),

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +65,12 @@ class Story:
             say(f"starting OctoPrint {self._choices.octoprint}")
             await asyncio.to_thread(self._octoprint.start)
             printer.api_key = self._octoprint.api_key
+            await asyncio.to_thread(self._point_a_webcam_at_it, relay)
             client = await stack.enter_async_context(HomeAssistantClient(server.url))
             await self._open(server, client)
             await self._set_up(client, relay)
             await self._connect(client)
+            await self._watch(client)
             await self._cut_local_network(client, relay)
             if not self._choices.once:
                 _check_log(server.log)
@@ -103,6 +106,26 @@ class Story:
         await client.command("call_service", domain="button", service="press", target={"entity_id": button})
         await self._settled(client, connected=True)
         _print_changes(before, changes)
+
+    def _point_a_webcam_at_it(self, relay: Relay) -> None:
+        """Set a webcam up in OctoPrint as OctoPi has it; for Obico, as if somebody had just watched it."""
+        addresses = {"snapshot": f"{relay.webcam.url}/?action=snapshot", "stream": "/webcam/?action=stream"}
+        status, _ = self._octoprint.request("POST", "/api/settings", {"plugins": {"classicwebcam": addresses}})
+        if status != HTTPStatus.OK:
+            raise DemoError(f"OctoPrint does not take a webcam: {status}")
+        relay.obico.watched = True
+
+    async def _watch(self, client: HomeAssistantClient) -> None:
+        """Look at the webcam until its picture has moved."""
+        camera = (await shown_entities(client, self._octoprint.uuid))["camera.webcam"].entity_id
+        first = await client.picture(camera)
+
+        async def ask() -> bytes | None:
+            picture = await client.picture(camera)
+            return picture if picture != first else None
+
+        second = await until(ask, seconds=_SETTLE_TIMEOUT, otherwise="The webcam's picture does not move")
+        say(f"{camera} shows a picture that moves ({len(first)} and {len(second)} bytes)")
 
     async def _cut_local_network(self, client: HomeAssistantClient, relay: Relay) -> None:
         """Let the printer be found on the local network, cut that, and show which way requests go."""

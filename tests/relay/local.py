@@ -50,6 +50,8 @@ class Local:
 
     async def answer(self, request: web.BaseRequest, exchange: Exchange) -> Answer | web.StreamResponse:
         """Hand the request on to OctoPrint."""
+        if self._plumbing.webcam.serves(request.path):
+            return await self._plumbing.webcam.answer(request, exchange)
         path = request.raw_path.removeprefix(PREFIX)
         try:
             if wants_websocket(request):

@@ -66,6 +66,8 @@ class Obico:
         """Whether the redirect is written as the public documentation has it, with a slash before the question mark."""
         self.snapshot: bytes | None = None
         """JPEG of a printer that was watched lately."""
+        self.watched = False
+        """Whether the printer prints or was watched lately, so that its webcam's picture is at hand."""
         self.prediction = 0.0
         self.socket_delay = 0.2
         """Seconds from a WebSocket's handshake to OctoPrint's first message; about 1 on the real service."""
@@ -75,6 +77,7 @@ class Obico:
         """Requests that a client should not make."""
         self._forward = plumbing.forward
         self._sockets = plumbing.sockets
+        self._webcam = plumbing.webcam
         self._listen = listen
         self._site_port = 0
         self._signature = secrets.token_hex(16)
@@ -122,9 +125,10 @@ class Obico:
     async def _site(self, request: web.BaseRequest, host: str) -> Answer:
         """Answer as the web site."""
         if request.path == _SNAPSHOT_PATH:
-            if self.snapshot is None or request.query.get("digest") != self._signature:
+            snapshot = self._webcam.still() if self.watched else self.snapshot
+            if snapshot is None or request.query.get("digest") != self._signature:
                 return Answer.page(403)
-            return Answer.raw("image/jpeg", self.snapshot)
+            return Answer.raw("image/jpeg", snapshot)
         if request.path == "/tunnels/succeeded/":
             return Answer.page(200, "Authorised")
         if request.path != "/tunnels/new/":
@@ -164,7 +168,7 @@ class Obico:
             case "/_tsd_/webcam/0/":
                 site = self.self_hosted_url if tunnel.port else f"https://{_SITE}"
                 url = f"{site}{_SNAPSHOT_PATH}?digest={self._signature}"
-                return Answer.json({"snapshot": url if self.snapshot else None})
+                return Answer.json({"snapshot": url if self.snapshot or self.watched else None})
             case "/_tsd_/prediction/":
                 return Answer.json({"normalized_p": self.prediction})
             case "/_tsd_/dest_platform_info/":

@@ -13,6 +13,7 @@ from .forward import OctoPrintOffline, request_headers
 from .printer import Printer
 from .record import Exchange, Service
 from .service import Plumbing, basic_credentials, wants_websocket
+from .webcam import COMMANDS
 
 _SITE = "octoeverywhere.com"
 _PORTAL = "/appportal/v1"
@@ -77,6 +78,8 @@ class OctoEverywhere:
         self.envelope = False
         """Whether the App APIs put what they answer into an envelope."""
         self.connections: list[AppConnection] = []
+        self.webcams = ["classic"]
+        """The webcams that the plugin lists, by its names."""
         self._forward = plumbing.forward
         self._plumbing = plumbing
 
@@ -199,12 +202,29 @@ class OctoEverywhere:
         try:
             if wants_websocket(request):
                 return await self._websocket(request, exchange, connection.printer)
+            if self._plumbing.webcam.serves(request.path):
+                return await self._plumbing.webcam.answer(request, exchange)
+            if request.path.startswith(COMMANDS):
+                return self._webcam_command(request)
             # Authorization is not stripped: OctoPrint sees it.
             return await self._forward.http(connection.printer, request, exchange, request_headers(request))
         except OctoPrintOffline:
             return Answer.page(601)
         except TimeoutError:
             return Answer.page(602)
+
+    def _webcam_command(self, request: web.BaseRequest) -> Answer:
+        """Answer in OctoPrint's stead, as the plugin does for a webcam that only it can reach."""
+        command = request.path.removeprefix(COMMANDS)
+        if command == "list":
+            webcams = [
+                {"Name": name, "FlipH": False, "FlipV": False, "Rotation": 0, "Enabled": True} for name in self.webcams
+            ]
+            return Answer.json({"Status": 200, "Result": {"DefaultIndex": 0, "Webcams": webcams}})
+        index = request.query.get("index", "")
+        if not (index.isdecimal() and int(index) < len(self.webcams)):
+            return Answer.page(404)
+        return self._plumbing.webcam.action(command)
 
     async def _websocket(
         self, request: web.BaseRequest, exchange: Exchange, printer: Printer

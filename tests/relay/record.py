@@ -19,6 +19,7 @@ class Service(StrEnum):
     OBICO_TSD = "obico_tsd"
     OBICO_TUNNEL = "obico_tunnel"
     LOCAL = "local"
+    WEBCAM = "webcam"
 
     def matches(self, where: str) -> bool:
         """Return whether a test that says where means this one; "tunnel" means both tunnels."""

@@ -21,6 +21,7 @@ from .printer import Printer
 from .record import Exchange, Record
 from .service import Plumbing, Stand
 from .sockets import Sockets
+from .webcam import Webcam
 
 
 class Relay(Record):
@@ -37,12 +38,13 @@ class Relay(Record):
         self._faults = Faults()
         self._forward = Forwarder()
         self._sockets = Sockets(self._faults)
-        plumbing = Plumbing(forward=self._forward, sockets=self._sockets)
+        self._stopping = asyncio.Event()
+        self.webcam = Webcam(self._listen, self._stopping)
+        plumbing = Plumbing(forward=self._forward, sockets=self._sockets, webcam=self.webcam)
         self.octoeverywhere = OctoEverywhere(plumbing, printer)
         self.obico = Obico(plumbing, printer, self._listen)
         self.local = Local(plumbing, printer, self._listen)
-        self._stands: tuple[Stand, ...] = (self.octoeverywhere, self.obico, self.local)
-        self._stopping = asyncio.Event()
+        self._stands: tuple[Stand, ...] = (self.octoeverywhere, self.obico, self.local, self.webcam)
         self._runner: web.ServerRunner | None = None
 
     @property
@@ -63,6 +65,7 @@ class Relay(Record):
         self.port = await self._listen(self.port, authority().server_context)
         await self.obico.start()
         await self.local.start()
+        await self.webcam.start()
 
     async def stop(self) -> None:
         """Close listeners, sockets and whatever still waits."""
@@ -173,7 +176,11 @@ class Relay(Record):
         answer = treatment.answer or await stand.answer(request, exchange)
         if isinstance(answer, web.StreamResponse):
             return answer
-        return await _send(request, exchange, answer, treatment.truncate)
+        try:
+            return await _send(request, exchange, answer, treatment.truncate)
+        except ConnectionResetError:
+            # Who watches a stream goes away when it has seen enough.
+            return web.Response()
 
 
 def _dropped(request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:

@@ -14,6 +14,7 @@ from .forward import Forwarder
 from .printer import Printer
 from .record import Exchange, Service
 from .sockets import Sockets
+from .webcam import Webcam
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,7 @@ class Plumbing:
 
     forward: Forwarder
     sockets: Sockets
+    webcam: Webcam
 
     async def websocket(
         self,

@@ -12,6 +12,7 @@ from .connection import Connection
 from .heaters import PrinterReading
 from .job import Job
 from .server import CONNECTION, CONTROL, FILES_UPLOAD, PRINT, STATUS, SYSTEM, Instance, User
+from .webcam import SETTINGS_READ, Webcam, webcams_from_json
 
 # The gate to the connection API with connectors; versions that do not know the header ignore it.
 API_VERSION = "2.0.0"
@@ -87,6 +88,10 @@ class OctoPrint:
     async def job(self) -> Job:
         """Return what is printed, or was last."""
         return Job.from_json((await self.request("GET", "/api/job", permission=STATUS)).json())
+
+    async def webcams(self) -> tuple[Webcam, ...]:
+        """Return the webcams that have something to show; some 20 kB, not something to poll."""
+        return webcams_from_json((await self.request("GET", "/api/settings", permission=SETTINGS_READ)).json())
 
     async def reading(self, *, heaters: bool = True, state: bool = True) -> PrinterReading | None:
         """Return the printer's state and its heaters, None while the printer is not connected.

@@ -22,7 +22,8 @@ GREETING_TIMEOUT = 10  # seconds; a service may open a socket behind which there
 
 STATE_CHANGED = "PrinterStateChanged"
 ERROR = "Error"
-EVENTS = ("Connecting", "Connected", "Disconnected", STATE_CHANGED, ERROR)
+SETTINGS_UPDATED = "SettingsUpdated"
+EVENTS = ("Connecting", "Connected", "Disconnected", STATE_CHANGED, ERROR, SETTINGS_UPDATED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

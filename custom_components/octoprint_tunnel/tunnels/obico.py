@@ -4,7 +4,7 @@ Source: Obico's documentation, "OctoPrint tunnel", and the behaviour of a self-h
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import ClassVar, override
 from urllib.parse import unquote
@@ -22,7 +22,9 @@ from ..errors import (
     RequestTimeout,
     ServiceError,
 )
-from ..route import StatusCodes, typed_address, web_address
+from ..octoprint.webcam import Webcam
+from ..pictures import Pictures, Place
+from ..route import Route, StatusCodes, typed_address, web_address
 from .tunnel import APP_NAME, AuthorizationError, Authorized, Detection, Tunnel, TunnelStatus, Usage, is_header_text
 
 CLOUD_DOMAIN = "obico.io"
@@ -153,6 +155,52 @@ class Obico(Tunnel):
         if probability is None or not 0 <= probability <= 1:
             raise InvalidResponse(detail="no probability in it")
         return Detection(failure_probability=probability, is_failing=probability > FAILING)
+
+    @override
+    def pictures(self, route: Route, webcam: Webcam) -> Pictures:
+        return _Pictures(route, webcam, URL(self.server_url))
+
+
+class _Pictures(Pictures):
+    """The latest picture that the printer's plugin gave the server: of the first webcam, while it prints or is watched.
+
+    Not counted as usage. There is no stream: answers through the tunnel are held until they are whole.
+    """
+
+    pause = 2
+    pace = 10  # as often as the plugin gives one to the server (OctoPrint-Obico, `webcam_capture.py`)
+
+    def __init__(self, route: Route, webcam: Webcam, server: URL) -> None:
+        """Ask on the tunnel that `route` leads to; the pictures are on `server`."""
+        self._route = route
+        self._webcam = webcam
+        self._server = server
+
+    @override
+    async def snapshot(self) -> Place | None:
+        if self._webcam.position != 0:
+            return None
+        answer = await self._route.request("GET", "/_tsd_/webcam/0/")
+        if answer.status != 200:
+            raise ServiceError(code=answer.status)
+        signed = answer.json().text("snapshot")
+        if signed is None:
+            return None
+        url = web_address(signed)
+        if url is None or not self._is_servers(url):
+            raise InvalidResponse(detail="the picture is elsewhere")
+        # The address is signed: whoever has it needs no credentials.
+        return Place(route=replace(self._route, headers={}), url=url)
+
+    @override
+    async def stream(self) -> Place | None:
+        return None
+
+    def _is_servers(self, url: URL) -> bool:
+        own, host = self._server.host or "", url.host or ""
+        return (url.scheme == "https" or self._server.scheme != "https") and (
+            host == own or (_is_cloud(own) and _is_cloud(host))
+        )
 
 
 def _is_cloud(host: str) -> bool:

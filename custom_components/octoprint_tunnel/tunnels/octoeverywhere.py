@@ -28,6 +28,8 @@ from ..errors import (
     WebcamLimit,
 )
 from ..json_object import JsonObject
+from ..octoprint.webcam import Webcam
+from ..pictures import Pictures, Place, picture_address
 from ..route import Route, StatusCodes, web_address
 from .app_apis import Gadget, LiveLink
 from .tunnel import APP_NAME, AuthorizationError, Authorized, Detection, Limits, Tunnel, TunnelStatus, is_header_text
@@ -62,6 +64,12 @@ CODES = StatusCodes(
     reserved_error=ServiceError,
 )
 """The codes of the tunnel and of the App APIs; new ones may come and are taken as temporary."""
+
+
+COMMAND_CODES = StatusCodes(errors={}, reserved=range(700, 800), reserved_error=ServiceError)
+"""What the webcam commands say in their bodies: 750 to 754 of the webcam, 785 to 789 of the command."""
+
+WEBCAM_COMMANDS = "octoeverywhere-command-api/webcam"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,6 +224,54 @@ class OctoEverywhere(Tunnel):
         if not is_bare and (status := said.integer("Status")) not in (None, 200):
             raise CODES.error(status) or ServiceError(code=status)
         return said.object("Result") if "Result" in said else said
+
+    @override
+    def pictures(self, route: Route, webcam: Webcam) -> Pictures:
+        return _Pictures(route, webcam)
+
+
+class _Pictures(Pictures):
+    """Relative addresses go through the tunnel as they are, absolute ones are asked of the plugin beside OctoPrint."""
+
+    pause = 2
+
+    def __init__(self, route: Route, webcam: Webcam) -> None:
+        """Look through the App Connection that `route` leads to."""
+        self._route = route
+        self._webcam = webcam
+        self._index: int | None = None
+
+    @override
+    async def snapshot(self) -> Place | None:
+        return self._through_tunnel(self._webcam.snapshot_url) or await self._command("snapshot")
+
+    @override
+    async def stream(self) -> Place | None:
+        if picture_address(self._webcam.stream_url) is None:
+            return None
+        return self._through_tunnel(self._webcam.stream_url) or await self._command("stream")
+
+    def _through_tunnel(self, address: str | None) -> Place | None:
+        url = picture_address(address)
+        if url is None or url.host is not None:
+            return None
+        return Place(route=self._route, url=self._route.base_url.join(url))
+
+    async def _command(self, command: str) -> Place:
+        """Return where the plugin gives a picture of this webcam, by its number in the plugin's own list."""
+        if self._index is None:
+            self._index = await self._find()
+        url = (self._route.base_url / WEBCAM_COMMANDS / command).with_query(index=self._index)
+        return Place(route=self._route, url=url)
+
+    async def _find(self) -> int:
+        """Return the webcam's number: where its name is, else its place in OctoPrint's list."""
+        answer = (await self._route.request("GET", f"/{WEBCAM_COMMANDS}/list")).json()
+        if (status := answer.integer("Status")) not in (None, 200):
+            raise COMMAND_CODES.error(status) or CODES.error(status) or ServiceError(code=status)
+        names = [item.text("Name") for item in answer.object("Result").objects("Webcams")]
+        known = (self._webcam.name, self._webcam.display_name)
+        return next((index for index, name in enumerate(names) if name in known), self._webcam.position)
 
 
 def _belongs_to_service(url: URL) -> bool:

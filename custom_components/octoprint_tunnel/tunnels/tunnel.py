@@ -10,6 +10,8 @@ from aiohttp import ClientSession, encode_basic_auth
 from yarl import URL
 
 from ..errors import Condition
+from ..octoprint.webcam import Webcam
+from ..pictures import Pictures
 from ..route import Route, StatusCodes
 from .app_apis import Gadget
 
@@ -170,3 +172,7 @@ class Tunnel(ABC):
     @abstractmethod
     async def detection(self, session: ClientSession) -> Detection:
         """Ask the service whether the print is failing, without using the tunnel; raises what `status` raises."""
+
+    @abstractmethod
+    def pictures(self, route: Route, webcam: Webcam) -> Pictures:
+        """Return the pictures of a webcam as this tunnel, whose route is given, brings them."""

@@ -1,0 +1,171 @@
+"""Cameras: each webcam that OctoPrint has, over whichever way is in use."""
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import override
+
+from aiohttp import web
+
+from homeassistant.components.camera import Camera, CameraEntityDescription, Image
+from homeassistant.components.camera.img_util import scale_jpeg_camera_image
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.util import dt as dt_util
+
+from .coordinator import OctoPrintTunnelConfigEntry, Outage, PrinterCoordinator
+from .entity import PrinterEntity, add_as_they_come, in_words
+from .errors import OctoPrintTunnelError
+from .jpeg import JPEG_TYPE, with_orientation
+from .routing import Way
+from .webcam_feed import Still, Stream, WebcamFeed
+from .webcams import FIRST_WEBCAM
+
+PARALLEL_UPDATES = 0
+
+OLD = 5  # seconds; of what is older than the last look, the age is worth showing
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebcamDescription(CameraEntityDescription):
+    """Describes the camera of one webcam; `webcam_name` is as OctoPrint shows it."""
+
+    webcam_name: str
+
+
+def descriptions(printer: PrinterCoordinator) -> list[WebcamDescription]:
+    """Return a description for each webcam that OctoPrint has now."""
+    return [
+        WebcamDescription(
+            key=key,
+            translation_key="webcam" if key == FIRST_WEBCAM else "further_webcam",
+            webcam_name=feed.webcam.display_name,
+        )
+        for key, feed in printer.config_entry.runtime_data.webcams.feeds.items()
+    ]
+
+
+async def async_setup_entry(
+    hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
+) -> None:
+    """Add the cameras of one printer, and forget those whose webcam is gone."""
+    webcams = entry.runtime_data.webcams
+    registry = er.async_get(hass)
+    kept = {f"{entry.unique_id}_{key}" for key in webcams.feeds}
+    for known in er.async_entries_for_config_entry(registry, entry.entry_id):
+        if webcams.are_known and known.domain == Platform.CAMERA and known.unique_id not in kept:
+            registry.async_remove(known.entity_id)
+    add_as_they_come(entry, async_add_entities, descriptions, WebcamCamera)
+
+
+class WebcamCamera(PrinterEntity, Camera):
+    """A webcam."""
+
+    entity_description: WebcamDescription
+    _unrecorded_attributes = frozenset({"image_age", "image_taken"})
+
+    def __init__(self, entry: OctoPrintTunnelConfigEntry, description: WebcamDescription) -> None:
+        """Show the webcam whose feed has the key of the description."""
+        PrinterEntity.__init__(self, entry, description)
+        Camera.__init__(self)
+        self._attr_translation_placeholders = {"name": description.webcam_name}
+        self._runtime = entry.runtime_data
+        name = f"{entry.title} {description.webcam_name}"
+        self._outage = Outage(name)
+        self._limits = Outage(f"{name}, no live view")
+        self._is_old = False
+
+    @property
+    @override
+    def available(self) -> bool:
+        return super().available and self._feed is not None
+
+    @property
+    def _feed(self) -> WebcamFeed | None:
+        return self._runtime.webcams.feeds.get(self.entity_description.key)
+
+    @override
+    async def async_camera_image(self, width: int | None = None, height: int | None = None) -> bytes | None:
+        feed = self._feed
+        if feed is None or not self.available:
+            return None
+        try:
+            still = await feed.still()
+        except OctoPrintTunnelError as error:
+            self._note(error)
+            return None
+        self._note(None)
+        self._note_limit(feed)
+        if still is None:
+            return None
+        self._show_age(still)
+        self.content_type = still.content_type
+        if width and height and feed.webcam.orientation != 1 and still.content_type == JPEG_TYPE:
+            return await self.hass.async_add_executor_job(_scaled, still.body, width, height, feed.webcam.orientation)
+        return still.body
+
+    @override
+    async def handle_async_mjpeg_stream(self, request: web.Request) -> web.StreamResponse | None:
+        feed = self._feed
+        if feed is None or not self.available:
+            return None
+        try:
+            stream = await feed.stream()
+        except OctoPrintTunnelError as error:
+            self._note(error)
+            return None
+        self._note_limit(feed)
+        if stream is None:
+            return await self.handle_async_still_stream(request, feed.pace)
+        try:
+            return await self._pass_on(stream, request)
+        finally:
+            stream.close()
+
+    async def _pass_on(self, stream: Stream, request: web.Request) -> web.StreamResponse | None:
+        """Answer with a stream until it ends, or has lasted as long as the account allows on the tunnel."""
+        limits = self._runtime.tunnel.data.limits
+        response: web.StreamResponse | None = None
+        try:
+            async with (
+                asyncio.timeout(limits.max_webcam_stream if stream.way is Way.TUNNEL else None),
+                aclosing(stream.chunks()) as chunks,
+            ):
+                async for chunk in chunks:
+                    if response is None:
+                        self._note(None)
+                        response = web.StreamResponse(headers={"Content-Type": stream.content_type})
+                        await response.prepare(request)
+                    await response.write(chunk)
+        except TimeoutError:
+            pass
+        except OctoPrintTunnelError as error:
+            self._note(error)
+        return response
+
+    def _note(self, error: OctoPrintTunnelError | None) -> None:
+        """Say it once when there are no pictures; what concerns everything is said where everything is."""
+        if error is None:
+            self._outage.note("pictures", None)
+        elif self.available and not error.concerns_all:
+            self._outage.note("pictures", in_words(error))
+
+    def _note_limit(self, feed: WebcamFeed) -> None:
+        self._limits.note("live view", in_words(feed.limit) if feed.limit else None)
+
+    def _show_age(self, still: Still) -> None:
+        """Tell how old the picture is; while it is always new, not with every look."""
+        age = round((dt_util.utcnow() - still.taken).total_seconds())
+        self._attr_extra_state_attributes = {"image_taken": still.taken.isoformat(timespec="seconds"), "image_age": age}
+        if self._is_old or age >= OLD:
+            self.async_write_ha_state()
+        self._is_old = age >= OLD
+
+
+def _scaled(body: bytes, width: int, height: int, orientation: int) -> bytes:
+    """Scale a picture as far as Home Assistant would, which forgets how it is to be turned, and say it again."""
+    while (scaled := scale_jpeg_camera_image(Image(JPEG_TYPE, body), width, height)) != body:
+        body = scaled
+    return with_orientation(body, orientation)

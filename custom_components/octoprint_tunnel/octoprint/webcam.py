@@ -1,0 +1,85 @@
+"""The webcams that OctoPrint knows: where their pictures are, and how they are to be turned.
+
+Source: OctoPrint's REST API, "Retrieve current settings", and what 1.11 and 2.0 answer.
+"""
+
+from dataclasses import dataclass
+
+from ..errors import PermissionMissing
+from ..json_object import JsonObject
+
+SETTINGS_READ = "SETTINGS_READ"
+WEBCAM = "WEBCAM"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Webcam:
+    """One webcam; its addresses are written for OctoPrint itself (snapshot) and for the user's browser (stream)."""
+
+    position: int
+    """Its place among all webcams of OctoPrint, from 0."""
+    name: str
+    display_name: str
+    snapshot_url: str | None
+    stream_url: str | None
+    flip_h: bool = False
+    flip_v: bool = False
+    rotate_90: bool = False
+    """Counter-clockwise, after the flips."""
+
+    @property
+    def orientation(self) -> int:
+        """Return how to turn the picture as Exif counts it: 1 is not at all."""
+        if self.rotate_90:
+            return {(False, False): 8, (True, False): 5, (False, True): 7, (True, True): 6}[self.flip_h, self.flip_v]
+        return {(False, False): 1, (True, False): 2, (False, True): 4, (True, True): 3}[self.flip_h, self.flip_v]
+
+
+def webcams_from_json(settings: JsonObject) -> tuple[Webcam, ...]:
+    """Read `GET /api/settings`; webcams that have nothing to show are left out.
+
+    Raises PermissionMissing where the webcams are hidden from the key.
+    """
+    webcam = settings.object("webcam")
+    if not webcam:
+        raise PermissionMissing(detail=WEBCAM)
+    if webcam.boolean("webcamEnabled") is False:
+        return ()
+    if "webcams" in webcam:
+        found = [_webcam(position, item) for position, item in enumerate(webcam.objects("webcams"))]
+    else:
+        found = [_classic_webcam(webcam)]
+    return tuple(item for item in found if item.snapshot_url or item.stream_url)
+
+
+def _webcam(position: int, webcam: JsonObject) -> Webcam:
+    addresses = webcam.object("compat")
+    name = webcam.text("name") or str(position)
+    return Webcam(
+        position=position,
+        name=name,
+        display_name=webcam.text("displayName") or name,
+        snapshot_url=_address(addresses, "snapshot"),
+        stream_url=_address(addresses, "stream"),
+        flip_h=webcam.boolean("flipH") or False,
+        flip_v=webcam.boolean("flipV") or False,
+        rotate_90=webcam.boolean("rotate90") or False,
+    )
+
+
+def _classic_webcam(webcam: JsonObject) -> Webcam:
+    """Read the only webcam of OctoPrint before 1.9."""
+    return Webcam(
+        position=0,
+        name="classic",
+        display_name="Classic Webcam",
+        snapshot_url=_address(webcam, "snapshotUrl"),
+        stream_url=_address(webcam, "streamUrl"),
+        flip_h=webcam.boolean("flipH") or False,
+        flip_v=webcam.boolean("flipV") or False,
+        rotate_90=webcam.boolean("rotate90") or False,
+    )
+
+
+def _address(fields: JsonObject, name: str) -> str | None:
+    return (fields.text(name) or "").strip() or None

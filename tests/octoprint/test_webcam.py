@@ -1,0 +1,80 @@
+"""The webcams in OctoPrint's settings, complete or not; the recorded answers come from the versions in their names."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from custom_components.octoprint_tunnel.errors import PermissionMissing
+from custom_components.octoprint_tunnel.json_object import JsonObject
+from custom_components.octoprint_tunnel.octoprint.client import OctoPrint
+from custom_components.octoprint_tunnel.octoprint.webcam import Webcam, webcams_from_json
+from tests.relay.server import Relay
+
+from .server import OctoPrintServer
+
+RECORDED = Path(__file__).with_name("recorded")
+SNAPSHOT = "http://127.0.0.1:8080/?action=snapshot"
+STREAM = "/webcam/?action=stream"
+CLASSIC = Webcam(
+    position=0,
+    name="classic",
+    display_name="Classic Webcam",
+    snapshot_url=SNAPSHOT,
+    stream_url=STREAM,
+    flip_h=True,
+    rotate_90=True,
+)
+
+
+def read(webcam: Any) -> tuple[Webcam, ...]:
+    """Read settings as they come over the network."""
+    return webcams_from_json(JsonObject.parse(json.dumps({"webcam": webcam}).encode()))
+
+
+@pytest.mark.parametrize("version", ["1.11", "2.0"])
+def test_recorded_settings_are_read(version: str) -> None:
+    """With a webcam, and as OctoPrint comes, without one."""
+    with_webcam, without = (
+        JsonObject.parse((RECORDED / f"settings_{version}_{name}.json").read_bytes()) for name in ("classic", "none")
+    )
+    assert webcams_from_json(with_webcam) == (CLASSIC,)
+    assert webcams_from_json(without) == ()
+
+
+def test_the_only_webcam_of_older_versions_is_read() -> None:
+    """OctoPrint before 1.9 has no list."""
+    flat = {"snapshotUrl": SNAPSHOT, "streamUrl": STREAM, "flipH": True, "flipV": False, "rotate90": True}
+    assert read({**flat, "webcamEnabled": True}) == (CLASSIC,)
+
+
+def test_webcams_with_nothing_to_show_are_left_out() -> None:
+    """The others keep their places."""
+    nozzle = {"name": "nozzle", "compat": {"snapshot": " ", "stream": "http://10.0.0.2/s"}, "flipV": True}
+    webcams = [{"name": "a", "compat": None}, "b", {"name": "c", "compat": {"stream": None, "snapshot": ""}}, nozzle]
+    [found] = read({"webcams": webcams})
+    assert (found.name, found.display_name, found.position, found.snapshot_url) == ("nozzle", "nozzle", 2, None)
+    assert (found.flip_h, found.flip_v, found.rotate_90) == (False, True, False)
+    assert read({"webcams": None}) == read({"webcams": []}) == ()
+
+
+def test_webcams_that_are_switched_off_are_none() -> None:
+    """OctoPrint does not show them either."""
+    assert read({"webcamEnabled": False, "webcams": [nozzle := {"name": "n", "compat": {"stream": STREAM}}]}) == ()
+    assert len(read({"webcamEnabled": None, "webcams": [nozzle]})) == 1
+
+
+def test_webcams_that_are_hidden_are_not_none() -> None:
+    """OctoPrint answers an empty object to a user who may not see them."""
+    with pytest.raises(PermissionMissing, match="WEBCAM"):
+        read({})
+
+
+@pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
+async def test_a_real_octoprint_tells_them(octoprint: OctoPrintServer, client: OctoPrint, relay: Relay) -> None:
+    """None as it comes; and 403 names the permission."""
+    assert await client.webcams() == ()
+    relay.fail("octoeverywhere_tunnel", 403, path="/api/settings")
+    with pytest.raises(PermissionMissing, match="SETTINGS_READ"):
+        await client.webcams()

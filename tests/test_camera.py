@@ -1,0 +1,807 @@
+"""The webcam in Home Assistant: stills and live views over each way, and whatever can be wrong with them."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+import io
+import json
+import time
+from typing import Any
+
+from aiohttp import BodyPartReader, ClientResponse, ClientTimeout, MultipartReader
+from aiohttp.test_utils import TestClient
+from freezegun.api import FrozenDateTimeFactory
+from PIL import Image as Picture, ImageOps
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.octoprint_tunnel import live as live_updates, webcam_feed, webcams
+from homeassistant.components.camera import img_util
+from homeassistant.const import STATE_UNAVAILABLE
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+
+from .home import entities, log_lines, settle, state, states, until, wait
+from .octoprint.server import OctoPrintServer
+from .relay.octoeverywhere import AppConnection
+from .relay.server import Relay
+from .relay.webcam import Fault
+
+BOTH_VERSIONS = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
+RELATIVE = {"snapshot": "/webcam/?action=snapshot", "stream": "/webcam/?action=stream"}
+NO_WEBCAM = {"snapshot": "", "stream": "", "flipH": False, "flipV": False, "rotate90": False}
+
+type Browser = TestClient[Any, Any]
+type SetUp = Callable[..., Any]
+type SetWebcam = Callable[..., None]
+
+
+@pytest.fixture
+def set_webcam(octoprint: OctoPrintServer) -> Generator[SetWebcam]:
+    """Return what sets OctoPrint's webcam up, as its user does; afterwards there is none again."""
+
+    def set_webcam(**settings: object) -> None:
+        status, _ = octoprint.request("POST", "/api/settings", {"plugins": {"classicwebcam": settings}})
+        assert status == HTTPStatus.OK
+
+    yield set_webcam
+    if not octoprint.running:
+        octoprint.start()
+    set_webcam(**NO_WEBCAM)
+
+
+@pytest.fixture
+async def set_up(hass: HomeAssistant) -> AsyncGenerator[SetUp]:
+    """Return what sets the printer up."""
+    added: list[MockConfigEntry] = []
+    assert await async_setup_component(hass, "camera", {})
+
+    async def set_up(entry: MockConfigEntry, **options: object) -> MockConfigEntry:
+        entry.add_to_hass(hass)
+        added.append(entry)
+        hass.config_entries.async_update_entry(entry, options={"live_updates": False, **options})
+        assert await hass.config_entries.async_setup(entry.entry_id)
+        await settle(hass)
+        return entry
+
+    yield set_up
+    for entry in added:
+        await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.fixture
+async def browser(hass: HomeAssistant, set_up: SetUp, hass_client: ClientSessionGenerator) -> Browser:
+    """Return what looks at Home Assistant."""
+    return await hass_client()
+
+
+async def still(browser: Browser, hass: HomeAssistant, entry: MockConfigEntry, query: str = "") -> bytes | None:
+    """Return a picture as a browser gets it, None where there is none."""
+    async with browser.get(f"/api/camera_proxy/{entities(hass, entry)['webcam']}{query}") as response:
+        return await response.read() if response.status == HTTPStatus.OK else None
+
+
+@asynccontextmanager
+async def live(browser: Browser, hass: HomeAssistant, entry: MockConfigEntry) -> AsyncGenerator[ClientResponse]:
+    """Open a live view as a browser does."""
+    async with browser.get(f"/api/camera_proxy_stream/{entities(hass, entry)['webcam']}") as response:
+        yield response
+
+
+async def first_bytes(response: ClientResponse, size: int = 2000) -> bytes:
+    """Return what a stream begins with."""
+    async with asyncio.timeout(10):
+        return await response.content.readexactly(size)
+
+
+async def last_bytes(response: ClientResponse) -> bytes:
+    """Return a stream to its end."""
+    async with asyncio.timeout(10):
+        return await response.content.read()
+
+
+def shown(body: bytes | None) -> Picture.Image:
+    """Return a picture as a browser shows it."""
+    assert body is not None
+    picture = ImageOps.exif_transpose(Picture.open(io.BytesIO(body)))
+    assert picture is not None
+    return picture
+
+
+def red_corner(picture: Picture.Image) -> str:
+    """Return where the corner is that is red as the webcam takes it."""
+    width, height = picture.size
+    corners = {"left upper": (8, 8), "right upper": (width - 8, 8), "left lower": (8, height - 8)}
+    corners["right lower"] = (width - 8, height - 8)
+    [found] = [name for name, at in corners.items() if picture.getpixel(at)[0] > 150]  # type: ignore[index]
+    return found
+
+
+def settings(*names: str) -> str:
+    """Return OctoPrint's settings with webcams of these names."""
+    webcams = [{"name": name, "displayName": name.title(), "compat": RELATIVE} for name in names]
+    return json.dumps({"webcam": {"webcamEnabled": True, "webcams": webcams}})
+
+
+def has_settings(relay: Relay, body: str) -> None:
+    """Answer as OctoPrint with other settings would."""
+    relay.heal()
+    relay.fail("octoeverywhere_tunnel", 200, body, path="/api/settings", content_type="application/json")
+
+
+# the ways
+
+
+@BOTH_VERSIONS
+@pytest.mark.parametrize("absolute", [False, True])
+@pytest.mark.parametrize("route", ["tunnel", "local"])
+async def test_still_and_live_view(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+    caplog: pytest.LogCaptureFixture,
+    octoprint: OctoPrintServer,
+    absolute: bool,
+    route: str,
+) -> None:
+    """Over the tunnel and over the local network, wherever the webcam is; each viewer's traffic ends with the view."""
+    own = {"snapshot": f"{relay.webcam.url}/?action=snapshot", "stream": f"{relay.webcam.url}/?action=stream"}
+    set_webcam(**(own if absolute else RELATIVE))
+    await set_up(entry, **({"local_url": relay.local.url} if route == "local" else {}))
+    assert state(hass, entry, "active_route").state == route
+    assert state(hass, entry, "webcam").state == "idle"
+    assert state(hass, entry, "webcam").name == "Kitchen Webcam"
+    relay.clear()
+    picture = shown(await still(browser, hass, entry))
+    assert (picture.size, red_corner(picture)) == ((320, 240), "left upper")
+    async with live(browser, hass, entry) as response:
+        assert response.headers["Content-Type"] == "multipart/x-mixed-replace;boundary=boundarydonotcross"
+        assert (await first_bytes(response)).startswith(b"--boundarydonotcross\r\nContent-Type: image/jpeg\r\n")
+        assert relay.webcam.open_streams == 1
+    await until(lambda: relay.webcam.open_streams == 0)
+    tunnel, local, beside = (relay.seen(where) for where in ("octoeverywhere_tunnel", "local", "webcam"))
+    assert bool(tunnel) is (route == "tunnel")
+    assert bool(beside) is (route == "local" and absolute)
+    for request in (*tunnel, *local, *beside):
+        assert "X-Api-Key" not in request.headers
+        assert ("Authorization" in request.headers) is (request in tunnel)
+    assert log_lines(caplog) == []
+
+
+@BOTH_VERSIONS
+async def test_obico_has_stills(
+    hass: HomeAssistant,
+    relay: Relay,
+    obico_entry: MockConfigEntry,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """One each ten seconds for a live view; without credentials, and without a byte of the month's."""
+    set_webcam(**RELATIVE)
+    entry = await set_up(obico_entry)
+    relay.obico.watched = True
+    used = relay.obico.used_bytes
+    assert shown(await still(browser, hass, entry)).size == (320, 240)
+    feed = entry.runtime_data.webcams.feeds["webcam"]
+    assert feed.pace == 10
+    monkeypatch.setattr(type(feed._pictures), "pace", 0.3)
+    monkeypatch.setattr(type(feed._pictures), "pause", 0)
+    async with live(browser, hass, entry) as response:
+        body = b""
+        while body.count(b"--frameboundary") < 5:
+            body += await first_bytes(response, 1000)
+    frames = body.split(b"--frameboundary")[1:5]
+    assert len(set(frames)) == 3  # the first one twice: browsers show a frame when the next one begins
+    asked = relay.seen("obico_site")
+    assert len(asked) >= 4
+    assert not [request for request in asked if "Authorization" in request.headers]
+    await asyncio.sleep(0.6)
+    assert len(relay.seen("obico_site")) <= len(asked) + 1
+    assert relay.obico.used_bytes == used
+    assert log_lines(caplog) == []
+
+
+async def test_the_last_picture_stays_while_obico_has_none(
+    hass: HomeAssistant,
+    relay: Relay,
+    obico_entry: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its age tells; nobody's fault, so nothing is logged."""
+    set_webcam(**RELATIVE)
+    entry = await set_up(obico_entry)
+    assert await still(browser, hass, entry) is None
+    await wait(hass, freezer, 3)
+    relay.obico.watched = True
+    picture = await still(browser, hass, entry)
+    taken = state(hass, entry, "webcam").attributes.get("image_taken")
+    relay.obico.watched = False
+    await wait(hass, freezer, 40)
+    assert picture
+    assert await still(browser, hass, entry) == picture
+    attributes = state(hass, entry, "webcam").attributes
+    assert attributes["image_age"] == 40
+    assert taken in (None, attributes["image_taken"])
+    relay.obico.watched = True
+    await wait(hass, freezer, 3)
+    assert await still(browser, hass, entry) != picture
+    assert state(hass, entry, "webcam").attributes["image_age"] == 0
+    assert log_lines(caplog) == []
+
+
+@pytest.mark.parametrize("stream", ["webrtc://127.0.0.1/x", "http://127.0.0.1:1/webrtc", "{beside}/player"])
+@pytest.mark.parametrize("route", ["tunnel", "local"])
+async def test_what_is_no_mjpeg_stream_is_shown_in_stills(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+    stream: str,
+    route: str,
+) -> None:
+    """WebRTC is not tried at all, a page with a player is found out."""
+    set_webcam(snapshot=RELATIVE["snapshot"], stream=stream.format(beside="/webcam"))
+    await set_up(entry, **({"local_url": relay.local.url} if route == "local" else {}))
+    relay.fail("octoeverywhere_tunnel", 200, "<html>", path="/webcam/player")
+    relay.fail("local", 200, "<html>", path="/webcam/player")
+    async with live(browser, hass, entry) as response:
+        assert (await first_bytes(response)).startswith(b"--frameboundary")
+
+
+async def test_a_webcam_with_a_stream_alone_has_stills_too(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_webcam: SetWebcam, set_up: SetUp, browser: Browser
+) -> None:
+    """What its stream begins with."""
+    set_webcam(snapshot="", stream=RELATIVE["stream"], flipH=True)
+    await set_up(entry, local_url=relay.local.url)
+    assert red_corner(shown(await still(browser, hass, entry))) == "right upper"
+    await until(lambda: relay.webcam.open_streams == 0)
+
+
+# which webcams there are
+
+
+@BOTH_VERSIONS
+async def test_without_a_webcam_there_is_no_camera(
+    hass: HomeAssistant, octoprint: OctoPrintServer, entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    """As OctoPrint comes."""
+    await set_up(entry)
+    assert "webcam" not in entities(hass, entry)
+
+
+async def test_without_the_permission_there_is_no_camera(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The log says so once, and everything else works."""
+    set_webcam(**RELATIVE)
+    relay.fail("octoeverywhere_tunnel", 403, path="/api/settings")
+    await set_up(entry)
+    await entry.runtime_data.webcams.async_read()
+    assert "webcam" not in entities(hass, entry)
+    assert state(hass, entry, "printer_state").state == "offline"
+    [line] = log_lines(caplog)
+    assert "SETTINGS_READ" in line
+
+
+@BOTH_VERSIONS
+async def test_cameras_come_with_octoprint(
+    hass: HomeAssistant,
+    relay: Relay,
+    octoprint: OctoPrintServer,
+    entry: MockConfigEntry,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+) -> None:
+    """When it was off while the printer was set up, and again when it has been away; no poll asks for them."""
+
+    async def poll() -> None:
+        await entry.runtime_data.tunnel.async_refresh()
+        await entry.runtime_data.printer.async_refresh()
+
+    async def start() -> None:
+        await hass.async_add_executor_job(octoprint.start)
+        await until(lambda: octoprint.request("GET", "/api/version")[0] == HTTPStatus.OK)
+        await poll()
+
+    set_webcam(**RELATIVE)
+    await hass.async_add_executor_job(octoprint.stop)
+    await set_up(entry)
+    assert "webcam" not in entities(hass, entry)
+    await start()
+    await until(lambda: "webcam" in entities(hass, entry))
+    assert state(hass, entry, "webcam").state == "idle"
+
+    relay.clear()
+    await hass.async_add_executor_job(octoprint.stop)
+    await poll()
+    assert state(hass, entry, "webcam").state == STATE_UNAVAILABLE
+    await start()
+    await until(lambda: relay.seen(path="/api/settings"))
+    for _ in range(5):
+        await poll()
+    assert state(hass, entry, "webcam").state == "idle"
+    assert len(relay.seen(path="/api/settings")) == 1
+
+
+async def test_several_webcams(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, octoprint: OctoPrintServer, set_up: SetUp
+) -> None:
+    """One that goes is unavailable, and forgotten with the next set-up; one that comes is there."""
+    has_settings(relay, settings("classic", "nozzle cam", "door"))
+    await set_up(entry)
+    cameras = {"webcam", "webcam_nozzle_cam", "webcam_door"}
+    assert cameras <= set(entities(hass, entry))
+    assert state(hass, entry, "webcam_nozzle_cam").name == "Kitchen Webcam Nozzle Cam"
+    has_settings(relay, settings("classic", "bed", "door"))
+    await entry.runtime_data.webcams.async_read()
+    await settle(hass)
+    assert state(hass, entry, "webcam_nozzle_cam").state == STATE_UNAVAILABLE
+    assert state(hass, entry, "webcam_bed").state == state(hass, entry, "webcam_door").state == "idle"
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert {key for key in entities(hass, entry) if "webcam_" in key} == {
+        "webcam_bed",
+        "webcam_door",
+        "max_webcam_stream",
+    }
+
+
+async def test_settings_that_cannot_be_read_are_read_later(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Less and less often, and without forgetting cameras that were there."""
+    set_webcam(**RELATIVE)
+    relay.fail("octoeverywhere_tunnel", 607, path="/api/settings")
+    await set_up(entry)
+    for _ in range(30):
+        await wait(hass, freezer, 61)
+    assert 3 <= len(relay.seen(path="/api/settings")) <= 6
+    relay.heal()
+    for _ in range(35):
+        await wait(hass, freezer, 61)
+    assert state(hass, entry, "webcam").state == "idle"
+    assert log_lines(caplog) == []
+
+
+@BOTH_VERSIONS
+async def test_changed_settings_are_heard_of(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+) -> None:
+    """OctoPrint says so on its push socket; saved again and again, they are read again once."""
+    monkeypatch.setattr(live_updates, "START_DELAY", 0)
+    monkeypatch.setattr(webcams, "CHANGE_DELAY", 0.2)
+    monkeypatch.setattr(webcams, "MIN_INTERVAL", 0)
+    await set_up(entry, live_updates=True)
+    await until(lambda: entry.runtime_data.live.since is not None)
+    relay.clear()
+    for flip in (True, False):
+        set_webcam(**RELATIVE, flipV=flip)
+    await until(lambda: "webcam" in entities(hass, entry))
+    assert len(relay.seen(path="/api/settings")) == 1
+    monkeypatch.setattr(webcams, "MIN_INTERVAL", 900)
+    set_webcam(**NO_WEBCAM)
+    await asyncio.sleep(0.5)
+    assert len(relay.seen(path="/api/settings")) == 1
+
+
+# stills
+
+
+async def test_viewers_share_a_still(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+) -> None:
+    """At the same time, and over the tunnel for two seconds more; without a viewer nothing is fetched."""
+    set_webcam(**RELATIVE)
+    await set_up(entry)
+    for _ in range(5):
+        await wait(hass, freezer, 61)
+    assert not relay.seen(path="/webcam/")
+    pictures = await asyncio.gather(*(still(browser, hass, entry) for _ in range(8)))
+    assert len(set(pictures)) == 1
+    freezer.tick(1.9)
+    assert await still(browser, hass, entry) == pictures[0]
+    assert len(relay.seen(path="/webcam/")) == 1
+    freezer.tick(0.2)
+    assert await still(browser, hass, entry) != pictures[0]
+    assert len(relay.seen(path="/webcam/")) == 2
+
+
+async def test_a_local_still_is_always_new(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_webcam: SetWebcam, set_up: SetUp, browser: Browser
+) -> None:
+    """It costs nothing; those who ask at the same time share it all the same."""
+    set_webcam(**RELATIVE)
+    await set_up(entry, local_url=relay.local.url)
+    relay.delay("local", 0.2, path="/webcam/")
+    assert len(set(await asyncio.gather(*(still(browser, hass, entry) for _ in range(8))))) == 1
+    assert await still(browser, hass, entry) != await still(browser, hass, entry)
+    assert len(relay.seen("local", path="/webcam/")) == 3
+
+
+async def test_who_goes_away_leaves_the_still_to_the_others(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_webcam: SetWebcam, set_up: SetUp, browser: Browser
+) -> None:
+    """The first to ask is the first to go."""
+    set_webcam(**RELATIVE)
+    await set_up(entry)
+    relay.delay("octoeverywhere_tunnel", 0.5, path="/webcam/")
+    first = asyncio.create_task(still(browser, hass, entry))
+    await until(lambda: bool(relay.seen(path="/webcam/")))
+    second = asyncio.create_task(still(browser, hass, entry))
+    await asyncio.sleep(0.1)
+    first.cancel()
+    assert await second
+    assert len(relay.seen(path="/webcam/")) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "corner", "size"),
+    [
+        ({"flipH": True}, "right upper", (320, 240)),
+        ({"flipV": True}, "left lower", (320, 240)),
+        ({"rotate90": True}, "left lower", (240, 320)),
+        ({"flipH": True, "rotate90": True}, "left upper", (240, 320)),
+    ],
+)
+async def test_pictures_are_turned_as_octoprint_says(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, bool],
+    corner: str,
+    size: tuple[int, int],
+) -> None:
+    """Stills, also when they are scaled, and each picture of a stream."""
+    set_webcam(**RELATIVE, **settings)
+    await set_up(entry)
+    picture = shown(await still(browser, hass, entry))
+    assert (picture.size, red_corner(picture)) == (size, corner)
+
+    monkeypatch.setattr(img_util.TurboJPEGSingleton, "instance", PillowAsTurboJpeg)
+    small = shown(await still(browser, hass, entry, "?width=40&height=30"))
+    assert (small.size, red_corner(small)) == ((size[0] // 8, size[1] // 8), corner)
+
+    async with live(browser, hass, entry) as response:
+        reader = MultipartReader.from_response(response)
+        for _ in range(2):
+            part = await reader.next()
+            assert isinstance(part, BodyPartReader)
+            frame = shown(bytes(await part.read()))
+            assert (frame.size, red_corner(frame)) == (size, corner)
+
+
+class PillowAsTurboJpeg:
+    """What Home Assistant scales with, where the machine does not have it."""
+
+    def decode_header(self, body: bytes) -> tuple[int, int, int, int]:
+        """Return width and height."""
+        return (*Picture.open(io.BytesIO(body)).size, 0, 0)
+
+    def scale_with_quality(self, body: bytes, scaling_factor: tuple[int, int], quality: int) -> bytes:
+        """Scale, and lose what the picture says of itself."""
+        picture = Picture.open(io.BytesIO(body))
+        width, height = (side * scaling_factor[0] // scaling_factor[1] for side in picture.size)
+        scaled = io.BytesIO()
+        picture.resize((width, height)).save(scaled, "JPEG", quality=quality)
+        return scaled.getvalue()
+
+
+@pytest.mark.parametrize("trouble", ["redirect", "html", "large", "404", "drop", "cut", "silent", "502"])
+async def test_no_image(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    trouble: str,
+) -> None:
+    """A broken webcam is one line in the log, one more when it works again, and nobody else's trouble."""
+    set_webcam(**RELATIVE)
+    await set_up(entry)
+    where, path = "octoeverywhere_tunnel", "/webcam/"
+    match trouble:
+        case "redirect":
+            relay.redirect(where, f"{relay.webcam.url}/?action=snapshot", path=path)
+        case "html":
+            relay.fail(where, 200, "<html>", path=path)
+        case "large":
+            relay.webcam.frame_size = 8_000_001
+        case "drop":
+            relay.drop(where, path=path)
+        case "cut":
+            relay.truncate(where, 1000, path=path)
+        case "silent":
+            monkeypatch.setattr(webcam_feed, "STILL_TIMEOUT", 0)
+            relay.delay(where, 60, path=path)
+        case status:
+            relay.fail(where, int(status), path=path)
+    for _ in range(3):
+        assert await still(browser, hass, entry) is None
+        await wait(hass, freezer, 61)
+    assert len(log_lines(caplog)) == 1
+    assert states(hass, entry, "tunnel_status", "octoprint_online", "printer_state", "webcam") == (
+        "ok",
+        "on",
+        "offline",
+        "idle",
+    )
+    assert not relay.seen("webcam")
+    monkeypatch.undo()
+    relay.heal()
+    relay.webcam.frame_size = None
+    assert await still(browser, hass, entry)
+    assert await still(browser, hass, entry)
+    assert log_lines(caplog)[1:] == ["Kitchen Classic Webcam: works again"]
+
+
+async def test_what_concerns_everything_is_said_where_everything_is(
+    hass: HomeAssistant,
+    relay: Relay,
+    connection: AppConnection,
+    entry: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A picture can be the first to meet a tunnel that was closed; then nothing more is asked."""
+    set_webcam(**RELATIVE)
+    await set_up(entry)
+    connection.supporter = False
+    assert await still(browser, hass, entry) is None
+    assert state(hass, entry, "tunnel_status").state == "not_supporter"
+    relay.clear()
+    await wait(hass, freezer, 3)
+    assert await still(browser, hass, entry) is None
+    assert not relay.seen(path="/webcam/")
+    await wait(hass, freezer, 61)
+    assert state(hass, entry, "webcam").state == STATE_UNAVAILABLE
+    assert len(log_lines(caplog)) == 1
+
+
+# live views
+
+
+@pytest.mark.parametrize("fault", ["silent", "stalls", "ends", "garbage"])
+@pytest.mark.parametrize("route", ["tunnel", "local"])
+async def test_a_broken_stream_ends(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    fault: Fault,
+    route: str,
+) -> None:
+    """Within a fixed time, with what was good of it; the entities never notice."""
+    monkeypatch.setattr(webcam_feed, "STREAM_TIMEOUT", ClientTimeout(total=None, sock_read=0.5))
+    set_webcam(**RELATIVE)
+    await set_up(entry, **({"local_url": relay.local.url} if route == "local" else {}))
+    relay.webcam.fault = fault
+    for _ in range(2):
+        async with live(browser, hass, entry) as response:
+            has_frames = fault in ("stalls", "ends")
+            assert response.status == (HTTPStatus.OK if has_frames else HTTPStatus.BAD_GATEWAY)
+            if has_frames:
+                assert (await last_bytes(response)).count(b"--boundarydonotcross") == 2
+    assert len(log_lines(caplog)) == {"silent": 1, "garbage": 1, "stalls": 3, "ends": 0}[fault]
+    assert states(hass, entry, "active_route", "tunnel_status", "webcam") == (route, "ok", "idle")
+    relay.webcam.fault = None
+    caplog.clear()
+    async with live(browser, hass, entry) as response:
+        await first_bytes(response)
+    assert len(log_lines(caplog)) == (fault != "ends")
+
+
+async def test_a_stream_that_is_cut_off_ends(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A stream that cannot be opened is no stream at all."""
+    set_webcam(**RELATIVE)
+    await set_up(entry)
+    relay.truncate("octoeverywhere_tunnel", 5000, path="/webcam/")
+    async with live(browser, hass, entry) as response:
+        assert await last_bytes(response)
+    relay.heal()
+    relay.fail("octoeverywhere_tunnel", 404, path="/webcam/")
+    async with live(browser, hass, entry) as response:
+        assert response.status == HTTPStatus.BAD_GATEWAY
+    assert len(log_lines(caplog)) == 1
+
+
+async def test_a_stream_lasts_as_long_as_the_account_allows(
+    hass: HomeAssistant,
+    relay: Relay,
+    connection: AppConnection,
+    entry: MockConfigEntry,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It ends cleanly then, and is not opened again by itself."""
+    connection.info = {"PrinterLimits": {"MaxSingleWebcamStreamLengthSeconds": 1}}
+    set_webcam(**RELATIVE)
+    await set_up(entry)
+    started = time.monotonic()
+    async with live(browser, hass, entry) as response:
+        assert len(await last_bytes(response)) > 2 * 3000
+    assert 0.9 < time.monotonic() - started < 4
+    await until(lambda: relay.webcam.open_streams == 0)
+    await asyncio.sleep(0.2)
+    assert len(relay.seen(path="/webcam/")) == 1
+    assert log_lines(caplog) == []
+
+
+async def test_the_limit_ends_a_view_that_nobody_takes(
+    hass: HomeAssistant,
+    relay: Relay,
+    connection: AppConnection,
+    entry: MockConfigEntry,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+) -> None:
+    """A viewer that falls asleep does not hold the tunnel's line."""
+    connection.info = {"PrinterLimits": {"MaxSingleWebcamStreamLengthSeconds": 1}}
+    set_webcam(**RELATIVE)
+    await set_up(entry)
+    relay.webcam.interval, relay.webcam.frame_size = 0, 500_000
+    async with live(browser, hass, entry) as response:
+        await first_bytes(response)
+        await until(lambda: relay.webcam.open_streams == 0)
+
+
+async def test_a_slow_viewer_slows_the_source(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_webcam: SetWebcam, set_up: SetUp, browser: Browser
+) -> None:
+    """Nothing is stored on the way but what the sockets hold."""
+    set_webcam(**RELATIVE)
+    await set_up(entry)
+    relay.webcam.interval, relay.webcam.frame_size, relay.webcam.frames = 0, 1_000_000, 200
+    async with live(browser, hass, entry) as response:
+        await first_bytes(response)
+        [source] = relay.seen(path="/webcam/")
+        sent = -1
+        while sent != source.response_bytes:
+            sent = source.response_bytes
+            await asyncio.sleep(0.5)
+        assert sent < 40_000_000
+        assert len(await last_bytes(response)) > 199_000_000
+
+
+async def test_the_webcam_limit_turns_live_views_into_stills(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Said once; streams are tried again less and less often, and come back by themselves."""
+    set_webcam(snapshot=RELATIVE["snapshot"], stream="/webcam/stream/?action=stream")
+    await set_up(entry)
+    relay.fail("octoeverywhere_tunnel", 609, path="/webcam/stream/")
+    relay.webcam.interval = 0
+
+    async def begins_with() -> bytes:
+        async with live(browser, hass, entry) as response:
+            return (await first_bytes(response))[:15]
+
+    for tries, seconds in ((1, 0), (1, 10), (2, 25), (2, 25), (3, 50)):
+        await wait(hass, freezer, seconds)
+        assert await begins_with() == b"--frameboundary"
+        assert len(relay.seen(path="/webcam/stream/")) == tries
+    [line] = log_lines(caplog)
+    assert "no live view" in line
+    assert states(hass, entry, "tunnel_status", "printer_state", "webcam") == ("ok", "offline", "idle")
+    relay.heal()
+    await wait(hass, freezer, 150)
+    assert await begins_with() == b"--boundarydonot"
+    assert log_lines(caplog)[1:] == ["Kitchen Classic Webcam, no live view: works again"]
+
+
+@pytest.mark.parametrize("code", [607, 609])
+async def test_a_limit_concerns_the_picture_alone(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+    caplog: pytest.LogCaptureFixture,
+    code: int,
+) -> None:
+    """No image, or the last one; asked for less and less often, but the local network is free of it."""
+    set_webcam(**RELATIVE)
+    await set_up(entry)
+    relay.fail("octoeverywhere_tunnel", code, path="/webcam/")
+    for _ in range(10):
+        assert await still(browser, hass, entry) is None
+        await wait(hass, freezer, 3)
+    assert len(relay.seen(path="/webcam/")) == 1
+    assert states(hass, entry, "tunnel_status", "printer_state", "webcam") == ("ok", "offline", "idle")
+    assert len(log_lines(caplog)) == 1
+    relay.heal()
+    await wait(hass, freezer, 61)
+    picture = await still(browser, hass, entry)
+    relay.fail("octoeverywhere_tunnel", code, path="/webcam/")
+    await wait(hass, freezer, 10)
+    assert await still(browser, hass, entry) == picture
+    assert state(hass, entry, "webcam").attributes["image_age"] == 10
+    assert len(log_lines(caplog)) == 3
+    hass.config_entries.async_update_entry(entry, options={"live_updates": False, "local_url": relay.local.url})
+    await wait(hass, freezer, 3)
+    assert await still(browser, hass, entry) not in (None, picture)
+
+
+async def test_a_camera_that_goes_takes_its_viewers_along(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_webcam: SetWebcam, set_up: SetUp, browser: Browser
+) -> None:
+    """A still that is under way when the printer is unloaded ends with it."""
+    set_webcam(**RELATIVE)
+    await set_up(entry)
+    relay.delay("octoeverywhere_tunnel", 5, path="/webcam/")
+    looking = asyncio.create_task(still(browser, hass, entry))
+    await until(lambda: bool(relay.seen(path="/webcam/")))
+    started = time.monotonic()
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    assert await looking is None
+    assert time.monotonic() - started < 3
