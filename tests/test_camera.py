@@ -56,7 +56,9 @@ def set_webcam(octoprint: OctoPrintServer) -> Generator[SetWebcam]:
 async def set_up(hass: HomeAssistant) -> AsyncGenerator[SetUp]:
     """Return what sets the printer up."""
     added: list[MockConfigEntry] = []
-    assert await async_setup_component(hass, "camera", {})
+    # Before there is a browser: Home Assistant takes no further pages then.
+    for component in ("camera", "webhook"):
+        assert await async_setup_component(hass, component, {})
 
     async def set_up(entry: MockConfigEntry, **options: object) -> MockConfigEntry:
         entry.add_to_hass(hass)

@@ -128,7 +128,7 @@ async def test_app_connection_streams(client: aiohttp.ClientSession, connection:
     """What OctoPrint has sent arrives while it still sends, and a client may leave in the middle."""
     gone = asyncio.Event()
 
-    async def webcam(request: web.BaseRequest) -> web.StreamResponse:
+    async def endless(request: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         try:
@@ -138,9 +138,9 @@ async def test_app_connection_streams(client: aiohttp.ClientSession, connection:
         finally:
             gone.set()
 
-    async with RawTestServer(webcam) as server:
+    async with RawTestServer(endless) as server:
         connection.printer = Printer(url=str(server.make_url("")).rstrip("/"))
-        async with client.get(f"{connection.url}/webcam/?action=stream", headers=_auth(connection)) as response:
+        async with client.get(f"{connection.url}/downloads/stream", headers=_auth(connection)) as response:
             assert await response.content.readexactly(5) == b"frame"
         await asyncio.wait_for(gone.wait(), 5)
 
