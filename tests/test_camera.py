@@ -311,6 +311,7 @@ async def test_cameras_come_with_octoprint(
     entry: MockConfigEntry,
     set_webcam: SetWebcam,
     set_up: SetUp,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """When it was off while the printer was set up, and again when it has been away; no poll asks for them."""
 
@@ -332,6 +333,13 @@ async def test_cameras_come_with_octoprint(
     assert state(hass, entry, "webcam").state == "idle"
 
     relay.clear()
+    relay.fail("octoeverywhere_tunnel", 602, times=1)
+    await poll()
+    for _ in range(5):
+        await poll()
+    await settle(hass)
+    assert not relay.seen(path="/api/settings")  # away for a moment only, soon after they were read
+    monkeypatch.setattr(webcams, "MIN_INTERVAL", 0)
     await hass.async_add_executor_job(octoprint.stop)
     await poll()
     assert state(hass, entry, "webcam").state == STATE_UNAVAILABLE

@@ -140,7 +140,7 @@ async def test_app_connection_streams(client: aiohttp.ClientSession, connection:
 
     async with RawTestServer(webcam) as server:
         connection.printer = Printer(url=str(server.make_url("")).rstrip("/"))
-        async with client.get(f"{connection.url}/webcam/?action=stream", headers=_auth(connection)) as response:
+        async with client.get(f"{connection.url}/plugin/stream", headers=_auth(connection)) as response:
             assert await response.content.readexactly(5) == b"frame"
         await asyncio.wait_for(gone.wait(), 5)
 
