@@ -18,6 +18,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.octoprint_tunnel import live as live_updates, webcam_feed, webcams
+from custom_components.octoprint_tunnel.diagnostics import async_get_config_entry_diagnostics
 from homeassistant.components.camera import img_util
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
@@ -313,6 +314,7 @@ async def test_cameras_come_with_octoprint(
     entry: MockConfigEntry,
     set_webcam: SetWebcam,
     set_up: SetUp,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """When it was off while the printer was set up, and again when it has been away; no poll asks for them."""
 
@@ -334,6 +336,13 @@ async def test_cameras_come_with_octoprint(
     assert state(hass, entry, "webcam").state == "idle"
 
     relay.clear()
+    relay.fail("octoeverywhere_tunnel", 602, times=1)
+    await poll()
+    for _ in range(5):
+        await poll()
+    await settle(hass)
+    assert not relay.seen(path="/api/settings")  # away for a moment only, soon after they were read
+    monkeypatch.setattr(webcams, "MIN_INTERVAL", 0)
     await hass.async_add_executor_job(octoprint.stop)
     await poll()
     assert state(hass, entry, "webcam").state == STATE_UNAVAILABLE
@@ -547,7 +556,7 @@ async def test_no_image(
     where, path = "octoeverywhere_tunnel", "/webcam/"
     match trouble:
         case "redirect":
-            relay.redirect(where, f"{relay.webcam.url}/?action=snapshot", path=path)
+            relay.redirect(where, "/octoeverywhere-command-api/webcam/snapshot?index=0", path=path)
         case "html":
             relay.fail(where, 200, "<html>", path=path)
         case "large":
@@ -580,29 +589,31 @@ async def test_no_image(
     assert log_lines(caplog)[1:] == ["Kitchen Classic Webcam: works again"]
 
 
+@pytest.mark.parametrize(("code", "status"), [(605, "not_supporter"), (601, "offline")])
 async def test_what_concerns_everything_is_said_where_everything_is(
     hass: HomeAssistant,
     relay: Relay,
-    connection: AppConnection,
     entry: MockConfigEntry,
     freezer: FrozenDateTimeFactory,
     set_webcam: SetWebcam,
     set_up: SetUp,
     browser: Browser,
     caplog: pytest.LogCaptureFixture,
+    code: int,
+    status: str,
 ) -> None:
-    """A picture can be the first to meet a tunnel that was closed; then nothing more is asked."""
+    """A picture can be the first to meet it; then none is asked for any more."""
     set_webcam(**RELATIVE)
     await set_up(entry)
-    connection.supporter = False
+    relay.fail("octoeverywhere_tunnel", code)
     assert await still(browser, hass, entry) is None
-    assert state(hass, entry, "tunnel_status").state == "not_supporter"
+    assert state(hass, entry, "tunnel_status").state == status
+    await wait(hass, freezer, 61)
+    assert state(hass, entry, "webcam").state == STATE_UNAVAILABLE
     relay.clear()
     await wait(hass, freezer, 3)
     assert await still(browser, hass, entry) is None
     assert not relay.seen(path="/webcam/")
-    await wait(hass, freezer, 61)
-    assert state(hass, entry, "webcam").state == STATE_UNAVAILABLE
     assert len(log_lines(caplog)) == 1
 
 
@@ -807,3 +818,14 @@ async def test_a_camera_that_goes_takes_its_viewers_along(
     assert await hass.config_entries.async_unload(entry.entry_id)
     assert await looking is None
     assert time.monotonic() - started < 3
+
+
+async def test_diagnostics_tell_of_webcams(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_webcam: SetWebcam, set_up: SetUp
+) -> None:
+    """What there is, and neither its addresses nor what may be in them."""
+    set_webcam(snapshot="http://user:pass@10.0.0.9/s", stream="", rotate90=True)
+    await set_up(entry)
+    found = await async_get_config_entry_diagnostics(hass, entry)
+    assert found["webcams"] == {"webcam": {"has_snapshot": True, "has_stream": False, "orientation": 8, "limit": None}}
+    assert "10.0.0.9" not in json.dumps(found, default=str)

@@ -231,7 +231,8 @@ async def test_follow_ups_end(
     await wait(hass, freezer, 3)
     assert relay.seen("tunnel", method="GET", path="/api/connection")
     await until(hass, freezer, set_up, "operational")
-    await wait(hass, freezer, 61)
+    for _ in range(6):  # until the printer has told its temperatures
+        await wait(hass, freezer, 61)
     relay.clear()
     await wait(hass, freezer, 30)
     assert not relay.seen("tunnel")

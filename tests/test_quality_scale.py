@@ -218,7 +218,6 @@ EXEMPT: dict[str, Callable[[], bool]] = {
     "dependency-transparency": lambda: MANIFEST["requirements"] == [],
     "docs-conditions": lambda: not {"condition.py", "device_condition.py"} & set(SOURCES),
     "docs-triggers": lambda: not {"trigger.py", "device_trigger.py"} & set(SOURCES),
-    "entity-event-setup": lambda: not list(calls("async_track_time_interval", "async_dispatcher_connect")),
 }
 """What has to hold where a rule is said not to apply."""
 

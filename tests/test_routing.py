@@ -134,7 +134,7 @@ async def test_one_good_probe_is_not_enough(
         relay.drop("local")
         await wait(hass, freezer, MINUTE)
         assert states(hass, entry, "active_route", "printer_state") == ("tunnel", "offline")
-    assert len(keys_seen(relay, "local")) == 2  # both at set-up
+    assert len(keys_seen(relay, "local")) == 3  # all at set-up
 
 
 async def test_failed_address_is_tried_less_and_less(

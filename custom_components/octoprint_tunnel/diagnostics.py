@@ -51,6 +51,15 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: OctoPri
                 "data": asdict(printer.data) if printer.data else None,
             },
             "live_updates": {"since": live.since, "failure": live.failure},
+            "webcams": {
+                key: {
+                    "has_snapshot": feed.webcam.snapshot_url is not None,
+                    "has_stream": feed.webcam.stream_url is not None,
+                    "orientation": feed.webcam.orientation,
+                    "limit": str(feed.limit) if feed.limit else None,
+                }
+                for key, feed in entry.runtime_data.webcams.feeds.items()
+            },
         },
         TO_REDACT | TO_HIDE,
     )

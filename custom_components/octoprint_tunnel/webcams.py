@@ -55,7 +55,6 @@ class Webcams:
     async def async_read(self) -> None:
         """Read the webcams, and have their entities follow."""
         self._forget_plan()
-        self._read_at = time.monotonic()
         self.are_known = True
         webcams: tuple[Webcam, ...] = ()
         try:
@@ -73,12 +72,13 @@ class Webcams:
         else:
             self._lacks_permission = False
         self._retry.reset()
+        self._read_at = time.monotonic()
         self._follow(webcams)
 
     @callback
     def async_settings_changed(self) -> None:
         """Take note that OctoPrint's settings are not what they were."""
-        self._plan(max(CHANGE_DELAY, self._read_at + MIN_INTERVAL - time.monotonic()))
+        self._plan(max(CHANGE_DELAY, self._interval_left))
 
     def _follow(self, webcams: tuple[Webcam, ...]) -> None:
         before = self.feeds
@@ -98,8 +98,15 @@ class Webcams:
             # It may be set up anew while it is away.
             self.are_known = False
             self._forget_plan()
-        elif not self.are_known:
-            self._plan(0)
+        elif not self.are_known and self._interval_left > 0:
+            self._plan(self._interval_left)
+        elif not self.are_known and self._planned is None:
+            self._entry.async_create_background_task(self._hass, self.async_read(), name="read webcams")
+
+    @property
+    def _interval_left(self) -> float:
+        """Return the seconds for which what was read last is new enough."""
+        return self._read_at + MIN_INTERVAL - time.monotonic()
 
     def _plan(self, seconds: float) -> None:
         async def read(_now: datetime) -> None:
