@@ -101,8 +101,6 @@ async def test_a_button_needs_one_reading(
         ("POST", "/api/connection"),
         ("GET", "/api/connection"),
     ]
-    # after the command, and after each burst of events; a slow printer has two
-    assert len(relay.seen("tunnel", method="GET", path="/api/connection")) <= 3
 
 
 async def test_log_in_again(

@@ -181,11 +181,9 @@ async def test_polls_of_a_print_without_live_updates(
 
     def begin() -> None:
         octoprint.request("POST", "/api/connection", {"command": "connect"})
-        while b"Operational" not in octoprint.request("GET", "/api/connection")[1]:
-            pass
+        printing.wait_for(octoprint, "Operational")
         printing.start(octoprint)
-        while b'"Printing"' not in octoprint.request("GET", "/api/job")[1]:
-            pass
+        printing.wait_for(octoprint, "Printing")
 
     await hass.async_add_executor_job(begin)
     await wait(hass, freezer, 62)
@@ -196,14 +194,9 @@ async def test_polls_of_a_print_without_live_updates(
     assert [request.path for request in relay.seen("tunnel")] == ["/api/job", "/api/printer"]
     assert relay.traffic("tunnel").received_bytes < 1000
     await hass.async_add_executor_job(octoprint.request, "POST", "/api/job", {"command": "cancel"})
-    await hass.async_add_executor_job(lambda: _until_idle(octoprint))
+    await hass.async_add_executor_job(lambda: printing.wait_for(octoprint, "Operational"))
     await wait(hass, freezer, 62)
     assert state(hass, loaded, "printer_state").state == "operational"
-
-
-def _until_idle(octoprint: OctoPrintServer) -> None:
-    while b'"Operational"' not in octoprint.request("GET", "/api/job")[1]:
-        pass
 
 
 # What the service thinks of the print
@@ -245,7 +238,8 @@ async def test_gadget_that_is_not_there(
     await connected(hass, entry)
     await begin(hass, octoprint)
     await until_state(hass, entry, "unavailable", "gadget_state")
-    assert states(hass, entry, "tunnel_status", "printer_state") == ("ok", "printing")
+    await until_state(hass, entry, "printing")
+    assert state(hass, entry, "tunnel_status").state == "ok"
     assert not log_lines(caplog)
     await press(hass, entry, "cancel")
     await until_state(hass, entry, "operational")

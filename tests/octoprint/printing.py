@@ -1,5 +1,7 @@
 """Real prints on the virtual printer: a file with no more in it than time that passes."""
 
+import json
+import time
 from urllib.parse import quote
 
 from .server import OctoPrintServer
@@ -41,3 +43,12 @@ def command(server: OctoPrintServer, *lines: str) -> None:
     """Send lines to the printer, `!!DEBUG:…` for the virtual one included."""
     status, answer = server.request("POST", "/api/printer/command", {"commands": list(lines)})
     assert status == 204, answer
+
+
+def wait_for(server: OctoPrintServer, state_text: str) -> None:
+    """Wait until the printer is in this state."""
+    for _ in range(300):
+        if json.loads(server.request("GET", "/api/job")[1])["state"] == state_text:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"The printer did not become {state_text}")
