@@ -128,7 +128,7 @@ async def test_app_connection_streams(client: aiohttp.ClientSession, connection:
     """What OctoPrint has sent arrives while it still sends, and a client may leave in the middle."""
     gone = asyncio.Event()
 
-    async def webcam(request: web.BaseRequest) -> web.StreamResponse:
+    async def endless(request: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         try:
@@ -138,9 +138,9 @@ async def test_app_connection_streams(client: aiohttp.ClientSession, connection:
         finally:
             gone.set()
 
-    async with RawTestServer(webcam) as server:
+    async with RawTestServer(endless) as server:
         connection.printer = Printer(url=str(server.make_url("")).rstrip("/"))
-        async with client.get(f"{connection.url}/plugin/stream", headers=_auth(connection)) as response:
+        async with client.get(f"{connection.url}/downloads/stream", headers=_auth(connection)) as response:
             assert await response.content.readexactly(5) == b"frame"
         await asyncio.wait_for(gone.wait(), 5)
 
@@ -300,8 +300,8 @@ async def test_obico_counts_what_it_relays(
     for where, status in (("/_tsd_/tunnelusage/", 200), ("/_tsd_/tunnelusage", 404), ("/_tsd_/prediction/", 200)):
         assert (await _get(client, f"{tunnel.url}{where}", headers))[0] == status
     assert (await _get(client, f"{tunnel.url}/", {}))[0] == 401
-    used = relay.obico.used_bytes
-    assert (await _get(client, usage, headers))[1]["total"] == used
+    used = relay.obico.used_bytes  # and what OctoPrint still says on the socket
+    assert used <= (await _get(client, usage, headers))[1]["total"] <= relay.obico.used_bytes
 
     relay.obico.monthly_cap = used - 1
     assert (await _get(client, f"{tunnel.url}/api/version", headers))[0] == 200
