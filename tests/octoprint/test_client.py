@@ -103,7 +103,7 @@ async def test_a_state_alone_costs_less_than_a_connection(
     assert reading
     assert reading.state_text == (await client.connection()).state_text == "Operational"
     glance, look = relay.requests
-    assert (glance.path, dict(glance.query)) == ("/api/printer", {"exclude": "temperature,sd"})
+    assert (glance.path, dict(glance.query)) == ("/api/printer", {"exclude": "sd,storage,temperature"})
     assert glance.response_bytes < look.response_bytes
 
 

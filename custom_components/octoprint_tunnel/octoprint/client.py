@@ -99,7 +99,8 @@ class OctoPrint:
         The least that can be asked: 45 bytes without a printer, some 400 for the state and 100 for each heater, where
         `connection` has up to several kilobytes; what OctoPrint does until a connection stands is not told apart.
         """
-        excluded = [name for name, wanted in (("temperature", heaters), ("sd", False), ("state", state)) if not wanted]
+        # What 1.11 calls `sd` is `storage` to 2.0, once it is asked for the API of that version.
+        excluded = ["sd", "storage", *([] if heaters else ["temperature"]), *([] if state else ["state"])]
         answer = await self.request(
             "GET",
             "/api/printer",
