@@ -154,7 +154,9 @@ async def test_flood(
     hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, updates: LiveUpdates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ten thousand events bring one reading, and let everything else run between any two of them."""
-    monkeypatch.setattr(live, "QUIET", 2)  # longer than any pause that a slow machine may make between two events
+    # Longer than any pause that a slow machine may make between two events, none of which is true.
+    monkeypatch.setattr(live, "QUIET", 5)
+    monkeypatch.setattr(live, "PATIENCE", 1000)
     rounds = 0
 
     async def count_rounds() -> None:
@@ -174,10 +176,12 @@ async def test_flood(
     relay.clear()
     counting = asyncio.create_task(count_rounds())
     event = '{"event": {"type": "PrinterStateChanged", "payload": {"state_id": "X", "state_string": "%s"}}}'
-    for text in ("Operational", "Printing", "Paused", "Operational"):
-        await relay.say_on_sockets(event % text, 2500)
-    await until(lambda: len(taken) == 10_000)
-    counting.cancel()
+    try:
+        for text in ("Operational", "Printing", "Paused", "Operational"):
+            await relay.say_on_sockets(event % text, 2500)
+        await until(lambda: len(taken) == 10_000)
+    finally:
+        counting.cancel()
     assert state(hass, entry, "printer_state").state == "operational"
     assert max(taken.count(number) for number in set(taken)) <= 2
     assert not relay.seen("tunnel")
