@@ -199,7 +199,7 @@ async def _upload_file(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> 
     finally:
         await hass.async_add_executor_job(file.close)
     await printer.async_refresh()
-    return {"path": uploaded}
+    return {"path": uploaded.path, "selected": uploaded.selected, "printing": uploaded.printing}
 
 
 async def _send_commands(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> None:

@@ -9,6 +9,7 @@ from aiohttp import FormData
 from ..errors import ApiKeyRejected, InvalidResponse, PermissionMissing, Rejected, UnexpectedStatus
 from ..route import Answer, Requester, StatusCodes
 from .connection import Connection
+from .files import UploadedFile
 from .heaters import PrinterReading
 from .job import Job
 from .server import CONNECTION, CONTROL, FILES_UPLOAD, PRINT, STATUS, SYSTEM, Instance, User
@@ -205,8 +206,8 @@ class OctoPrint:
 
     async def upload(
         self, name: str, file: BinaryIO, *, folder: str | None = None, select: bool = False, print_: bool = False
-    ) -> str:
-        """Send a file to OctoPrint's own storage, and return the path that it has there.
+    ) -> UploadedFile:
+        """Send a file to OctoPrint's own storage, and return what became of it there.
 
         It is read as it is sent. `select` makes it the next job, `print_` prints it at once.
         """
@@ -216,7 +217,7 @@ class OctoPrint:
                 form.add_field(field, value)
         form.add_field("file", file, filename=name, content_type="application/octet-stream")
         answer = await self.request("POST", "/api/files/local", form=form, permission=FILES_UPLOAD)
-        return answer.json().object("files").object("local").text("path") or name
+        return UploadedFile.from_json(answer.json())
 
     async def _job_command(self, command: str, **values: object) -> None:
         await self.request("POST", "/api/job", json={"command": command, **values}, permission=PRINT)
