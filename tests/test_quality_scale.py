@@ -161,7 +161,7 @@ def errors_are_translated() -> bool:
 
 def actions_are_set_up() -> bool:
     """Return whether the actions are there before any entry is, with texts and icons."""
-    actions = set(load_yaml_dict(str(PACKAGE / "services.yaml")))
+    actions = {name for name in load_yaml_dict(str(PACKAGE / "services.yaml")) if not name.startswith(".")}
     icons = json.loads((PACKAGE / "icons.json").read_text(encoding="utf-8"))
     return "async_setup" in functions("__init__.py") and actions == set(TEXTS["services"]) == set(icons["services"])
 
@@ -237,7 +237,7 @@ def test_a_rule_has_a_status(rule: str) -> None:
     assert status == "done" or comment.endswith(".")
 
 
-@pytest.mark.xfail(reason="what is built now: actions, examples", strict=True)
+@pytest.mark.xfail(reason="examples, use cases and what is disabled by default are still to come", strict=True)
 def test_nothing_is_left_to_do() -> None:
     """The whole scale is kept."""
     assert with_status("todo") == set()
