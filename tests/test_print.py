@@ -10,6 +10,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.octoprint_tunnel import coordinator, detection
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import device_registry as dr
 
 from .home import entities, listening, log_lines, press, settle, state, states, unload, until, until_state, wait
 from .octoprint import printing
@@ -167,6 +168,21 @@ async def test_system_commands_of_a_key_that_may_not(
     assert not [key for key in entities(hass, entry) if key.startswith("system_")]
     assert state(hass, entry, "printer_state").state == "offline"
     assert not log_lines(caplog)
+    await unload(hass, entry)
+
+
+async def test_action_before_octoprint_has_answered(hass: HomeAssistant, relay: Relay, entry: MockConfigEntry) -> None:
+    """An action says what is in the way, also where nothing is known of the printer yet."""
+    relay.printer.online = False
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    [device] = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    call = {"device_id": device.id, "commands": ["G28"]}
+    with pytest.raises(HomeAssistantError) as caught:
+        await hass.services.async_call("octoprint_tunnel", "send_commands", call, blocking=True)
+    assert caught.value.translation_key == "octoprint_offline"
+    assert not relay.seen("tunnel", method="POST")
     await unload(hass, entry)
 
 

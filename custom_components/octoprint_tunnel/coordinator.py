@@ -440,8 +440,10 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
     async def async_command(self, command: Callable[[OctoPrint, Connection], Awaitable[None]]) -> None:
         """Give OctoPrint a command, then read what became of it until the state has settled.
 
-        Raises OctoPrintTunnelError.
+        Raises OctoPrintTunnelError, the one in the way where OctoPrint has not answered yet.
         """
+        if self.data is None:
+            raise self.error or OctoPrintOffline()
         try:
             await command(self.octoprint, self.data.connection)
         except OctoPrintTunnelError as error:
