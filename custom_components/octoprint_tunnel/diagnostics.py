@@ -4,12 +4,12 @@ from dataclasses import asdict
 from typing import Any
 
 from homeassistant.components.diagnostics import async_redact_data
-from homeassistant.const import CONF_API_KEY
+from homeassistant.const import CONF_API_KEY, CONF_WEBHOOK_ID
 from homeassistant.core import HomeAssistant
 
 from .coordinator import OctoPrintTunnelConfigEntry, RemedyCoordinator
 
-TO_REDACT = {CONF_API_KEY, "app_token", "bearer_token", "password", "username"}
+TO_REDACT = {CONF_API_KEY, CONF_WEBHOOK_ID, "app_token", "bearer_token", "password", "username"}
 """Credentials."""
 
 TO_HIDE = {
