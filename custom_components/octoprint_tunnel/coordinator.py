@@ -309,13 +309,14 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         try:
             if known is not None and self._has_time_for_system_commands(known):
                 await self._async_read_system_commands()
-                status = known
-            else:
-                status = await self._async_read(known)
-                if self._polls_since_it_came == 0:
-                    self.version = await self.octoprint.version()
-                elif self.live and self.system_commands is None:
-                    await self._async_read_system_commands()
+                self._polls_since_it_came += 1
+                self.update_interval = timedelta(seconds=FIRST_FOLLOW_UP)  # with the state that this one leaves out
+                return self.data
+            status = await self._async_read(known)
+            if self._polls_since_it_came == 0:
+                self.version = await self.octoprint.version()
+            elif self.live and self.system_commands is None:
+                await self._async_read_system_commands()
             self._polls_since_it_came += 1
         except OctoPrintTunnelError:
             # OctoPrint may be updated, or set up anew, while it is away.

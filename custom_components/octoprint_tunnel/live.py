@@ -174,6 +174,8 @@ class _Watch:
         try:
             if not await self._socket.is_alive():
                 self._close()
+            if self._way is Way.LOCAL:
+                return  # there is no better one, and its end would not answer if it were gone
             way, _ = await self._printer.router.choose()
         except OctoPrintTunnelError:
             return
