@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import AsyncMock, patch
 
@@ -12,9 +13,9 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.octoprint_tunnel.diagnostics import async_get_config_entry_diagnostics
-from homeassistant.components import cloud
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.setup import async_setup_component
 
 from .home import log_lines, settle, state, wait
@@ -135,17 +136,18 @@ async def test_cloud(
     """A subscription of Home Assistant Cloud has an address from outside; it goes with the printer."""
     entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(entry.entry_id)
-    hook = AsyncMock(return_value="https://hooks.nabu.casa/abc")
-    delete = AsyncMock()
-    with (
-        patch.object(cloud, "async_active_subscription", return_value=True),
-        patch.object(cloud, "async_get_or_create_cloudhook", hook),
-        patch.object(cloud, "async_delete_cloudhook", delete),
-    ):
+    cloud = SimpleNamespace(
+        CloudNotAvailable=HomeAssistantError,
+        async_active_subscription=lambda _: True,
+        async_get_or_create_cloudhook=AsyncMock(return_value="https://hooks.nabu.casa/abc"),
+        async_delete_cloudhook=AsyncMock(),
+    )
+    hass.config.components.add("cloud")
+    with patch("homeassistant.components.cloud", cloud, create=True):
         await wait(hass, freezer, 31)
         assert connection.apis.webhook_url == "https://hooks.nabu.casa/abc"
         await hass.config_entries.async_remove(entry.entry_id)
-    delete.assert_awaited_once()
+    cloud.async_delete_cloudhook.assert_awaited_once()
 
 
 async def test_delivery(

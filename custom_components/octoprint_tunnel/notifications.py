@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from homeassistant.components import cloud, webhook
+from homeassistant.components import webhook
 from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
@@ -22,6 +22,8 @@ from .json_object import JsonObject
 from .tunnels import tunnel_from_data
 from .tunnels.app_apis import Notification
 from .tunnels.octoeverywhere import OctoEverywhere
+
+CLOUD: Final = "cloud"
 
 START_DELAY: Final = timedelta(seconds=30)
 RENEW_INTERVAL: Final = timedelta(days=30)  # of the 180 days that a registration lasts
@@ -80,10 +82,13 @@ class Notifications:
 
     async def _public_url(self) -> str | None:
         """Return an https address from outside, None where Home Assistant has none."""
-        if cloud.async_active_subscription(self._hass):
-            with suppress(cloud.CloudNotAvailable):
-                return await cloud.async_get_or_create_cloudhook(self._hass, self._webhook_id())
-            return None
+        if CLOUD in self._hass.config.components:
+            from homeassistant.components import cloud  # large, and not everywhere installed
+
+            if cloud.async_active_subscription(self._hass):
+                with suppress(cloud.CloudNotAvailable):
+                    return await cloud.async_get_or_create_cloudhook(self._hass, self._webhook_id())
+                return None
         try:
             base = get_url(self._hass, allow_internal=False, allow_ip=False, require_ssl=True)
         except NoURLAvailableError:
@@ -122,6 +127,9 @@ async def async_forget_webhook(hass: HomeAssistant, entry: OctoPrintTunnelConfig
         return
     with suppress(OctoPrintTunnelError):
         await tunnel.delete_webhook(async_get_clientsession(hass))
-    if cloud.async_active_subscription(hass):
-        with suppress(cloud.CloudNotAvailable, ValueError):  # ValueError: there was none
-            await cloud.async_delete_cloudhook(hass, webhook_id)
+    if CLOUD in hass.config.components:
+        from homeassistant.components import cloud
+
+        if cloud.async_active_subscription(hass):
+            with suppress(cloud.CloudNotAvailable, ValueError):  # ValueError: there was none
+                await cloud.async_delete_cloudhook(hass, webhook_id)
