@@ -203,7 +203,9 @@ async def test_polls_are_few(hass: HomeAssistant, relay: Relay, entry: MockConfi
     assert relay.seen("octoeverywhere_api")
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=15, seconds=5))
     await settle(hass)
-    assert [exchange.path for exchange in relay.seen("tunnel")] == ["/api/connection"]
+    [check] = relay.seen("tunnel")
+    assert check.path == "/api/printer"
+    assert check.response_bytes < 100
     assert updates.since
 
 

@@ -62,6 +62,7 @@ MIN_FOLLOW_UPS = 2  # after a command; OctoPrint acts on it a moment after it ha
 LIVE_INTERVAL = timedelta(minutes=15)  # to check what the push socket says, as long as that is open
 PRINT_INTERVAL = timedelta(seconds=14)  # with a push socket, which is not told of progress and temperatures
 CONNECTION_LASTS = timedelta(minutes=15).total_seconds()  # that the connection, once known, is not read as a whole
+LIVE_CONNECTION_LASTS = timedelta(minutes=59).total_seconds()  # where OctoPrint says when there is another one
 
 
 @dataclass(kw_only=True)
@@ -390,9 +391,11 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         if self._connection_read_at is None or self._follow_ups or known.state.is_settling:
             return False
         # Without a printer the whole answer is the only one that shows a connection in the making.
-        if not known.state.is_connected and not (self._tunnel.tunnel.metered and self.router.way is Way.TUNNEL):
+        metered = self._tunnel.tunnel.metered and self.router.way is Way.TUNNEL
+        if not known.state.is_connected and not metered and not self.live:
             return False
-        return time.monotonic() - self._connection_read_at < CONNECTION_LASTS
+        lasts = LIVE_CONNECTION_LASTS if self.live else CONNECTION_LASTS
+        return time.monotonic() - self._connection_read_at < lasts
 
     async def _async_look(self, known: PrinterStatus) -> PrinterStatus | None:
         """Read state, job and temperatures; None where that shows that the connection is another one."""
