@@ -192,8 +192,11 @@ async def test_polls_of_a_print_without_live_updates(
     relay: Relay,
     octoprint: OctoPrintServer,
     loaded: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Polls alone show the print too; each asks for job and temperatures, and for nothing else."""
+    # The clock stands still here, and less than a second on it may be over at once, again and again.
+    monkeypatch.setattr(detection, "INTERVAL", timedelta(seconds=30))
 
     def begin() -> None:
         octoprint.request("POST", "/api/connection", {"command": "connect"})
