@@ -5,6 +5,7 @@ from functools import partial
 import json
 import logging
 from pathlib import Path
+import re
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ import voluptuous as vol
 from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
-from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import config_validation as cv, device_registry as dr, template
+from homeassistant.util.yaml import parse_yaml
 
 from .home import log_lines, settle, until
 from .octoprint import printing
@@ -22,6 +24,7 @@ from .octoprint.server import OctoPrintServer
 from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
 
+DOCS = Path(__file__).parents[1] / "docs"
 BOTH = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
 CONNECTION = "/api/connection"
 UPLOAD = "/api/files/local"
@@ -93,6 +96,24 @@ async def operational(hass: HomeAssistant, entry: MockConfigEntry, octoprint: Oc
 def _until_operational(octoprint: OctoPrintServer) -> None:
     while b'"Operational"' not in octoprint.request("GET", CONNECTION)[1]:
         pass
+
+
+@pytest.mark.parametrize("page", ["actions.md", "automations.md"])
+async def test_documented_examples(hass: HomeAssistant, printer_entry: MockConfigEntry, page: str) -> None:
+    """They are steps of a script, with fields that the actions take; of each action there is one."""
+    text = await hass.async_add_executor_job((DOCS / page).read_text)
+    used = set()
+    for example in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
+        parsed = parse_yaml(example)
+        steps = parsed.get("actions", []) if isinstance(parsed, dict) else parsed
+        for step in cv.SCRIPT_SCHEMA(steps):
+            domain, _, action = step.get("action", "").partition(".")
+            if domain == DOMAIN:
+                used.add(action)
+                schema = hass.services.async_services()[DOMAIN][action].schema
+                assert schema is not None
+                schema(template.render_complex(step["data"], limited=True))
+    assert used == set(hass.services.async_services()[DOMAIN]) if page == "actions.md" else used
 
 
 # the connection
