@@ -14,6 +14,7 @@ from homeassistant.helpers import config_validation as cv, service
 from .const import DOMAIN, LOGGER
 from .coordinator import OctoPrintTunnelConfigEntry
 from .entity import translated_errors
+from .file_progress import FileInProgress
 from .octoprint.connection import Connection
 from .routing import Way
 from .tunnels.octoeverywhere import OctoEverywhere
@@ -177,17 +178,20 @@ async def _upload_file(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> 
     path = Path(call.data[ATTR_PATH])
     if not await hass.async_add_executor_job(hass.config.is_allowed_path, str(path)):
         raise _refuse("path_not_allowed", path=str(path))
+
+    def tell_percent(percent: int) -> None:
+        LOGGER.info("%s: %d %% of %s sent", entry.title, percent, path.name)
+
     try:
-        size = (await hass.async_add_executor_job(path.stat)).st_size
-        file = await hass.async_add_executor_job(path.open, "rb")
+        file = await hass.async_add_executor_job(FileInProgress, path, tell_percent)
     except OSError as error:
         raise _refuse("file_not_readable", path=str(path), reason=error.strerror or "-") from error
     try:
         way, _ = await printer.router.choose()
         most = entry.runtime_data.tunnel.data.limits.max_upload
-        if way is Way.TUNNEL and most is not None and size > most:
-            raise _refuse("file_too_large", size=f"{size / 1e6:.1f} MB", limit=f"{most / 1e6:.1f} MB")
-        LOGGER.info("%s: uploading %s (%d bytes)", entry.title, path.name, size)
+        if way is Way.TUNNEL and most is not None and file.size > most:
+            raise _refuse("file_too_large", size=f"{file.size / 1e6:.1f} MB", limit=f"{most / 1e6:.1f} MB")
+        LOGGER.info("%s: uploading %s (%d bytes)", entry.title, path.name, file.size)
         uploaded = await printer.octoprint.upload(
             path.name,
             file,

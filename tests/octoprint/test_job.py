@@ -94,6 +94,6 @@ def test_uploads_are_read() -> None:
     old = {"files": {"local": {"path": "a.gcode"}}, "effectiveSelect": True}
     new = {"file": {"path": "b.gcode"}, "effectivePrint": True}
     assert UploadedFile.from_json(parsed(old)) == UploadedFile(path="a.gcode", selected=True, printing=False)
-    assert UploadedFile.from_json(parsed(new)) == UploadedFile(path="b.gcode", selected=False, printing=True)
+    assert UploadedFile.from_json(parsed(new)) == UploadedFile(path="b.gcode", selected=True, printing=True)
     with pytest.raises(InvalidResponse):
         UploadedFile.from_json(parsed({"done": True}))

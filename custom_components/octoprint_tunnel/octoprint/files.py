@@ -28,4 +28,5 @@ class UploadedFile:
         if path is None:
             raise InvalidResponse(detail="no path in it")
         selected, printing = answer.boolean("effectiveSelect"), answer.boolean("effectivePrint")
-        return cls(path=path, selected=bool(selected), printing=bool(printing))
+        # OctoPrint does not count as selected what it selects to print it.
+        return cls(path=path, selected=bool(selected or printing), printing=bool(printing))
