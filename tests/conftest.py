@@ -17,7 +17,7 @@ from .relay.octoeverywhere import AppConnection
 from .relay.printer import Printer
 from .relay.server import Relay
 
-pytest_plugins = ["pytest_homeassistant_custom_component"]
+pytest_plugins = ["pytest_homeassistant_custom_component", "tests.figures"]
 
 
 @pytest.fixture(autouse=True)

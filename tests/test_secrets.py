@@ -13,11 +13,13 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.octoprint_tunnel.const import DOMAIN
 from custom_components.octoprint_tunnel.errors import OctoPrintTunnelError
+from homeassistant.const import CONF_WEBHOOK_ID, MATCH_ALL
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 
-from .home import settle, wait
+from .home import settle, unload, until, wait
 from .relay.server import Relay
 
 SECRETS = ("username", "password", "bearer_token", "app_token", "api_key")
@@ -91,6 +93,58 @@ async def _command(entry: MockConfigEntry) -> None:
         await entry.runtime_data.printer.async_command(lambda octoprint, _: octoprint.disconnect())
     except OctoPrintTunnelError as error:
         raise HomeAssistantError(str(error)) from error
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("kind", ["basic", "bearer"])
+async def test_every_kind_of_credential(
+    hass: HomeAssistant,
+    caplog: pytest.LogCaptureFixture,
+    relay: Relay,
+    entry: MockConfigEntry,
+    hass_client: ClientSessionGenerator,
+    kind: str,
+) -> None:
+    """What is planted as a credential of any kind is found nowhere, while all goes well and while nothing does."""
+    assert await async_setup_component(hass, "diagnostics", {})
+    caplog.set_level(logging.DEBUG, f"custom_components.{DOMAIN}")
+    seen: list[str] = []
+    hass.bus.async_listen(MATCH_ALL, lambda event: seen.append(f"{event.event_type} {event.data}"))
+    planted = {"app_token": "PLANTED-token", "api_key": "PLANTED-key", CONF_WEBHOOK_ID: "PLANTED-webhook"}
+    if kind == "bearer":
+        planted["bearer_token"] = "PLANTED-bearer"
+    else:
+        planted |= {"username": "PLANTED-user", "password": "PLANTED-password"}
+    kept = {name: entry.data[name] for name in ("provider", "url", "connection_id", "instance_uuid")}
+    login = json.dumps({"name": "owner", "session": "PLANTED-session"})
+    connection = json.dumps({"current": {"state": "Offline"}, "options": {}})
+    relay.fail("octoeverywhere_tunnel", 200, login, content_type="application/json", path="/api/login")
+    relay.fail("octoeverywhere_tunnel", 200, connection, content_type="application/json", path="/api/")
+    relay.fail("octoeverywhere_api", 200, json.dumps({"IsOnline": True}), content_type="application/json")
+    entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(entry, data={**kept, **planted}, options={"live_updates": True})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    for code in (200, 600, 605, 606):
+        if code != 200:
+            relay.heal()
+            relay.fail("octoeverywhere_tunnel", code, f"{planted} {login}")
+            relay.fail("octoeverywhere_api", code, f"{planted} {login}")
+        for coordinator in (entry.runtime_data.tunnel, entry.runtime_data.printer):
+            await coordinator.async_refresh()
+            if coordinator.last_exception:
+                seen.append("".join(traceback.format_exception(coordinator.last_exception)))
+        if code == 200:
+            await until(lambda: relay.seen("octoeverywhere_tunnel", path="/sockjs/websocket"))
+        await hass.async_block_till_done()
+        seen += [f"{state.state} {state.attributes}" for state in hass.states.async_all()]
+        seen += [repr(issue) for issue in ir.async_get(hass).issues.values()]
+        seen += [repr(flow) for flow in hass.config_entries.flow.async_progress()]
+        seen.append(json.dumps(await get_diagnostics_for_config_entry(hass, hass_client, entry)))
+    seen += [record.getMessage() for record in caplog.records if DOMAIN in record.name]
+    assert any(f"/{DOMAIN}/" in text or DOMAIN in text for text in seen)
+    assert not [text[text.index("PLANTED") - 80 :][:130] for text in seen if "PLANTED" in text]
+    await unload(hass, entry)
 
 
 @BOTH_TUNNELS
