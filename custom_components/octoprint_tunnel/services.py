@@ -176,7 +176,7 @@ async def _upload_file(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> 
     """Send a file of Home Assistant's to OctoPrint."""
     hass, printer = call.hass, entry.runtime_data.printer
     path = Path(call.data[ATTR_PATH])
-    if not await hass.async_add_executor_job(hass.config.is_allowed_path, str(path)):
+    if "\0" in str(path) or not await hass.async_add_executor_job(hass.config.is_allowed_path, str(path)):
         raise _refuse("path_not_allowed", path=str(path))
 
     def tell_percent(percent: int) -> None:
