@@ -10,7 +10,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.octoprint_tunnel import coordinator, detection
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers.entity import Entity
 
 from .home import entities, listening, log_lines, press, settle, state, states, unload, until, until_state, wait
 from .octoprint import printing
@@ -26,6 +27,12 @@ def _often(hurried: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask more often than is due: a test's print lasts seconds."""
     monkeypatch.setattr(coordinator, "PRINT_INTERVAL", timedelta(seconds=0.3))
     monkeypatch.setattr(detection, "INTERVAL", timedelta(seconds=0.3))
+
+
+@pytest.fixture
+def all_enabled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Switch on what is off at first, too."""
+    monkeypatch.setattr(Entity, "entity_registry_enabled_default", True)
 
 
 async def connected(hass: HomeAssistant, entry: MockConfigEntry) -> None:
@@ -51,6 +58,7 @@ def number(hass: HomeAssistant, entry: MockConfigEntry, key: str) -> float:
 
 
 @BOTH
+@pytest.mark.usefixtures("all_enabled")
 async def test_print_to_its_end(hass: HomeAssistant, chosen: MockConfigEntry, octoprint: OctoPrintServer) -> None:
     """File, progress and times show while it prints, and stay as they were when it is done."""
     await connected(hass, chosen)
@@ -118,7 +126,17 @@ async def test_print_that_fails(hass: HomeAssistant, entry: MockConfigEntry, oct
     await unload(hass, entry)
 
 
+async def test_what_few_want_is_off_at_first(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """It can be switched on."""
+    await connected(hass, entry)
+    found = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    off = {item.unique_id.removeprefix(f"{entry.unique_id}_") for item in found if item.disabled}
+    assert off == {"print_file_size", "tool0_target_temperature", "bed_target_temperature"}
+    await unload(hass, entry)
+
+
 @BOTH
+@pytest.mark.usefixtures("all_enabled")
 async def test_temperatures(hass: HomeAssistant, chosen: MockConfigEntry, octoprint: OctoPrintServer) -> None:
     """Heaters appear as the printer reports them, and can be set."""
     await connected(hass, chosen)

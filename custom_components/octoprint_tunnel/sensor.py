@@ -221,6 +221,7 @@ PRINTER_DESCRIPTIONS = (
         key="print_file_size",
         translation_key="print_file_size",
         entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
         device_class=SensorDeviceClass.DATA_SIZE,
         native_unit_of_measurement=UnitOfInformation.BYTES,
         suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
@@ -312,6 +313,7 @@ def heater_descriptions(printer: PrinterCoordinator) -> list[PrinterSensorDescri
             native_unit_of_measurement=UnitOfTemperature.CELSIUS,
             state_class=SensorStateClass.MEASUREMENT,
             suggested_display_precision=1,
+            entity_registry_enabled_default=which == "actual",  # a target is what its number shows, too
             value_fn=value_fn(name),
         )
         for name in (printer.data.heaters if printer.data else ())
