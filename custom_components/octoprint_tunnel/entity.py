@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Generator, Iterable
 from contextlib import contextmanager
-from typing import Any, Concatenate, Protocol
+from typing import Any, Concatenate, Protocol, override
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
@@ -10,6 +10,7 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import Entity, EntityDescription
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.typing import UNDEFINED
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import DOMAIN
@@ -30,17 +31,16 @@ def _printer_page(runtime: RuntimeData) -> str | None:
 
 @callback
 def async_update_device(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> None:
-    """Take over what the service and OctoPrint told of the device since it was registered."""
-    registry = dr.async_get(hass)
-    device = registry.async_get_device_by_identifier((DOMAIN, str(entry.unique_id)), entry.entry_id)
-    if device is None:
-        return
-    runtime = entry.runtime_data
-    registry.async_update_device(
-        device.id,
-        name=_device_name(runtime) or device.name,
-        configuration_url=_printer_page(runtime) or device.configuration_url,
-        sw_version=runtime.printer.version or device.sw_version,
+    """Register the device, and take over what the service and OctoPrint have told of it since."""
+    registry, identifier, runtime = dr.async_get(hass), (DOMAIN, str(entry.unique_id)), entry.runtime_data
+    is_new = registry.async_get_device_by_identifier(identifier, entry.entry_id) is None
+    registry.async_get_or_create(
+        config_entry_id=entry.entry_id,
+        identifiers={identifier},
+        manufacturer=MANUFACTURER,
+        name=_device_name(runtime) or (entry.title if is_new else UNDEFINED),
+        configuration_url=_printer_page(runtime) or UNDEFINED,
+        sw_version=runtime.printer.version or UNDEFINED,
     )
 
 
@@ -58,15 +58,11 @@ class _OctoPrintTunnelEntity[CoordinatorT: TunnelCoordinator | PrinterCoordinato
         super().__init__(coordinator)
         self.entity_description = description
         self._attr_unique_id = f"{entry.unique_id}_{description.key}"
-        device = DeviceInfo(
-            identifiers={(DOMAIN, str(entry.unique_id))},
-            manufacturer=MANUFACTURER,
-            name=_device_name(entry.runtime_data) or entry.title,
-            configuration_url=_printer_page(entry.runtime_data),
-        )
-        if version := entry.runtime_data.printer.version:
-            device = DeviceInfo(**device, sw_version=version)
-        self._attr_device_info = device
+
+    @property
+    @override
+    def device_info(self) -> DeviceInfo:
+        return DeviceInfo(identifiers={(DOMAIN, str(self.coordinator.config_entry.unique_id))})
 
 
 class TunnelEntity(_OctoPrintTunnelEntity[TunnelCoordinator]):
