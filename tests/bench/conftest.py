@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 import logging
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,18 @@ def remote(relay_process: RelayProcess, printer: Printer) -> Iterator[RemoteRela
     """Return a relay in a process of its own, which this process finds under the services' names."""
     with relay_process.relay(printer) as remote, reach_services(remote.port):
         yield remote
+
+
+@pytest.fixture
+def hass_config_dir(hass_tmp_config_dir: str) -> str:
+    """Give Home Assistant a folder of its own, for what it stores."""
+    return hass_tmp_config_dir
+
+
+@pytest.fixture
+def hass_storage() -> dict[str, Any]:
+    """Store on disk, as at home: the mock keeps all that was ever written in memory."""
+    return {}
 
 
 @pytest.fixture
