@@ -31,6 +31,7 @@ LIBRARY = [
         "jpeg.py",
         "mjpeg.py",
         "pictures.py",
+        "traffic.py",
         "webcam_feed.py",
     )
 ]

@@ -1,5 +1,6 @@
 """No credential is seen anywhere, whatever goes wrong."""
 
+from datetime import UTC, datetime, timedelta
 import json
 import logging
 import traceback
@@ -13,6 +14,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.octoprint_tunnel.const import DOMAIN
 from custom_components.octoprint_tunnel.errors import OctoPrintTunnelError
+from homeassistant.components.system_health import get_info
 from homeassistant.const import CONF_WEBHOOK_ID, MATCH_ALL
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
@@ -106,7 +108,8 @@ async def test_every_kind_of_credential(
     kind: str,
 ) -> None:
     """What is planted as a credential of any kind is found nowhere, while all goes well and while nothing does."""
-    assert await async_setup_component(hass, "diagnostics", {})
+    for component in ("diagnostics", "system_health"):
+        assert await async_setup_component(hass, component, {})
     caplog.set_level(logging.DEBUG, f"custom_components.{DOMAIN}")
     seen: list[str] = []
     hass.bus.async_listen(MATCH_ALL, lambda event: seen.append(f"{event.event_type} {event.data}"))
@@ -141,6 +144,7 @@ async def test_every_kind_of_credential(
         seen += [repr(issue) for issue in ir.async_get(hass).issues.values()]
         seen += [repr(flow) for flow in hass.config_entries.flow.async_progress()]
         seen.append(json.dumps(await get_diagnostics_for_config_entry(hass, hass_client, entry)))
+        seen.append(str(await get_info(hass)))
     seen += [record.getMessage() for record in caplog.records if DOMAIN in record.name]
     assert any(f"/{DOMAIN}/" in text or DOMAIN in text for text in seen)
     assert not [text[text.index("PLANTED") - 80 :][:130] for text in seen if "PLANTED" in text]
@@ -159,6 +163,14 @@ async def test_diagnostics(hass: HomeAssistant, set_up: MockConfigEntry, hass_cl
     assert "Kitchen" not in text
     assert found["entry"]["data"]["provider"] == set_up.data["provider"]
     assert found["tunnel"]["condition"] == "ok"
+    assert found["traffic"]["tunnel"]["requests"] > 1
+    assert found["traffic"]["service"]["bytes_received"] > 10
+    assert found["traffic"]["local"] == {
+        "requests": 0,
+        "bytes_received": 0,
+        "last_error": None,
+        "last_error_at": None,
+    }
     assert found["tunnel"]["last_update_success"] is True
     assert found["printer"]["version"] == "2.0.0rc7"
     assert found["printer"]["data"]["connection"]["state"] == "offline"
@@ -179,6 +191,10 @@ async def test_diagnostics_while_nothing_works(
     assert found["tunnel"]["remedy"] == "retry"
     assert found["printer"]["error"].startswith("cannot_connect")
     assert found["printer"]["data"] is None
+    assert found["traffic"]["service"]["last_error"] == "service_error 600"
+    assert found["traffic"]["tunnel"]["last_error"].startswith("cannot_connect")
+    met_at = datetime.fromisoformat(found["traffic"]["tunnel"]["last_error_at"])
+    assert datetime.now(UTC) - met_at < timedelta(minutes=5)
 
 
 async def test_diagnostics_hide_what_connectors_are_given(

@@ -193,7 +193,7 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
         super().__init__(hass, entry, "tunnel", outage)
         self.tunnel = tunnel
         self.data = TunnelStatus()
-        self.session = session
+        self.service = tunnel.service(session)
         self._used = False
         self._route_error: OctoPrintTunnelError | None = None
         self._closed_until = 0.0
@@ -201,7 +201,7 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
     @override
     async def _async_fetch(self) -> TunnelStatus:
         try:
-            return await self.tunnel.status(self.session)
+            return await self.tunnel.status(self.service)
         except BadGateway as error:
             # Behind the service's own address there is no OctoPrint that could be what does not answer.
             raise ServiceError(code=error.code) from None

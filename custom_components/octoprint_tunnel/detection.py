@@ -43,7 +43,7 @@ class DetectionCoordinator(DataUpdateCoordinator[Detection | None]):
         if not self._follows:
             return None
         try:
-            return await self._tunnel.tunnel.detection(self._tunnel.session)
+            return await self._tunnel.tunnel.detection(self._tunnel.service)
         except OctoPrintTunnelError as error:
             raise UpdateFailed(
                 translation_domain=DOMAIN,

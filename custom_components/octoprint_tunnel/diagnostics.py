@@ -50,6 +50,10 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: OctoPri
                 "local": [asdict(candidate) for candidate in printer.router.candidates],
                 "data": asdict(printer.data) if printer.data else None,
             },
+            "traffic": {
+                "service": asdict(tunnel.service.traffic),
+                **{str(way): asdict(traffic) for way, traffic in printer.router.traffic.items()},
+            },
             "live_updates": {"since": live.since, "failure": live.failure},
             "webcams": {
                 key: {

@@ -73,7 +73,7 @@ class Notifications:
         again = RETRY_INTERVAL
         try:
             if url := await self._public_url():
-                await self._tunnel.set_webhook(self._entry.runtime_data.tunnel.session, url)
+                await self._tunnel.set_webhook(self._entry.runtime_data.tunnel.service, url)
                 again = RENEW_INTERVAL
         except OctoPrintTunnelError as error:
             # The tunnel's condition says what is wrong; this comes back by itself.
@@ -126,7 +126,7 @@ async def async_forget_webhook(hass: HomeAssistant, entry: OctoPrintTunnelConfig
     if webhook_id is None or not isinstance(tunnel, OctoEverywhere):
         return
     with suppress(OctoPrintTunnelError):
-        await tunnel.delete_webhook(async_get_clientsession(hass))
+        await tunnel.delete_webhook(tunnel.service(async_get_clientsession(hass)))
     if CLOUD in hass.config.components:
         from homeassistant.components import cloud
 

@@ -26,6 +26,7 @@ from yarl import URL
 
 from .errors import BadGateway, CannotConnect, InvalidResponse, OctoPrintTunnelError, RequestTimeout, UnexpectedStatus
 from .json_object import JsonObject
+from .traffic import Traffic
 
 MAX_BODY = 1_000_000  # bytes; the largest answer in use, OctoPrint's settings, has some 20 kB
 TIMEOUT = ClientTimeout(total=30, connect=10)  # seconds; the services themselves wait up to half an hour
@@ -123,6 +124,7 @@ class Download:
 
     content_type: str
     _response: ClientResponse = field(repr=False)
+    _traffic: Traffic = field(repr=False)
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """Yield the body as it comes; nothing more is received than what is taken and a buffer.
@@ -131,11 +133,13 @@ class Download:
         """
         try:
             async for chunk in self._response.content.iter_any():
+                self._traffic.bytes_received += len(chunk)
                 yield chunk
         except (TimeoutError, ClientError, OSError, RuntimeError) as error:
             failure = _failure(error)
         else:
             return
+        self._traffic.failed(failure)
         raise failure
 
     async def body(self, limit: int) -> bytes:
@@ -186,6 +190,7 @@ class Route:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     codes: StatusCodes = GATEWAY_CODES
     timeout: ClientTimeout | None = None
+    traffic: Traffic = field(default_factory=Traffic, compare=False)
 
     async def request(
         self,
@@ -206,6 +211,7 @@ class Route:
         options: dict[str, Any] = {} if json is None else {"json": json}
         if form is not None:
             options["data"] = form
+        self.traffic.requests += 1
         try:
             async with self.session.request(
                 method,
@@ -215,16 +221,18 @@ class Route:
                 timeout=FORM_TIMEOUT if form is not None else self.timeout or TIMEOUT,
                 **options,
             ) as response:
-                if error := self._error(response.status):
-                    raise error
+                failure = self._error(response.status)
                 body = bytearray()
-                async for chunk in response.content.iter_any():
+                while failure is None and (chunk := await response.content.readany()):
+                    self.traffic.bytes_received += len(chunk)
                     body += chunk
                     if len(body) > MAX_BODY:
-                        raise InvalidResponse(detail=f"more than {MAX_BODY} bytes")
-                return Answer(response.status, response.headers, bytes(body))
+                        failure = InvalidResponse(detail=f"more than {MAX_BODY} bytes")
+                if failure is None:
+                    return Answer(response.status, response.headers, bytes(body))
         except (TimeoutError, ClientError, OSError, ValueError, RuntimeError) as error:  # Runtime…: session is closed
             failure = _failure(error)
+        self.traffic.failed(failure)
         raise failure
 
     async def download(self, url: URL, patience: ClientTimeout) -> Download:
@@ -233,15 +241,17 @@ class Route:
         Raises CannotConnect, RequestTimeout, the error that `codes` has for the status, or UnexpectedStatus for any
         other that is no success, redirects among them.
         """
+        self.traffic.requests += 1
         try:
             response = await self.session.get(url, headers=self.headers, allow_redirects=False, timeout=patience)
         except (TimeoutError, ClientError, OSError, ValueError, RuntimeError) as error:
             failure = _failure(error)
         else:
             if response.status == HTTPStatus.OK:
-                return Download(response.headers.get(hdrs.CONTENT_TYPE, ""), response)
+                return Download(response.headers.get(hdrs.CONTENT_TYPE, ""), response, self.traffic)
             response.close()
             failure = self._error(response.status) or UnexpectedStatus(code=response.status)
+        self.traffic.failed(failure)
         raise failure
 
     @asynccontextmanager
@@ -251,6 +261,7 @@ class Route:
         Raises CannotConnect, RequestTimeout, or for a refused handshake the error that `codes` has for its status,
         UnexpectedStatus where it has none. The session needs `refuse_redirects`.
         """
+        self.traffic.requests += 1
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT):
                 socket = await self.session.ws_connect(
@@ -271,6 +282,7 @@ class Route:
             finally:
                 await socket.close()
             return
+        self.traffic.failed(failure)
         raise failure
 
     def _error(self, status: int) -> OctoPrintTunnelError | None:

@@ -14,6 +14,7 @@ from yarl import URL
 from .errors import InvalidResponse, OctoPrintTunnelError
 from .octoprint.client import OctoPrint
 from .route import Answer, Route
+from .traffic import Traffic
 
 LOCAL_TIMEOUT: Final = ClientTimeout(total=10, connect=2)  # seconds
 PROOF_TIMEOUT: Final = ClientTimeout(total=3, connect=2)  # who is near and well says soon who it is
@@ -112,6 +113,7 @@ class Router:
         answer anything with; `report` takes how each request through the tunnel went.
         """
         self.way = Way.NONE
+        self.traffic = {Way.LOCAL: Traffic(), Way.TUNNEL: tunnel.traffic}
         self.candidates: list[Candidate] = []
         self._tunnel = tunnel
         self._local_session = local_session
@@ -208,4 +210,5 @@ class Router:
         candidate.reason = None
 
     def _local(self, candidate: Candidate, timeout: ClientTimeout) -> Route:
-        return Route(session=self._local_session, base_url=candidate.url, timeout=timeout)
+        traffic = self.traffic[Way.LOCAL]
+        return Route(session=self._local_session, base_url=candidate.url, timeout=timeout, traffic=traffic)

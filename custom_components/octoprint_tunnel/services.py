@@ -167,7 +167,7 @@ async def _create_live_link(entry: OctoPrintTunnelConfigEntry, call: ServiceCall
     if not isinstance(tunnel.tunnel, OctoEverywhere):
         raise _refuse("only_octoeverywhere")
     link = await tunnel.tunnel.create_live_link(
-        tunnel.session, hours=call.data.get(ATTR_HOURS), until_print_ends=call.data[ATTR_UNTIL_PRINT_ENDS]
+        tunnel.service, hours=call.data.get(ATTR_HOURS), until_print_ends=call.data[ATTR_UNTIL_PRINT_ENDS]
     )
     return {"live_id": link.live_id, "url": link.url, "short_url": link.short_url}
 

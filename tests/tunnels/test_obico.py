@@ -344,7 +344,7 @@ async def test_a_code_means_the_same_of_the_tunnel_and_of_octoprint_behind_it(
     """One class, one remedy, one condition; the text of an exception in its page is not told."""
     for where in ("obico_tunnel", "obico_tsd"):
         relay.fail(where, code, "ConnectionError('secret')")
-    for ask in (OctoPrint(tunnel.route(session)).connection(), tunnel.status(session)):
+    for ask in (OctoPrint(tunnel.route(session)).connection(), tunnel.status(tunnel.service(session))):
         with pytest.raises(error) as caught:
             await ask
         assert type(caught.value) is error
@@ -366,7 +366,7 @@ async def test_what_makes_the_service_say_so(
     with pytest.raises(OctoPrintOffline):
         await client.instance()
     issued.revoked = True
-    for ask in (client.instance(), tunnel.status(session)):
+    for ask in (client.instance(), tunnel.status(tunnel.service(session))):
         with pytest.raises(CredentialsRejected):
             await ask
 
@@ -375,7 +375,7 @@ async def test_a_wrong_password_is_not_accepted(session: ClientSession, relay: R
     """Of the tunnel, that is: OctoPrint's key is another matter."""
     wrong = Obico.from_data({**tunnel.to_data(), "password": "wrong"})
     with pytest.raises(CredentialsRejected):
-        await wrong.status(session)
+        await wrong.status(wrong.service(session))
 
 
 # the month's usage
@@ -390,7 +390,7 @@ async def test_the_usage_is_asked_for_without_using_the_tunnel(
     relay.obico.monthly_cap = used / 2
     relay.printer.online = False
     relay.clear()
-    usage = (await tunnel.status(session)).usage
+    usage = (await tunnel.status(tunnel.service(session))).usage
     assert usage
     assert (usage.total, usage.cap, relay.obico.used_bytes) == (used, used // 2, used)
     [request] = relay.requests
@@ -420,7 +420,7 @@ async def test_the_usage_is_read(
 ) -> None:
     """In whole bytes; a cap below zero, or none, is unlimited. When it begins anew is reckoned here."""
     relay.fail("obico_tsd", 200, json.dumps(answer))
-    assert await tunnel.status(session) == TunnelStatus(
+    assert await tunnel.status(tunnel.service(session)) == TunnelStatus(
         usage=Usage(total=total, cap=cap, reset=datetime(2026, 12, 1, tzinfo=UTC))
     )
 
@@ -444,7 +444,7 @@ async def test_an_answer_without_a_total_is_invalid(
     """It says nothing about the tunnel."""
     relay.fail("obico_tsd", 200, body)
     with pytest.raises(InvalidResponse) as caught:
-        await tunnel.status(session)
+        await tunnel.status(tunnel.service(session))
     assert caught.value.condition is None
 
 
@@ -455,7 +455,7 @@ async def test_any_other_status_is_a_fault_of_the_service(
     """Its documentation has no others."""
     relay.fail("obico_tsd", status)
     with pytest.raises(ServiceError) as caught:
-        await tunnel.status(session)
+        await tunnel.status(tunnel.service(session))
     assert (caught.value.code, caught.value.remedy) == (status, Remedy.RETRY)
 
 
@@ -476,7 +476,7 @@ async def test_usage_begins_anew_on_the_first_in_utc(
 ) -> None:
     """The server's own figure keeps the time of day; midnight of the first is when it happens."""
     with freeze_time(now):
-        usage = (await tunnel.status(session)).usage
+        usage = (await tunnel.status(tunnel.service(session))).usage
         assert usage
         assert usage.reset == reset
         assert tunnel.explain(TunnelStatus())["reset"] == f"{reset:%Y-%m-%d}"

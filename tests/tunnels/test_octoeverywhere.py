@@ -430,7 +430,7 @@ async def test_a_page_that_is_not_the_services_is_not_shown(
     """Neither from the portal nor from the Info API: the user would be led elsewhere. The rest is as good as ever."""
     assert completed(userPrinterAccessUrl=page).tunnel.printer_page is None
     _info(relay, {**DOCUMENTED, "UserFacingPrinterUrl": page})
-    status = await tunnel.status(session)
+    status = await tunnel.status(tunnel.service(session))
     assert (status.printer_page, status.name) == (None, "My Printer")
 
 
@@ -504,7 +504,7 @@ async def test_a_code_means_the_same_on_the_tunnel_and_on_the_api(
     """One class, one remedy, one condition; the page that comes with it is not told."""
     for where in ("octoeverywhere_tunnel", "octoeverywhere_api"):
         relay.fail(where, code, "<html>token-1</html>")
-    for ask in (OctoPrint(tunnel.route(session)).connection(), tunnel.status(session)):
+    for ask in (OctoPrint(tunnel.route(session)).connection(), tunnel.status(tunnel.service(session))):
         with pytest.raises(error) as caught:
             await ask
         assert type(caught.value) is error
@@ -525,7 +525,7 @@ async def test_a_code_in_an_envelope_means_the_same(
     """Where the answer's own status is a success."""
     _info(relay, {"Status": code, "Error": "words", "IsUserError": True, "Result": None})
     with pytest.raises(error) as caught:
-        await tunnel.status(session)
+        await tunnel.status(tunnel.service(session))
     assert (type(caught.value), caught.value.code) == (error, code)
 
 
@@ -573,7 +573,7 @@ async def test_the_documented_answer_is_read(
 ) -> None:
     """Bare, and in the envelope that a shipped client expects."""
     _info(relay, answer)
-    assert await tunnel.status(session) == TunnelStatus(
+    assert await tunnel.status(tunnel.service(session)) == TunnelStatus(
         online=True,
         name="My Printer",
         printer_page="https://octoeverywhere.com/view/My%20Printer",
@@ -591,7 +591,7 @@ async def test_the_service_is_asked_with_its_own_token_only(
 ) -> None:
     """The tunnel's credentials stay on the tunnel, and the tunnel is not used. A year 1 stands for never."""
     relay.octoeverywhere.envelope = envelope
-    status = await tunnel.status(session)
+    status = await tunnel.status(tunnel.service(session))
     assert (status.online, status.name, status.local_ip) == (True, "Kitchen", relay.printer.local_ip)
     assert (status.last_connected, status.last_disconnected) == (
         datetime(2026, 11, 20, 9, 51, 17, 614404, tzinfo=UTC),
@@ -611,27 +611,27 @@ async def test_the_service_answers_while_octoprint_is_off(
     """And says why it cannot be used any more, bare or in an envelope."""
     relay.octoeverywhere.envelope = envelope
     relay.printer.online = False
-    assert (await tunnel.status(session)).online is False
+    assert (await tunnel.status(tunnel.service(session))).online is False
     connection.supporter = False
     with pytest.raises(NotSupporter):
-        await tunnel.status(session)
+        await tunnel.status(tunnel.service(session))
     connection.revoked = True
     with pytest.raises(TunnelRevoked):
-        await tunnel.status(session)
+        await tunnel.status(tunnel.service(session))
     unknown = OctoEverywhere.from_data({**tunnel.to_data(), "app_token": "unknown"})
     with pytest.raises(TunnelRevoked):
-        await unknown.status(session)
+        await unknown.status(unknown.service(session))
 
 
 async def test_every_field_can_be_missing_or_null(session: ClientSession, relay: Relay, tunnel: OctoEverywhere) -> None:
     """One field that is not told leaves the others as they are."""
     _info(relay, DOCUMENTED)
-    complete = await tunnel.status(session)
+    complete = await tunnel.status(tunnel.service(session))
     for name in DOCUMENTED:
         for value in ({}, {name: None}):
             relay.heal()
             _info(relay, {key: told for key, told in DOCUMENTED.items() if key != name} | value)
-            status = await tunnel.status(session)
+            status = await tunnel.status(tunnel.service(session))
             changed = {field for field in TunnelStatus.__slots__ if getattr(status, field) != getattr(complete, field)}
             assert len(changed) == 1
             assert getattr(status, changed.pop()) in (None, Limits())
@@ -643,7 +643,7 @@ async def test_a_field_of_any_other_type_is_not_told(
 ) -> None:
     """Whatever comes, it is None or what it should be."""
     _info(relay, dict.fromkeys(DOCUMENTED, value))
-    status = await tunnel.status(session)
+    status = await tunnel.status(tunnel.service(session))
     assert status.online is (True if value is True else None)
     assert status.name == (value if isinstance(value, str) and value else None)
     assert (status.last_connected, status.last_disconnected, status.printer_page) == (None, None, None)
@@ -680,7 +680,7 @@ async def test_a_time_is_in_utc_or_not_told(
 ) -> None:
     """Without an offset it is UTC, as its name says; a year that no printer was connected in stands for never."""
     _info(relay, {"LastConnectionTimeUtc": text, "LastDisconnectTimeUtc": text})
-    status = await tunnel.status(session)
+    status = await tunnel.status(tunnel.service(session))
     assert (status.last_connected, status.last_disconnected) == (time, time)
     assert time is None or (status.last_connected and status.last_connected.tzinfo is UTC)
 
@@ -694,7 +694,7 @@ async def test_a_limit_is_more_than_nothing_or_not_told(
 ) -> None:
     """Nobody may load nothing: a zero stands for something else."""
     _info(relay, {"PrinterLimits": dict.fromkeys(DOCUMENTED["PrinterLimits"], value)})
-    assert (await tunnel.status(session)).limits == Limits(
+    assert (await tunnel.status(tunnel.service(session))).limits == Limits(
         max_download=limit, max_upload=limit, max_webcam_stream=limit
     )
 
@@ -706,7 +706,7 @@ async def test_any_other_status_is_a_fault_of_the_service(
     """Its documentation has no others."""
     relay.fail("octoeverywhere_api", status)
     with pytest.raises(ServiceError) as caught:
-        await tunnel.status(session)
+        await tunnel.status(tunnel.service(session))
     assert (caught.value.code, caught.value.remedy) == (status, Remedy.RETRY)
 
 
@@ -717,7 +717,7 @@ async def test_an_answer_that_cannot_be_read_is_invalid(
     """It says nothing about the tunnel."""
     relay.fail("octoeverywhere_api", 200, body)
     with pytest.raises(InvalidResponse) as caught:
-        await tunnel.status(session)
+        await tunnel.status(tunnel.service(session))
     assert caught.value.condition is None
 
 
@@ -741,7 +741,7 @@ async def test_an_envelope_without_a_result_is_an_error(
     """Whatever its status is, unless that is 200."""
     relay.fail("octoeverywhere_api", 200, json.dumps(answer))
     with pytest.raises(OctoPrintTunnelError) as caught:
-        await app_connection(connection).status(session)
+        await app_connection(connection).status(app_connection(connection).service(session))
     assert caught.value.code == answer["Status"]
 
 

@@ -15,6 +15,7 @@ from aiohttp import ClientError, ClientWebSocketResponse, WSMsgType
 from ..errors import CannotConnect, InvalidResponse, RequestTimeout
 from ..json_object import JsonObject
 from ..route import Route
+from ..traffic import Traffic
 from .client import OctoPrint
 
 PATH = "/sockjs/websocket"
@@ -37,10 +38,11 @@ class Event:
 class PushSocket:
     """An open push socket, logged in and subscribed to EVENTS alone."""
 
-    def __init__(self, octoprint: OctoPrint, socket: ClientWebSocketResponse[Literal[False]]) -> None:
+    def __init__(self, octoprint: OctoPrint, socket: ClientWebSocketResponse[Literal[False]], traffic: Traffic) -> None:
         """Speak over `socket` with the OctoPrint that `octoprint` logs in to."""
         self._octoprint = octoprint
         self._socket = socket
+        self._traffic = traffic
         self._waits_for_pong = False
 
     @classmethod
@@ -54,7 +56,7 @@ class PushSocket:
         octoprint = OctoPrint(route, api_key)
         session = await octoprint.login()
         async with route.websocket(PATH) as socket:
-            push = cls(octoprint, socket)
+            push = cls(octoprint, socket, route.traffic)
             # Obico loses what is sent before OctoPrint has spoken.
             await push._greeting()
             # The subscription goes first: it silences the feed of the state, which a log-in begins.
@@ -112,6 +114,7 @@ class PushSocket:
                 await self._send(WSMsgType.PONG, frame.data)
             if frame.type is not WSMsgType.TEXT:
                 continue
+            self._traffic.bytes_received += len(frame.data)
             # Frames that are here already come without a pause; others want to run as well.
             await asyncio.sleep(0)
             try:

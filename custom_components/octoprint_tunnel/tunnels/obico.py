@@ -116,6 +116,11 @@ class Obico(Tunnel):
 
     @property
     @override
+    def server(self) -> str:
+        return self.server_url
+
+    @property
+    @override
     def printer_page(self) -> str:
         return self.server_url
 
@@ -132,9 +137,14 @@ class Obico(Tunnel):
         }
 
     @override
-    async def status(self, session: ClientSession) -> TunnelStatus:
+    def service(self, session: ClientSession) -> Route:
+        # The server answers some paths of the tunnel itself.
+        return self.route(session)
+
+    @override
+    async def status(self, service: Route) -> TunnelStatus:
         """Ask for the month's usage: answered while OctoPrint is off and over the cap, and not counted as usage."""
-        answer = await self.route(session).request("GET", "/_tsd_/tunnelusage/")
+        answer = await service.request("GET", "/_tsd_/tunnelusage/")
         if answer.status != 200:
             raise ServiceError(code=answer.status)
         usage = answer.json()
@@ -146,9 +156,9 @@ class Obico(Tunnel):
         )
 
     @override
-    async def detection(self, session: ClientSession) -> Detection:
+    async def detection(self, service: Route) -> Detection:
         """Ask for the failure detection's prediction; that is not counted as usage."""
-        answer = await self.route(session).request("GET", "/_tsd_/prediction/")
+        answer = await service.request("GET", "/_tsd_/prediction/")
         if answer.status != 200:
             raise ServiceError(code=answer.status)
         probability = answer.json().number("normalized_p")

@@ -165,9 +165,13 @@ class OctoEverywhere(Tunnel):
         return self.printer_url
 
     @override
-    async def status(self, session: ClientSession) -> TunnelStatus:
+    def service(self, session: ClientSession) -> Route:
+        return Route(session=session, base_url=SERVICE, headers={"AppToken": self.app_token}, codes=CODES)
+
+    @override
+    async def status(self, service: Route) -> TunnelStatus:
         """Ask the Info API: it knows the tunnel whether or not OctoPrint is there, and is not metered."""
-        info = await self._app_api(session, "GET", "/api/appconnection/info")
+        info = await _app_api(service, "GET", "/api/appconnection/info")
         limits = info.object("PrinterLimits")
         return TunnelStatus(
             online=info.boolean("IsOnline"),
@@ -184,14 +188,14 @@ class OctoEverywhere(Tunnel):
         )
 
     @override
-    async def detection(self, session: ClientSession) -> Detection:
+    async def detection(self, service: Route) -> Detection:
         """Ask Gadget; the service allows it every 10 s. Raises BetaOnly where the account has no Gadget."""
-        answer = await self._app_api(session, "POST", "/api/gadget/GetStatusFromAppConnection")
+        answer = await _app_api(service, "POST", "/api/gadget/GetStatusFromAppConnection")
         gadget = Gadget.from_json(answer)
         return Detection(gadget=gadget, is_failing=gadget.is_failing)
 
     async def create_live_link(
-        self, session: ClientSession, *, hours: int | None = None, until_print_ends: bool = False
+        self, service: Route, *, hours: int | None = None, until_print_ends: bool = False
     ) -> LiveLink:
         """Make a link that lives for so many hours, 1 to 17520 (24 unless told), or until the print ends.
 
@@ -200,34 +204,34 @@ class OctoEverywhere(Tunnel):
         wish: dict[str, object] = {"EndWhenCurrentPrintIsComplete": until_print_ends}
         if hours is not None:
             wish["ExpirationHours"] = hours
-        return LiveLink.from_json(await self._app_api(session, "POST", "/api/live/createfromappconnection", wish))
+        return LiveLink.from_json(await _app_api(service, "POST", "/api/live/createfromappconnection", wish))
 
-    async def set_webhook(self, session: ClientSession, url: str) -> None:
+    async def set_webhook(self, service: Route, url: str) -> None:
         """Have notifications sent to an https address for 180 days, instead of any address before."""
-        await self._app_api(session, "POST", "/api/appconnection/SetNotificationWebhook", {"WebhookUrl": url})
+        await _app_api(service, "POST", "/api/appconnection/SetNotificationWebhook", {"WebhookUrl": url})
 
-    async def delete_webhook(self, session: ClientSession) -> None:
+    async def delete_webhook(self, service: Route) -> None:
         """Have no more notifications sent."""
-        await self._app_api(session, "POST", "/api/appconnection/DeleteNotificationWebhook")
-
-    async def _app_api(self, session: ClientSession, method: str, path: str, json: object = None) -> JsonObject:
-        """Call one of the App APIs and return what it says; raises what `Route.request` raises, and InvalidResponse."""
-        api = Route(session=session, base_url=SERVICE, headers={"AppToken": self.app_token}, codes=CODES)
-        answer = await api.request(method, path, json=json)
-        if answer.status != 200:
-            raise ServiceError(code=answer.status)
-        if not answer.body.strip() and method == "POST":
-            return JsonObject()
-        said = answer.json()
-        # The documentation shows the object bare, a shipped client expects it in an envelope.
-        is_bare = "Result" not in said and any(name in said for name in BARE)
-        if not is_bare and (status := said.integer("Status")) not in (None, 200):
-            raise CODES.error(status) or ServiceError(code=status)
-        return said.object("Result") if "Result" in said else said
+        await _app_api(service, "POST", "/api/appconnection/DeleteNotificationWebhook")
 
     @override
     def pictures(self, route: Route, webcam: Webcam) -> Pictures:
         return _Pictures(route, webcam)
+
+
+async def _app_api(service: Route, method: str, path: str, json: object = None) -> JsonObject:
+    """Call one of the App APIs and return what it says; raises what `Route.request` raises, and InvalidResponse."""
+    answer = await service.request(method, path, json=json)
+    if answer.status != 200:
+        raise ServiceError(code=answer.status)
+    if not answer.body.strip() and method == "POST":
+        return JsonObject()
+    said = answer.json()
+    # The documentation shows the object bare, a shipped client expects it in an envelope.
+    is_bare = "Result" not in said and any(name in said for name in BARE)
+    if not is_bare and (status := said.integer("Status")) not in (None, 200):
+        raise CODES.error(status) or ServiceError(code=status)
+    return said.object("Result") if "Result" in said else said
 
 
 class _Pictures(Pictures):

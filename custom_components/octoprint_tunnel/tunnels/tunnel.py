@@ -165,13 +165,22 @@ class Tunnel(ABC):
             codes=self.codes,
         )
 
-    @abstractmethod
-    async def status(self, session: ClientSession) -> TunnelStatus:
-        """Ask the service about this tunnel, without using the tunnel; raises what `Route.request` raises."""
+    @property
+    def server(self) -> str:
+        """Return the address of the service's own site."""
+        return self.default_server
 
     @abstractmethod
-    async def detection(self, session: ClientSession) -> Detection:
-        """Ask the service whether the print is failing, without using the tunnel; raises what `status` raises."""
+    def service(self, session: ClientSession) -> Route:
+        """Return the way to the service itself, which does not use the tunnel."""
+
+    @abstractmethod
+    async def status(self, service: Route) -> TunnelStatus:
+        """Ask the service about this tunnel; raises what `Route.request` raises."""
+
+    @abstractmethod
+    async def detection(self, service: Route) -> Detection:
+        """Ask the service whether the print is failing; raises what `status` raises."""
 
     @abstractmethod
     def pictures(self, route: Route, webcam: Webcam) -> Pictures:

@@ -1,0 +1,62 @@
+"""What Home Assistant's system information says of all printers together."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from homeassistant.components.system_health import SystemHealthRegistration, async_check_can_reach_url
+from homeassistant.core import HomeAssistant, callback
+
+from .const import DOMAIN
+from .coordinator import OctoPrintTunnelConfigEntry, RuntimeData
+from .routing import Way
+from .traffic import Traffic
+from .tunnels import TUNNELS
+
+
+@callback
+def async_register(hass: HomeAssistant, register: SystemHealthRegistration) -> None:
+    """Register what is told."""
+    register.async_register_info(async_system_health_info)
+
+
+async def async_system_health_info(hass: HomeAssistant) -> dict[str, Any]:
+    """Return it, by the keys of its texts."""
+    entries: list[OctoPrintTunnelConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
+    printers = [entry.runtime_data for entry in entries]
+    ways = [runtime.printer.router.way for runtime in printers]
+    local = [runtime.printer.router.traffic[Way.LOCAL] for runtime in printers]
+    tunnels = [runtime.printer.router.traffic[Way.TUNNEL] for runtime in printers]
+    return {
+        **{f"reach_{provider}": _reach(hass, provider, printers) for provider in TUNNELS},
+        "printers": len(printers),
+        "on_local_network": ways.count(Way.LOCAL),
+        "through_tunnel": ways.count(Way.TUNNEL),
+        "live_updates": sum(runtime.live.since is not None for runtime in printers),
+        "local_traffic": _sum(local),
+        "tunnel_traffic": _sum(tunnels),
+        "last_error": _last_error([*local, *tunnels, *(runtime.tunnel.service.traffic for runtime in printers)]),
+    }
+
+
+async def _reach(hass: HomeAssistant, provider: str, printers: Iterable[RuntimeData]) -> str | dict[str, str]:
+    """Tell whether each server of a service that is in use answers, or else the one that is everybody's."""
+    tunnels = [runtime.tunnel.tunnel for runtime in printers]
+    servers = {tunnel.server for tunnel in tunnels if tunnel.provider == provider}
+    answers = [
+        await async_check_can_reach_url(hass, server) for server in servers or {TUNNELS[provider].default_server}
+    ]
+    return next((answer for answer in answers if answer != "ok"), "ok")
+
+
+def _sum(traffic: Iterable[Traffic]) -> str:
+    counted = list(traffic)
+    megabytes = sum(each.bytes_received for each in counted) / 1e6
+    return f"{sum(each.requests for each in counted)} requests, {megabytes:.3f} MB received"
+
+
+def _last_error(traffic: Iterable[Traffic]) -> str:
+    met = [(each.last_error_at, each.last_error) for each in traffic if each.last_error_at]
+    if not met:
+        return "-"
+    when, error = max(met)
+    return f"{when:%Y-%m-%d %H:%M:%S} UTC: {error}"

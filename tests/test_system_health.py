@@ -1,0 +1,75 @@
+"""What Home Assistant's system information says."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components import octoprint_tunnel
+from custom_components.octoprint_tunnel.const import DOMAIN
+from homeassistant.components.system_health import get_info
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+
+from .home import listening, settle, unload
+from .relay.server import Relay
+
+
+async def told(hass: HomeAssistant) -> dict[str, Any]:
+    """Return what is told of this integration, as it is shown."""
+    assert await async_setup_component(hass, "system_health", {})
+    assert await async_setup_component(hass, DOMAIN, {})
+    return dict((await get_info(hass))[DOMAIN])
+
+
+@pytest.mark.usefixtures("relay")
+async def test_without_a_printer(hass: HomeAssistant) -> None:
+    """It says whether the services can be reached, in words that all have a text."""
+    found = await told(hass)
+    texts = json.loads((Path(octoprint_tunnel.__file__).parent / "translations" / "en.json").read_text("utf-8"))
+    assert found.keys() == texts["system_health"]["info"].keys()
+    assert found == {
+        "reach_octoeverywhere": "ok",
+        "reach_obico": "ok",
+        "printers": 0,
+        "on_local_network": 0,
+        "through_tunnel": 0,
+        "live_updates": 0,
+        "local_traffic": "0 requests, 0.000 MB received",
+        "tunnel_traffic": "0 requests, 0.000 MB received",
+        "last_error": "-",
+    }
+
+
+async def test_with_printers(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, obico_entry: MockConfigEntry
+) -> None:
+    """Printers, ways, sockets and traffic are summed up."""
+    obico_entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(obico_entry.entry_id)
+    await listening(hass, entry)
+    await settle(hass)
+    found = await told(hass)
+    assert (found["printers"], found["through_tunnel"], found["on_local_network"]) == (2, 2, 0)
+    assert found["live_updates"] == 1
+    traffic = [each.runtime_data.printer.router.traffic["tunnel"] for each in (entry, obico_entry)]
+    requests, received = sum(each.requests for each in traffic), sum(each.bytes_received for each in traffic)
+    assert requests == sum(exchange.service.matches("tunnel") for exchange in relay.requests)
+    assert received > 10_000  # the push socket's greeting alone has more
+    assert found["tunnel_traffic"] == f"{requests} requests, {received / 1e6:.3f} MB received"
+    assert found["local_traffic"] == "0 requests, 0.000 MB received"
+    await unload(hass, entry)
+
+
+async def test_while_nothing_works(hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry) -> None:
+    """The last error is told, with its time, and what cannot be reached."""
+    relay.fail("tunnel", 602)
+    await loaded.runtime_data.printer.async_refresh()
+    found = await told(hass)
+    assert found["last_error"].endswith(" UTC: timed_out 602")
+    assert found["through_tunnel"] == 0
+    relay.drop("octoeverywhere_portal")
+    assert (await told(hass))["reach_octoeverywhere"] == "Failed: unreachable"
+    assert (await told(hass))["reach_obico"] == "ok"
