@@ -17,6 +17,7 @@ SAME = {"{name}", "OctoEverywhere", "Obico", "OK", "Gadget"}
 """Texts that every language has as English does."""
 
 SHARED = {
+    "es": {"Error"},
     "fr": {"Notification", "Options", "Port", "Test", "Tunnel", "Webcam", "Webcam {name}"},
 }
 """Words that a language shares with English."""
