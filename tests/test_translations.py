@@ -19,6 +19,7 @@ SAME = {"{name}", "OctoEverywhere", "Obico", "OK", "Gadget"}
 SHARED = {
     "es": {"Error"},
     "fr": {"Notification", "Options", "Port", "Test", "Tunnel", "Webcam", "Webcam {name}"},
+    "it": {"File", "Test", "Tunnel", "Webcam", "Webcam {name}"},
 }
 """Words that a language shares with English."""
 
