@@ -20,6 +20,7 @@ SHARED = {
     "es": {"Error"},
     "fr": {"Notification", "Options", "Port", "Test", "Tunnel", "Webcam", "Webcam {name}"},
     "it": {"File", "Test", "Tunnel", "Webcam", "Webcam {name}"},
+    "pt": {"Offline", "OctoPrint offline", "Webcam", "Webcam {name}"},
 }
 """Words that a language shares with English."""
 
