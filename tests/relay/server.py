@@ -173,6 +173,10 @@ class Relay(Record):
                 await asyncio.wait_for(self._stopping.wait(), treatment.delay)
         if treatment.drop or self._stopping.is_set():
             return _dropped(request, exchange)
+        if treatment.answer:
+            # What is not read, the server would go on to read after the answer, beyond the end of a test.
+            async for chunk in request.content.iter_any():
+                exchange.request_bytes += len(chunk)
         answer = treatment.answer or await stand.answer(request, exchange)
         if isinstance(answer, web.StreamResponse):
             return answer
