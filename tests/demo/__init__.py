@@ -4,6 +4,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DEV = ROOT / ".dev"
+HOME_ASSISTANT = DEV / "homeassistant"
+"""The environment that Home Assistant is installed in: the newest one, which the test plugin may not know yet."""
 DOMAIN = "octoprint_tunnel"
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import sysconfig
 
-from . import DEV
+from . import DEV, HOME_ASSISTANT
 
 # Where uv would install to and what Python would import, if the shell that this was started from had its way.
 _MISLEADING = ("CONDA_PREFIX", "PYTHONHOME", "PYTHONPATH", "UV_PREFIX", "UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_TARGET")
@@ -25,8 +25,8 @@ def home_assistant_environment(home: Path, bundle_file: Path) -> dict[str, str]:
         "REQUESTS_CA_BUNDLE": str(bundle_file),
         "SSL_CERT_FILE": str(bundle_file),
         "UV_CACHE_DIR": str(DEV / "cache" / "uv"),
-        # uv installs to the environment that the shell has activated, if any, not to that of its own Python.
-        "VIRTUAL_ENV": sys.prefix,
+        # uv installs to the environment that is activated, not to that of its own Python.
+        "VIRTUAL_ENV": str(HOME_ASSISTANT),
         "XDG_CACHE_HOME": str(DEV / "cache"),
         # With another home, what uv was told in the usual one (a mirror for instance) still holds.
         "XDG_CONFIG_HOME": os.environ.get("XDG_CONFIG_HOME", str(Path.home() / ".config")),

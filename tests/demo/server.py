@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 import signal
 import socket
-import sys
 from types import TracebackType
 from typing import Self
 
@@ -17,7 +16,7 @@ from yarl import URL
 
 from tests.relay import Relay
 
-from . import DOMAIN, ROOT, DemoError, say
+from . import DOMAIN, HOME_ASSISTANT, ROOT, DemoError, say
 from .client import HomeAssistantClient
 from .environment import home_assistant_environment
 from .log import Log
@@ -125,7 +124,7 @@ class HomeAssistantServer:
         relay_port = str(self._relay.port)
         with self.log.path.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.demo.launch", "--relay-port", relay_port, "--"),
+                *(str(HOME_ASSISTANT / "bin" / "python"), "-m", "tests.demo.launch", "--relay-port", relay_port, "--"),
                 *("--config", str(self._config), "--verbose", "--log-no-color"),
                 stdin=PIPE,
                 stdout=output,
