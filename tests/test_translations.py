@@ -18,6 +18,18 @@ SAME = {"{name}", "OctoEverywhere", "Obico", "Gadget", "OK", "Port"}
 
 ALIKE = {
     "de": {"Offline", "OctoPrint offline", "Test", "Tunnel", "Webcam", "Webcam {name}"},
+    "nl": {
+        "Connector",
+        "Offline",
+        "OctoPrint offline",
+        "Parameters",
+        "Printer",
+        "Printers",
+        "Test",
+        "Tunnel",
+        "Webcam",
+        "Webcam {name}",
+    },
 }
 """Words that a language, but not every one, shares with English."""
 
