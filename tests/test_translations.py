@@ -30,6 +30,7 @@ ALIKE = {
         "Webcam",
         "Webcam {name}",
     },
+    "sv": {"Offline", "OctoPrint offline", "Test", "Tunnel"},
 }
 """Words that a language, but not every one, shares with English."""
 
