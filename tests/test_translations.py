@@ -17,6 +17,7 @@ SAME = {"{name}", "OctoEverywhere", "Obico", "Gadget", "OK", "Port"}
 """Texts that another language may have as English does: names, and words that both share."""
 
 ALIKE = {
+    "cs": {"Offline", "Test"},
     "de": {"Offline", "OctoPrint offline", "Test", "Tunnel", "Webcam", "Webcam {name}"},
     "nl": {
         "Connector",
