@@ -31,6 +31,7 @@ ALIKE = {
         "Webcam",
         "Webcam {name}",
     },
+    "pl": {"Folder", "OctoPrint offline"},
     "sv": {"Offline", "OctoPrint offline", "Test", "Tunnel"},
 }
 """Words that a language, but not every one, shares with English."""
