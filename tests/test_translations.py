@@ -17,10 +17,18 @@ SAME = {"{name}", "OctoEverywhere", "Obico", "OK", "Gadget"}
 """Texts that every language has as English does."""
 
 SHARED = {
+    "cs": {"Offline", "Test"},
+    "de": {"Offline", "OctoPrint offline", "Port", "Test", "Tunnel", "Webcam", "Webcam {name}"},
     "es": {"Error"},
     "fr": {"Notification", "Options", "Port", "Test", "Tunnel", "Webcam", "Webcam {name}"},
     "it": {"File", "Test", "Tunnel", "Webcam", "Webcam {name}"},
+    "nl": {
+        *("Connector", "Offline", "OctoPrint offline", "Parameters", "Printer", "Printers"),
+        *("Test", "Tunnel", "Webcam", "Webcam {name}"),
+    },
+    "pl": {"Folder", "OctoPrint offline", "Port"},
     "pt": {"Offline", "OctoPrint offline", "Webcam", "Webcam {name}"},
+    "sv": {"Offline", "OctoPrint offline", "Port", "Test", "Tunnel"},
 }
 """Words that a language shares with English."""
 
