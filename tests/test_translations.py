@@ -17,7 +17,7 @@ SAME = {"{name}", "OctoEverywhere", "Obico", "OK", "Gadget"}
 """Texts that every language has as English does."""
 
 SHARED = {
-    "cs": {"Offline", "Test"},
+    "cs": {"Offline", "Port", "Test"},
     "de": {"Offline", "OctoPrint offline", "Port", "Test", "Tunnel", "Webcam", "Webcam {name}"},
     "es": {"Error"},
     "fr": {"Notification", "Options", "Port", "Test", "Tunnel", "Webcam", "Webcam {name}"},
