@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 from pathlib import Path
+import shutil
 import signal
 import sys
 import tempfile
@@ -47,7 +48,8 @@ async def _run(folder: Path, images: Path | None) -> int:
                     await asyncio.to_thread(Tour(stage, browser, images).go)
                 except BrowserError:
                     browser.picture(_FAILURE)
-                    say(f"the page is in {_FAILURE}")
+                    shutil.copy(stage.server.log.path, _FAILURE.with_suffix(".log"))
+                    say(f"the page is in {_FAILURE}, Home Assistant's log beside it")
                     raise
     except (BrowserError, DemoError, OctoPrintError, ClientError, OSError) as error:
         say(f"failed: {error or type(error).__name__}")

@@ -19,6 +19,7 @@ _SERVICES = ("octoeverywhere.com", "*.octoeverywhere.com", "app.obico.io", "*.ap
 _SIZE = (1280, 900)
 _TIMEOUT = 30.0  # seconds, for anything on a page to show itself
 _PAUSE = 0.15
+_MARGIN = 24  # pixels around a picture's subject
 _RESTLESS = 20
 _SHADOW = Path(__file__).with_name("shadow.js").read_text(encoding="utf-8")
 
@@ -29,7 +30,12 @@ class BrowserError(Exception):
 
 def installed() -> bool:
     """Return whether this machine has Chromium and what drives it."""
-    return bool(shutil.which("chromium") and shutil.which("chromedriver"))
+    return bool(_binary() and shutil.which("chromedriver"))
+
+
+def _binary() -> str | None:
+    """Return the browser: Debian's and Ubuntu's names for it, and the one that has the same inside."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 class Chromium:
@@ -39,7 +45,7 @@ class Chromium:
         """Start it."""
         rules = [*(f"MAP {name}:443 127.0.0.1:{relay_port}" for name in _SERVICES), "MAP * ~NOTFOUND"]
         options = ChromeOptions()
-        options.binary_location = shutil.which("chromium") or ""
+        options.binary_location = _binary() or ""
         for argument in (
             "headless=new",
             "no-sandbox",  # which root, as in a container, cannot have
@@ -173,9 +179,19 @@ class Chromium:
                 return
             before = now
 
-    def picture(self, path: Path) -> None:
-        """Save what is seen, in 256 colours: screens are flat."""
+    def picture(self, path: Path, part: str | None = None) -> None:
+        """Save what is seen, or what fits a selector with some space around, in 256 colours: screens are flat."""
         image = Image.open(io.BytesIO(self.screen())).convert("RGB")
+        if part and (box := self.script("return box(arguments[0])", part)):
+            left, top, right, bottom = box
+            image = image.crop(
+                (
+                    max(0, left - _MARGIN),
+                    max(0, top - _MARGIN),
+                    min(image.width, right + _MARGIN),
+                    min(image.height, bottom + _MARGIN),
+                )
+            )
         image.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
     def _find(self, function: str, *what: str) -> WebElement | None:

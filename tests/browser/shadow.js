@@ -43,6 +43,15 @@ function beside(text, other) {
   return candidates.sort((one, two) => distance(one) - distance(two))[0] ?? null;
 }
 
+/** The rectangle around everything that fits a selector: left, top, right, bottom. */
+function box(selector) {
+  const all = [...elements()].filter((element) => element.matches(selector) && visible(element));
+  const places = all.map((element) => element.getBoundingClientRect());
+  if (!places.length) return null;
+  const edges = (side, pick) => Math.round(pick(...places.map((place) => place[side])));
+  return [edges("left", Math.min), edges("top", Math.min), edges("right", Math.max), edges("bottom", Math.max)];
+}
+
 /** Whether a click in the middle of an element, which is moved into sight, would reach it. */
 function reachable(element) {
   element.scrollIntoView({ block: "center" });

@@ -18,6 +18,7 @@ from .scene import a_print_under_way
 _TEXTS = ROOT / "custom_components" / DOMAIN / "translations" / "en.json"
 _DASHBOARD = ROOT / "docs" / "dashboard.yaml"
 _NAME = "Demo printer"
+_FILE = "Boat.gcode"
 # The services' pages ask before they lead back: this one's link is its own address, at which the relay then does that.
 _ASK = "<title>Stand-in</title><p>May Home Assistant use your printer?</p><a href=''>Allow</a>"
 _PROGRESS_TIMEOUT = 60.0  # seconds
@@ -43,11 +44,12 @@ class Tour:
 
     def go(self) -> None:
         """Go all the way."""
+        printing.upload(self._stage.octoprint, moves=600, name=_FILE)  # OctoPrint reckons how long it will take
         self._log_in()
         self._mistype_a_link()
         self._add_through_octoeverywhere()
         self._connect()
-        printing.start(self._stage.octoprint, moves=900, name="Boat.gcode")
+        printing.begin(self._stage.octoprint, _FILE)
         self._reconfigure()
         self._open_options()
         self._watch()
@@ -56,6 +58,7 @@ class Tour:
         self._sign_in_again()
         self._remove()
         self._add_through_obico()
+        self._see_dashboard_again()
 
     def _log_in(self) -> None:
         """Log in, and make room beside the sidebar."""
@@ -74,13 +77,13 @@ class Tour:
         say("pasting a link that is none")
         self._begin("OctoEverywhere")
         self._browser.click("Open the portal elsewhere and paste the link")
-        self._browser.type("Completion link", "https://example.com/")
+        self._browser.see("Paste the completion link")
         self._look("octoeverywhere-paste")
+        self._browser.type("Completion link", "https://example.com/")
         self._browser.click("Submit")
         self._browser.see_part("This address does not belong to the service.")
         self._look()
-        self._browser.click("Close")
-        self._browser.gone("Submit")
+        self._close_dialog("Submit")
 
     def _add_through_octoeverywhere(self) -> None:
         """Go through the portal in a second tab, and see that nothing is left of what it put into the address."""
@@ -178,7 +181,7 @@ class Tour:
         self._browser.click("Reconfigure")
         self._browser.see("New connection with Obico")
         self._look("reconfigure")
-        self._browser.click("Close")
+        self._close_dialog("New connection with Obico")
 
     def _open_options(self) -> None:
         """Change an option."""
@@ -213,9 +216,11 @@ class Tour:
         save = "return hass().callWS({type: 'lovelace/config/save', url_path: 'a-printer', config: arguments[0]})"
         self._browser.script(save, {"views": [load_yaml_dict(_DASHBOARD)]})
         self._browser.open(f"{self._stage.client.url}a-printer/printer")
-        self._browser.see("Boat.gcode")
+        self._browser.see(_FILE)
         self._browser.see("Printing")
-        self._look("dashboard")
+        if self._images:  # which are nicer with something to show
+            self._wait_for_progress(30)
+        self._look("dashboard", part="hui-section")
         self._browser.click("Pause")
         self._browser.see("Paused")
         self._browser.click("Cancel")
@@ -224,6 +229,22 @@ class Tour:
         self._browser.click("OK")
         self._browser.see("Operational")
         self._look()
+
+    def _see_dashboard_again(self) -> None:
+        """See that the dashboard needs no change for the other service."""
+        say("seeing the dashboard again")
+        self._browser.open(f"{self._stage.client.url}a-printer/printer")
+        self._browser.see("Used this month")
+        self._look()
+
+    def _wait_for_progress(self, percent: float) -> None:
+        """Wait until so much is printed."""
+        find = "return Object.keys(hass().states).find((entity) => entity.endsWith('_print_progress'))"
+        state = "return Number(hass().states[arguments[0]].state)"
+        entity = self._browser.script(find)
+        self._browser.until(
+            lambda: self._browser.script(state, entity) >= percent, f"{percent} % of the print", _PROGRESS_TIMEOUT
+        )
 
     # Trouble
 
@@ -236,7 +257,7 @@ class Tour:
         self._read_service()
         self._browser.open(f"{self._stage.client.url}config/repairs")
         self._browser.click(title)
-        self._browser.see("Learn more")
+        self._browser.element("a[href*='/appportal/v1/nosupporterperks']")
         self._look("repair-issue")
         connection.supporter = True
         self._browser.open(f"{self._stage.client.url}config/repairs")
@@ -285,14 +306,23 @@ class Tour:
         self._browser.open(f"{self._stage.client.url}config/integrations/integration/{DOMAIN}")
         self._browser.see("Configure")
 
+    def _close_dialog(self, text: str) -> None:
+        """Close the dialog that has this text, and wait: one that is left behind keeps others of its entry away."""
+        self._browser.click("Close")
+        self._browser.gone(text)
+        self._browser.rest()
+
     def _read_service(self) -> None:
         """Let Home Assistant ask the service at once."""
         find = "return Object.keys(hass().states).find((entity) => entity.endsWith('_tunnel_status'))"
         call = "return hass().callService('homeassistant', 'update_entity', {entity_id: arguments[0]})"
         self._browser.script(call, self._browser.script(find))
 
-    def _look(self, picture: str | None = None, *, window: int | None = None) -> None:
-        """See that the page is as it should be, once it is at rest, and take a picture of it for the documentation."""
+    def _look(self, picture: str | None = None, *, window: int | None = None, part: str = "dialog[open]") -> None:
+        """See that the page is as it should be, once it is at rest, and take the documentation's picture of it.
+
+        The picture shows the dialog or whatever other part, and the whole page where there is no such part.
+        """
         if window is not None:
             self._browser.switch(window)
         self._browser.rest()
@@ -305,4 +335,4 @@ class Tour:
         if ours := [line for line in self._browser.complaints() if DOMAIN in line or "demo_printer" in line]:
             raise BrowserError(f"The console complains: {ours}")
         if picture and self._images:
-            self._browser.picture(self._images / f"{picture}.png")
+            self._browser.picture(self._images / f"{picture}.png", part)
