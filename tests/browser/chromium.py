@@ -34,8 +34,8 @@ def installed() -> bool:
 
 
 def _binary() -> str | None:
-    """Return the browser: Debian's and Ubuntu's names for it, and the one that has the same inside."""
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    """Return the browser, under whatever name it is installed."""
+    return next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
 
 
 class Chromium:

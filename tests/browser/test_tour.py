@@ -10,7 +10,7 @@ from tests.octoprint.server import OctoPrintServer
 
 from .chromium import installed
 
-_TIMEOUT = 280  # seconds; 75 where nothing else runs
+_TIMEOUT = 600  # seconds; 75 where nothing else runs and Home Assistant does not start for the first time
 
 
 @pytest.mark.timeout(_TIMEOUT + 20)

@@ -98,7 +98,7 @@ class Tour:
         self._browser.see("Done. You can close this window and go on in Home Assistant.")
         self._check_addresses()
         self._browser.close_tab()
-        self._name_it("octoeverywhere-name")
+        self._name_it("name")
 
     def _add_through_obico(self) -> None:
         """Go through the authorise page, whose window closes by itself, and let OctoPrint be asked for a key."""
@@ -171,6 +171,8 @@ class Tour:
         self._browser.click("Press", beside="Connect")
         self._browser.see("Operational", _PROGRESS_TIMEOUT)
         self._browser.see("Tool 1 temperature")
+        self._look()
+        self._open_device()  # a page that is open has no icons for entities which are new
         self._look("device")
 
     def _reconfigure(self) -> None:
@@ -273,13 +275,13 @@ class Tour:
         self._read_service()
         self._browser.open(f"{self._stage.client.url}config/repairs")
         self._browser.see_part(_NAME)
-        self._look("reauth-repairs")
+        self._look()
         self._browser.click(f"Authentication expired for {_NAME}")
         self._browser.see("Sign in again")
         self._look("reauth")
         self._browser.click("Submit")
         self._browser.see("Open the portal and come back automatically")
-        self._look("reauth-menu")
+        self._look()
         self._authorise("Open the portal and come back automatically", Service.OCTOEVERYWHERE_PORTAL, "/appportal/")
         self._browser.see_part("Re-authentication was successful")
         self._look()
