@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 from pathlib import Path
 import shutil
 import signal
@@ -9,6 +10,7 @@ import sys
 import tempfile
 
 from aiohttp import ClientError
+from selenium.common.exceptions import WebDriverException
 
 from tests.demo import DEV, DemoError, say
 from tests.demo.stage import Stage
@@ -46,12 +48,13 @@ async def _run(folder: Path, images: Path | None) -> int:
             with await asyncio.to_thread(Chromium, folder / "profile", stage.relay.port) as browser:
                 try:
                     await asyncio.to_thread(Tour(stage, browser, images).go)
-                except BrowserError:
-                    browser.picture(_FAILURE)
+                except BrowserError, WebDriverException:
+                    with contextlib.suppress(WebDriverException):  # it may be the browser that failed
+                        browser.picture(_FAILURE)
                     shutil.copy(stage.server.log.path, _FAILURE.with_suffix(".log"))
                     say(f"the page is in {_FAILURE}, Home Assistant's log beside it")
                     raise
-    except (BrowserError, DemoError, OctoPrintError, ClientError, OSError) as error:
+    except (BrowserError, WebDriverException, DemoError, OctoPrintError, ClientError, OSError) as error:
         say(f"failed: {error or type(error).__name__}")
         print("\n".join(stage.server.log.errors()))
         return 1

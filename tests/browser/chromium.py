@@ -20,7 +20,7 @@ _SIZE = (1280, 900)
 _TIMEOUT = 30.0  # seconds, for anything on a page to show itself
 _PAUSE = 0.15
 _MARGIN = 24  # pixels around a picture's subject
-_RESTLESS = 20
+_RESTLESS = 20  # looks at a page that does not come to rest
 _SHADOW = Path(__file__).with_name("shadow.js").read_text(encoding="utf-8")
 
 
@@ -183,15 +183,9 @@ class Chromium:
         """Save what is seen, or what fits a selector with some space around, in 256 colours: screens are flat."""
         image = Image.open(io.BytesIO(self.screen())).convert("RGB")
         if part and (box := self.script("return box(arguments[0])", part)):
-            left, top, right, bottom = box
-            image = image.crop(
-                (
-                    max(0, left - _MARGIN),
-                    max(0, top - _MARGIN),
-                    min(image.width, right + _MARGIN),
-                    min(image.height, bottom + _MARGIN),
-                )
-            )
+            left, top = (max(0, edge - _MARGIN) for edge in box[:2])
+            right, bottom = (min(edge + _MARGIN, end) for edge, end in zip(box[2:], image.size, strict=True))
+            image = image.crop((left, top, right, bottom))
         image.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
     def _find(self, function: str, *what: str) -> WebElement | None:

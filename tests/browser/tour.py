@@ -91,7 +91,8 @@ class Tour:
         self._begin("OctoEverywhere")
         self._look("octoeverywhere-menu")
         self._open_page("Open the portal and come back automatically", Service.OCTOEVERYWHERE_PORTAL, "/appportal/")
-        self._look("octoeverywhere-portal", window=0)
+        self._browser.switch(0)
+        self._look("octoeverywhere-portal")
         self._browser.switch(1)
         self._browser.keep_open()
         self._browser.click("Allow")
@@ -320,13 +321,11 @@ class Tour:
         call = "return hass().callService('homeassistant', 'update_entity', {entity_id: arguments[0]})"
         self._browser.script(call, self._browser.script(find))
 
-    def _look(self, picture: str | None = None, *, window: int | None = None, part: str = "dialog[open]") -> None:
+    def _look(self, picture: str | None = None, *, part: str = "dialog[open]") -> None:
         """See that the page is as it should be, once it is at rest, and take the documentation's picture of it.
 
         The picture shows the dialog or whatever other part, and the whole page where there is no such part.
         """
-        if window is not None:
-            self._browser.switch(window)
         self._browser.rest()
         texts = self._browser.texts()
         raw = [text for text in texts if text in self._keys or DOMAIN in text or re.search(r"\{\w+\}|\[%key", text)]
