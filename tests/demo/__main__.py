@@ -31,7 +31,7 @@ def main() -> int:
         except BlockingIOError:
             say("another demo runs in this checkout")
             return 1
-        return asyncio.run(_run(Story(choices, _new_folder())))
+        return asyncio.run(_run(choices, _new_folder()))
 
 
 def _new_folder() -> Path:
@@ -58,8 +58,9 @@ def _choices() -> Choices:
     return Choices(provider=provider, octoprint=given.octoprint, once=given.once)
 
 
-async def _run(story: Story) -> int:
+async def _run(choices: Choices, folder: Path) -> int:
     """Tell the story until it ends or a signal ends it, and return the exit status."""
+    story = Story(choices, folder)
     telling = asyncio.create_task(story.tell())
     stopping = False
 
@@ -79,7 +80,7 @@ async def _run(story: Story) -> int:
     except asyncio.CancelledError:
         return 0 if story.told else _INTERRUPTED
     except (DemoError, OctoPrintError, ClientError, OSError) as error:
-        if story.log is not None and (worst := story.log.worst()):
+        if worst := story.log.worst():
             print(f"\nFrom {story.log.path}:\n{worst}\n")
         say(f"failed: {error or type(error).__name__}")
         return 1

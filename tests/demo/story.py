@@ -1,34 +1,23 @@
 """What the demo does, in its order."""
 
 import asyncio
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from tests.octoprint.server import OctoPrintServer
-from tests.relay import Printer, Relay
+from tests.relay import Relay
 
 from . import DOMAIN, DemoError, say
 from .client import HomeAssistantClient
 from .entities import Shown, deviations, expected_entities, shown_entities
-from .frontend import check_frontend, confirm_address
 from .log import Log
-from .server import HomeAssistantServer
 from .setup_dialog import SetupDialog
+from .stage import Stage
 from .table import print_table
 from .waiting import until
 
 _SETTLE_TIMEOUT = 60.0  # seconds
 PROVIDERS = {"octoeverywhere": "OctoEverywhere", "obico": "Obico"}
-
-_NAME = "Demo printer"
-_OCTOPRINT_CONFIG = {
-    "appearance": {"name": _NAME},
-    # OctoPrint looks for its printer on every serial port there is; somebody's real one is none of the demo's business.
-    "serial": {"blacklistedPorts": ["/dev/*"]},
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,50 +33,30 @@ class Story:
     """One run of the demo."""
 
     def __init__(self, choices: Choices, folder: Path) -> None:
-        """Begin with nothing running, and an empty folder."""
+        """Begin, in the event loop that tells it, with nothing running and an empty folder."""
         self._choices = choices
-        self._folder = folder
-        self._octoprint = OctoPrintServer(choices.octoprint, config=_OCTOPRINT_CONFIG)
-        self.log: Log | None = None
-        """Home Assistant's, once there is one."""
+        self._stage = Stage(choices.octoprint, folder)
+        self._octoprint = self._stage.octoprint
+        self.log = self._stage.server.log
+        """Home Assistant's."""
         self.told = False
         """Whether everything was shown, and what still runs only waits for its user."""
 
     async def tell(self) -> None:
         """Show everything; raises DemoError, or OctoPrintError, where something is not as it should be."""
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(asyncio.to_thread, self._octoprint.close)
-            printer = Printer(url=self._octoprint.url, name=_NAME)
-            relay = await stack.enter_async_context(Relay(printer))
-            say("starting Home Assistant")
-            server = await stack.enter_async_context(HomeAssistantServer(relay, self._folder))
-            self.log = server.log
-            say(f"starting OctoPrint {self._choices.octoprint}")
-            await asyncio.to_thread(self._octoprint.start)
-            printer.api_key = self._octoprint.api_key
-            await asyncio.to_thread(self._point_a_webcam_at_it, relay)
-            client = await stack.enter_async_context(HomeAssistantClient(server.url))
-            await self._open(server, client)
+        async with self._stage as stage:
+            client, relay, server = stage.client, stage.relay, stage.server
             await self._set_up(client, relay)
             await self._connect(client)
             await self._watch(client)
             await self._cut_local_network(client, relay)
             if not self._choices.once:
-                _check_log(server.log)
+                _check_log(self.log)
                 self.told = True
                 self._say_where(client)
                 await server.wait_until_it_ends()
-        _check_log(server.log)
+        _check_log(self.log)
         say("everything is as it should be")
-
-    async def _open(self, server: HomeAssistantServer, client: HomeAssistantClient) -> None:
-        """Get Home Assistant to where its user sees the empty dashboard."""
-        await server.wait_until_it_serves()
-        await client.onboard()
-        await confirm_address(client)
-        version = await server.wait_until_it_has_started(client)
-        await check_frontend(client)
-        say(f"Home Assistant {version} runs at {server.url}")
 
     async def _set_up(self, client: HomeAssistantClient, relay: Relay) -> None:
         """Set the printer up, and show what that gave."""
@@ -106,14 +75,6 @@ class Story:
         await client.command("call_service", domain="button", service="press", target={"entity_id": button})
         await self._settled(client, connected=True)
         _print_changes(before, changes)
-
-    def _point_a_webcam_at_it(self, relay: Relay) -> None:
-        """Set a webcam up in OctoPrint as OctoPi has it; for Obico, as if somebody had just watched it."""
-        addresses = {"snapshot": f"{relay.webcam.url}/?action=snapshot", "stream": "/webcam/?action=stream"}
-        status, _ = self._octoprint.request("POST", "/api/settings", {"plugins": {"classicwebcam": addresses}})
-        if status != HTTPStatus.OK:
-            raise DemoError(f"OctoPrint does not take a webcam: {status}")
-        relay.obico.watched = True
 
     async def _watch(self, client: HomeAssistantClient) -> None:
         """Look at the webcam until its picture has moved."""

@@ -35,6 +35,11 @@ def upload(server: OctoPrintServer, moves: int, name: str = NAME) -> None:
 def start(server: OctoPrintServer, moves: int = 600, name: str = NAME) -> None:
     """Upload a print and begin it; the printer has to be connected."""
     upload(server, moves, name)
+    begin(server, name)
+
+
+def begin(server: OctoPrintServer, name: str) -> None:
+    """Begin a print that is in OctoPrint's storage."""
     status, answer = server.request("POST", f"/api/files/local/{quote(name)}", {"command": "select", "print": True})
     assert status == 204, answer
 

@@ -1,0 +1,193 @@
+"""Chromium on a page of Home Assistant: finds what a person sees, clicks, types, and takes pictures."""
+
+from collections.abc import Callable
+from contextlib import suppress
+import io
+from pathlib import Path
+import shutil
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from PIL import Image
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver import ActionChains, Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.remote.webelement import WebElement
+
+_SERVICES = ("octoeverywhere.com", "*.octoeverywhere.com", "app.obico.io", "*.app.obico.io")
+_SIZE = (1280, 900)
+_TIMEOUT = 30.0  # seconds, for anything on a page to show itself
+_PAUSE = 0.15
+_MARGIN = 24  # pixels around a picture's subject
+_RESTLESS = 20  # looks at a page that does not come to rest
+_SHADOW = Path(__file__).with_name("shadow.js").read_text(encoding="utf-8")
+
+
+class BrowserError(Exception):
+    """The page is not as it should be; the text says how."""
+
+
+def installed() -> bool:
+    """Return whether this machine has Chromium and what drives it."""
+    return bool(_binary() and shutil.which("chromedriver"))
+
+
+def _binary() -> str | None:
+    """Return the browser, under whatever name it is installed."""
+    return next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
+
+
+class Chromium:
+    """One headless browser with a new profile, to which a relay is the services, and nothing else the internet."""
+
+    def __init__(self, profile: Path, relay_port: int) -> None:
+        """Start it."""
+        rules = [*(f"MAP {name}:443 127.0.0.1:{relay_port}" for name in _SERVICES), "MAP * ~NOTFOUND"]
+        options = ChromeOptions()
+        options.binary_location = _binary() or ""
+        for argument in (
+            "headless=new",
+            "no-sandbox",  # which root, as in a container, cannot have
+            "disable-dev-shm-usage",
+            "no-first-run",
+            "lang=en-GB",
+            "force-color-profile=srgb",
+            "force-prefers-reduced-motion",
+            f"window-size={_SIZE[0]},{_SIZE[1]}",
+            f"user-data-dir={profile}",
+            "ignore-certificate-errors",
+            f"host-resolver-rules={', '.join(rules)}, EXCLUDE 127.0.0.1",
+        ):
+            options.add_argument(f"--{argument}")
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        self.driver = Chrome(options=options, service=Service(shutil.which("chromedriver")))
+        self.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": _SIZE[0], "height": _SIZE[1], "deviceScaleFactor": 1, "mobile": False},
+        )
+
+    def __enter__(self) -> Self:
+        """Do nothing more: it runs."""
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End it."""
+        with suppress(WebDriverException):
+            self.driver.quit()
+
+    def open(self, url: str) -> None:
+        """Load a page."""
+        self.driver.get(url)
+
+    def script(self, code: str, *arguments: object) -> Any:
+        """Return what JavaScript returns, or what its promise becomes; shadow.js is at hand."""
+        return self.driver.execute_script(
+            f"{_SHADOW}\nreturn (async (...arguments) => {{ {code} }})(...arguments)", *arguments
+        )
+
+    def until[FoundT](self, ask: Callable[[], FoundT | None], what: str, seconds: float = _TIMEOUT) -> FoundT:
+        """Return the first answer that is true; raises BrowserError with what is missing when none has come in time."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            with suppress(WebDriverException):  # the page changes while it is asked
+                if found := ask():
+                    return found
+            time.sleep(_PAUSE)
+        raise BrowserError(f"{what} did not come; the page shows: {' | '.join(self.texts())}")
+
+    def see(self, text: str, seconds: float = _TIMEOUT) -> WebElement:
+        """Return the element with this text or label, once it is there."""
+        return self.until(lambda: self._find("byText", text), f"“{text}”", seconds)
+
+    def see_part(self, part: str, seconds: float = _TIMEOUT) -> None:
+        """Wait until something on the page has this in its text."""
+        self.until(lambda: any(part in text for text in self.texts()), f"“{part}”", seconds)
+
+    def element(self, selector: str, seconds: float = _TIMEOUT) -> WebElement:
+        """Return the visible element that fits a selector, once it is there."""
+        return self.until(lambda: self._find("bySelector", selector), selector, seconds)
+
+    def gone(self, text: str) -> None:
+        """Wait until nothing has this text or label."""
+        self.until(lambda: self._find("byText", text) is None, f"The end of “{text}”")
+
+    def click(self, text: str, *, beside: str | None = None) -> None:
+        """Click what has this text or label, or the nearest such to another text, once nothing covers it."""
+
+        def ask() -> bool:
+            element = self._find("byText", text) if beside is None else self._find("beside", beside, text)
+            if element is None or not self.script("return reachable(arguments[0])", element):
+                return False
+            ActionChains(self.driver).move_to_element(element).click().perform()
+            return True
+
+        self.until(ask, f"“{text}” to click on")
+
+    def type(self, label: str, text: str) -> None:
+        """Put a text into the field with this label."""
+        field: WebElement = self.until(lambda: self._find("input", label), f"the field “{label}”")
+        field.clear()
+        field.send_keys(text)
+
+    def windows(self) -> list[str]:
+        """Return the windows, the first one first."""
+        return self.driver.window_handles
+
+    def switch(self, number: int) -> None:
+        """Go on in another window."""
+        self.driver.switch_to.window(self.windows()[number])
+
+    def keep_open(self) -> None:
+        """Do not let the pages that come in this window close it."""
+        source = {"source": "window.close = () => {}"}
+        self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", source)
+
+    def close_tab(self) -> None:
+        """Close this window and go on in the first one."""
+        self.driver.close()
+        self.switch(0)
+
+    def addresses(self) -> list[str]:
+        """Return the addresses in this window's history, the one that the address bar shows last."""
+        history = self.driver.execute_cdp_cmd("Page.getNavigationHistory", {})
+        return [str(entry["url"]) for entry in history["entries"][: history["currentIndex"] + 1]]
+
+    def texts(self) -> list[str]:
+        """Return what can be read on the page."""
+        with suppress(WebDriverException):
+            return [str(text) for text in self.script("return texts()")]
+        return []
+
+    def complaints(self) -> list[str]:
+        """Return the errors that the console had since the last call."""
+        lines = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
+        return [str(line["message"]) for line in lines if line["level"] == "SEVERE"]
+
+    def screen(self) -> bytes:
+        """Return what is seen, as PNG."""
+        return self.driver.get_screenshot_as_png()
+
+    def rest(self) -> None:
+        """Wait until nothing moves any more, but not for what never rests."""
+        before = self.screen()
+        for _ in range(_RESTLESS):
+            time.sleep(_PAUSE)
+            if (now := self.screen()) == before:
+                return
+            before = now
+
+    def picture(self, path: Path, part: str | None = None) -> None:
+        """Save what is seen, or what fits a selector with some space around, in 256 colours: screens are flat."""
+        image = Image.open(io.BytesIO(self.screen())).convert("RGB")
+        if part and (box := self.script("return box(arguments[0])", part)):
+            left, top = (max(0, edge - _MARGIN) for edge in box[:2])
+            right, bottom = (min(edge + _MARGIN, end) for edge, end in zip(box[2:], image.size, strict=True))
+            image = image.crop((left, top, right, bottom))
+        image.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+
+    def _find(self, function: str, *what: str) -> WebElement | None:
+        found: WebElement | None = self.script(f"return {function}(...arguments)", *what)
+        return found

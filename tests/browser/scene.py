@@ -1,0 +1,30 @@
+"""What the webcam sees in the documentation's pictures."""
+
+import io
+
+from PIL import Image, ImageDraw
+
+_SIZE = (960, 720)
+_ROOM, _BED, _METAL, _LIGHT = (36, 41, 48), (58, 66, 77), (140, 150, 160), (206, 214, 222)
+_LAYERS = ((244, 150, 60), (232, 138, 48))
+
+
+def a_print_under_way() -> bytes:
+    """Return a JPEG of a nozzle above half a boat."""
+    picture = Image.new("RGB", _SIZE, _ROOM)
+    draw = ImageDraw.Draw(picture)
+    for x in (90, 830):
+        draw.rectangle((x, 0, x + 40, 720), fill=(26, 30, 36))
+    draw.rectangle((60, 120, 900, 150), fill=_METAL)
+    draw.rectangle((60, 126, 900, 131), fill=_LIGHT)
+    draw.polygon(((150, 600), (810, 600), (880, 690), (80, 690)), fill=_BED)
+    for number in range(23):  # layers of a hull, widening as they rise
+        y, overhang = 590 - number * 9, number * 6
+        draw.rounded_rectangle((330 - overhang // 2, y, 600 + overhang, y + 8), 4, fill=_LAYERS[number % 2])
+    draw.rounded_rectangle((470, 90, 610, 300), 12, fill=(52, 60, 70))
+    draw.ellipse((505, 150, 575, 220), fill=(26, 30, 36))
+    draw.rectangle((515, 300, 565, 340), fill=_METAL)
+    draw.polygon(((520, 340), (560, 340), (545, 386), (535, 386)), fill=(214, 170, 70))
+    body = io.BytesIO()
+    picture.save(body, "JPEG", quality=90)
+    return body.getvalue()

@@ -1,0 +1,75 @@
+"""What the demo plays on: a real OctoPrint with a webcam, the relay before it, and a real Home Assistant."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from http import HTTPStatus
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.octoprint.server import OctoPrintServer
+from tests.relay import Printer, Relay
+
+from . import DemoError, say
+from .client import HomeAssistantClient
+from .frontend import check_frontend, confirm_address
+from .server import HomeAssistantServer
+
+_NAME = "Demo printer"
+_OCTOPRINT_CONFIG = {
+    "appearance": {"name": _NAME},
+    # OctoPrint looks for its printer on every serial port there is; somebody's real one is none of the demo's business.
+    "serial": {"blacklistedPorts": ["/dev/*"]},
+}
+
+
+class Stage:
+    """Everything that has to run; entering it takes until Home Assistant shows its user the empty dashboard."""
+
+    def __init__(self, octoprint: str, folder: Path) -> None:
+        """Prepare all of it, for this version of OctoPrint, in an empty folder."""
+        self.octoprint = OctoPrintServer(octoprint, config=_OCTOPRINT_CONFIG)
+        self._printer = Printer(url=self.octoprint.url, name=_NAME)
+        self.relay = Relay(self._printer)
+        self.server = HomeAssistantServer(self.relay, folder)
+        self.client = HomeAssistantClient(self.server.url)
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Start everything. Raises DemoError or OctoPrintError where something does not start."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(asyncio.to_thread, self.octoprint.close)
+            await stack.enter_async_context(self.client)
+            await stack.enter_async_context(self.relay)
+            say("starting Home Assistant")
+            await stack.enter_async_context(self.server)
+            say(f"starting OctoPrint {self.octoprint.version}")
+            await asyncio.to_thread(self.octoprint.start)
+            self._printer.api_key = self.octoprint.api_key
+            await asyncio.to_thread(self._point_a_webcam_at_it)
+            await self._open()
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End everything."""
+        await self._stack.aclose()
+
+    def _point_a_webcam_at_it(self) -> None:
+        """Set a webcam up in OctoPrint as OctoPi has it; for Obico, as if somebody had just watched it."""
+        addresses = {"snapshot": f"{self.relay.webcam.url}/?action=snapshot", "stream": "/webcam/?action=stream"}
+        status, _ = self.octoprint.request("POST", "/api/settings", {"plugins": {"classicwebcam": addresses}})
+        if status != HTTPStatus.OK:
+            raise DemoError(f"OctoPrint does not take a webcam: {status}")
+        self.relay.obico.watched = True
+
+    async def _open(self) -> None:
+        """Get Home Assistant to where its user sees the empty dashboard."""
+        await self.server.wait_until_it_serves()
+        await self.client.onboard()
+        await confirm_address(self.client)
+        version = await self.server.wait_until_it_has_started(self.client)
+        await check_frontend(self.client)
+        say(f"Home Assistant {version} runs at {self.server.url}")
