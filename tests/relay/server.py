@@ -221,25 +221,31 @@ class Relay(Record):
             headers=request.headers,
         )
         self.requests.append(exchange)
+        ends = (self._stopping, self._healed)
         treatment = self._faults.meet(service, host, request.path)
         if treatment.delay:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), treatment.delay)
         if treatment.hang:
-            ends = [asyncio.create_task(event.wait()) for event in (self._stopping, self._healed)]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            for end in ends:
-                end.cancel()
+            await _first_of(ends)
         if treatment.drop or treatment.hang or self._stopping.is_set():
             return _dropped(request, exchange)
         answer = treatment.answer or await stand.answer(request, exchange)
         if isinstance(answer, web.StreamResponse):
             return answer
         try:
-            return await _send(request, exchange, answer, treatment)
+            return await _send(request, exchange, answer, treatment, ends)
         except ConnectionResetError:
             # Who watches a stream goes away when it has seen enough.
             return web.Response()
+
+
+async def _first_of(events: tuple[asyncio.Event, ...], seconds: float | None = None) -> None:
+    """Wait for one of several events, for no longer than so many seconds."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
 
 
 def _dropped(request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
@@ -251,7 +257,7 @@ def _dropped(request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse
 
 
 async def _send(
-    request: web.BaseRequest, exchange: Exchange, answer: Answer, treatment: Treatment
+    request: web.BaseRequest, exchange: Exchange, answer: Answer, treatment: Treatment, ends: tuple[asyncio.Event, ...]
 ) -> web.StreamResponse:
     """Send an answer as it comes, count it, and cut it or slow it down where a fault says so."""
     exchange.status = answer.status
@@ -259,7 +265,7 @@ async def _send(
     if isinstance(answer.body, bytes):
         response.content_length = len(answer.body)
     truncate = treatment.truncate
-    async with contextlib.aclosing(_pieces(answer, treatment.pause)) as pieces:
+    async with contextlib.aclosing(_pieces(answer, treatment.pause, ends)) as pieces:
         await response.prepare(request)
         async for piece in pieces:
             if request.method == hdrs.METH_HEAD:
@@ -275,15 +281,16 @@ async def _send(
     return response
 
 
-async def _pieces(answer: Answer, pause: float) -> AsyncGenerator[bytes]:
-    """Yield an answer's body, byte by byte where there has to be a pause before each."""
+async def _pieces(answer: Answer, pause: float, ends: tuple[asyncio.Event, ...]) -> AsyncGenerator[bytes]:
+    """Yield an answer's body, byte by byte while there has to be a pause before each."""
     async with contextlib.aclosing(_chunks(answer)) as chunks:
         async for chunk in chunks:
             if not pause:
                 yield chunk
                 continue
             for byte in chunk:
-                await asyncio.sleep(pause)
+                if not any(event.is_set() for event in ends):
+                    await _first_of(ends, pause)
                 yield bytes([byte])
 
 
