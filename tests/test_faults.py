@@ -122,7 +122,7 @@ def left_over(hass: HomeAssistant, *coordinators: DataUpdateCoordinator[Any]) ->
             **{f"listeners to {name}": len(found) for name, found in hass.data.get(DATA_DISPATCHER, {}).items()},
             **{f"listeners to {coordinator.name}": len(coordinator._listeners) for coordinator in coordinators},
             "tasks": sum(PACKAGE in repr(task) for task in asyncio.all_tasks()),
-            "timers": sum(PACKAGE in repr(timer) for timer in loop._scheduled if not timer.cancelled()),
+            "timers": sum(PACKAGE in repr((timer._callback, timer._args)) for timer in loop._scheduled),
             "connections in use": sum(len(connector._acquired) for connector in connectors),
         }
     )
