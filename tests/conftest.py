@@ -78,7 +78,7 @@ def printer(octoprint: OctoPrintServer) -> Printer:
 async def relay(printer: Printer) -> AsyncGenerator[Relay]:
     """Stand in for the services."""
     async with Relay(printer) as relay:
-        with reach_services(relay.port):
+        with reach_services(relay.port, relay.has_name):
             yield relay
 
 

@@ -13,7 +13,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import issue_registry as ir
 
-from .home import log_lines, press, settle, state, states, wait
+from .home import log_lines, press, settle, state, states, unload, wait
 from .octoprint.server import OctoPrintServer
 from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
@@ -119,7 +119,7 @@ async def test_retry(
     await wait(hass, freezer, 61)
     assert states(hass, met, "tunnel_status", "octoprint_online") == (case.status, case.online)
     assert states(hass, met, "printer_state", "connect", "active_route") == ("unavailable", "unavailable", "none")
-    for nominal in (30, 60, 120, 240, 480, 600, 600):
+    for nominal in (30, 60, 60, 60):  # the poll interval, so that what has passed shows soon
         delay = await delay_of_next(hass, freezer, relay, case.where, nominal)
         assert 0.85 * nominal <= delay <= 1.15 * nominal + nominal // 30 + 1, nominal
     [line] = log_lines(caplog)
@@ -129,13 +129,28 @@ async def test_retry(
     assert not reauth_flows(hass)
 
     relay.heal()
-    await wait(hass, freezer, 700)
+    await wait(hass, freezer, 120)
     assert states(hass, met, "tunnel_status", "octoprint_online", "printer_state") == ("ok", "on", "offline")
     assert log_lines(caplog)[1:] == ["Kitchen: works again"]
     await wait(hass, freezer, 1)  # what OctoPrint has may be new
     relay.clear()
     await wait(hass, freezer, 62)
     assert len(relay.seen(case.where)) == 1
+
+
+async def test_back_off_where_polls_are_rare(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, entry: MockConfigEntry
+) -> None:
+    """What fails is tried sooner than the next poll, less and less soon, and no later than after ten minutes."""
+    entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(entry, options={**entry.options, "poll_interval": 3600})
+    relay.drop("octoeverywhere_tunnel")
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    for nominal in (30, 60, 120, 240, 480, 600, 600):
+        delay = await delay_of_next(hass, freezer, relay, "octoeverywhere_tunnel", nominal)
+        assert 0.85 * nominal <= delay <= 1.15 * nominal + nominal // 30 + 1, nominal
+    await unload(hass, entry)
 
 
 async def test_outage_of_everything_is_told_once(

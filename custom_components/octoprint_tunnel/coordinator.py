@@ -130,7 +130,8 @@ class RemedyCoordinator[DataT](DataUpdateCoordinator[DataT]):
         )
         self.error: OctoPrintTunnelError | None = None
         self._outage = outage
-        self._retry = Backoff(FIRST_RETRY, LONGEST_RETRY)
+        # Whatever failed, it is found again no later than what works is looked at.
+        self._retry = Backoff(FIRST_RETRY, min(self.poll_interval.total_seconds(), LONGEST_RETRY))
 
     @abstractmethod
     async def _async_fetch(self) -> DataT:

@@ -1,7 +1,9 @@
 """A certificate authority for this process's life, and the server certificate for the services' names."""
 
 import atexit
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 import os
 from pathlib import Path
@@ -25,10 +27,25 @@ _NAMES = (
 class Authority:
     """What a server needs to prove itself, and a client to believe it."""
 
-    server_context: ssl.SSLContext
+    certificate: trustme.LeafCert
+    expired: ssl.SSLContext
+    """For a server whose certificate was good until it expired."""
+    foreign: ssl.SSLContext
+    """For a server whose certificate is good, but for another host."""
     ca_file: Path
     bundle_file: Path
     """The usual authorities and this one: a value for REQUESTS_CA_BUNDLE and SSL_CERT_FILE."""
+
+    def server_context(self, instead: Callable[[str], ssl.SSLContext | None]) -> ssl.SSLContext:
+        """Return what the services prove themselves with, unless something else is used for a name."""
+
+        def chosen(connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _context: ssl.SSLContext) -> None:
+            if name and (context := instead(name)):
+                connection.context = context
+
+        context = _context(self.certificate)
+        context.sni_callback = chosen
+        return context
 
 
 @cache
@@ -37,18 +54,29 @@ def authority() -> Authority:
     directory = Path(tempfile.mkdtemp(prefix="relay-ca-"))
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     root = trustme.CA()
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    root.issue_cert(*_NAMES).configure_cert(context)
+    expired = root.issue_cert(
+        *_NAMES, not_before=datetime(2020, 1, 1, tzinfo=UTC), not_after=datetime(2021, 1, 1, tzinfo=UTC)
+    )
     ca_file, bundle_file = directory / "ca.pem", directory / "bundle.pem"
     root.cert_pem.write_to_path(str(ca_file))
     usual = Path(os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or certifi.where())
     bundle_file.write_bytes(usual.read_bytes() + b"\n" + root.cert_pem.bytes())
-    return Authority(server_context=context, ca_file=ca_file, bundle_file=bundle_file)
+    return Authority(
+        certificate=root.issue_cert(*_NAMES),
+        expired=_context(expired),
+        foreign=_context(root.issue_cert("elsewhere.example")),
+        ca_file=ca_file,
+        bundle_file=bundle_file,
+    )
 
 
 @cache
 def self_made_context() -> ssl.SSLContext:
     """Return what a server proves itself with whose certificate nobody vouches for."""
+    return _context(trustme.CA().issue_cert("127.0.0.1"))
+
+
+def _context(certificate: trustme.LeafCert) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    certificate.configure_cert(context)
     return context

@@ -1,13 +1,16 @@
-"""Faults that a test switches on: statuses, delays, cut answers, dropped connections, silent sockets."""
+"""Faults that a test switches on: statuses, delays, cut answers, connections that drop or hang, names that are lost."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import hdrs
 from multidict import CIMultiDict
 
 from .answer import Answer
 from .record import Service
+
+type Certificate = Literal["expired", "foreign"]
 
 
 @dataclass(kw_only=True)
@@ -24,11 +27,21 @@ class Fault:
     delay: float = 0.0
     truncate: int | None = None
     drop: bool = False
+    hang: bool = False
+    pause: float = 0.0
     mute: bool = False
+    nameless: bool = False
+    certificate: Certificate | None = None
 
-    def concerns(self, service: Service, path: str) -> bool:
+    def concerns(self, service: Service, host: str, path: str) -> bool:
         """Return whether a request meets this fault."""
-        return self.times != 0 and service.matches(self.where) and (self.path is None or path.startswith(self.path))
+        if self.times == 0 or self.nameless or self.certificate:
+            return False
+        return self.is_at(service, host) and (self.path is None or path.startswith(self.path))
+
+    def is_at(self, service: Service, host: str) -> bool:
+        """Return whether the fault is in this place."""
+        return service.matches(self.where) or host == self.where
 
 
 @dataclass(kw_only=True)
@@ -39,6 +52,8 @@ class Treatment:
     answer: Answer | None = None
     truncate: int | None = None
     drop: bool = False
+    hang: bool = False
+    pause: float = 0.0
 
 
 class Faults:
@@ -50,7 +65,7 @@ class Faults:
 
     def add(self, where: str, *, times: int | None = None, path: str | None = None, **effect: Any) -> None:
         """Switch a fault on, for the next so many requests whose path starts like this, or for good."""
-        if where != "tunnel" and where not in list(Service):
+        if where != "tunnel" and "." not in where and where not in list(Service):
             raise ValueError(f"No such part of a service: {where}")
         self._faults.append(Fault(where=where, times=times, path=path, **effect))
 
@@ -58,11 +73,11 @@ class Faults:
         """Switch all faults off."""
         self._faults.clear()
 
-    def meet(self, service: Service, path: str) -> Treatment:
+    def meet(self, service: Service, host: str, path: str) -> Treatment:
         """Return what happens to this request, and count it; of several statuses the oldest wins."""
         treatment = Treatment()
         for fault in self._faults:
-            if fault.mute or not fault.concerns(service, path):
+            if fault.mute or not fault.concerns(service, host, path):
                 continue
             if fault.status is not None and treatment.answer is not None:
                 continue
@@ -70,6 +85,8 @@ class Faults:
                 fault.times -= 1
             treatment.delay += fault.delay
             treatment.drop |= fault.drop
+            treatment.hang |= fault.hang
+            treatment.pause += fault.pause
             if fault.truncate is not None:
                 treatment.truncate = fault.truncate
             if fault.status is not None:
@@ -79,6 +96,15 @@ class Faults:
                 treatment.answer = Answer(fault.status, headers, fault.body.encode())
         return treatment
 
-    def muted(self, service: Service, path: str) -> bool:
+    def muted(self, service: Service, host: str, path: str) -> bool:
         """Return whether WebSocket messages vanish."""
-        return any(fault.mute and fault.concerns(service, path) for fault in self._faults)
+        return any(fault.mute and fault.concerns(service, host, path) for fault in self._faults)
+
+    def nameless(self, services: Iterable[Service], host: str) -> bool:
+        """Return whether a host with these parts of a service on it cannot be found."""
+        return any(fault.nameless and fault.is_at(service, host) for fault in self._faults for service in services)
+
+    def certificate(self, services: Iterable[Service], host: str) -> Certificate | None:
+        """Return what is wrong with the certificate of a host with these parts of a service on it."""
+        found = (fault.certificate for fault in self._faults for service in services if fault.is_at(service, host))
+        return next((certificate for certificate in found if certificate), None)

@@ -5,7 +5,7 @@ no hook in shipped code. For a Home Assistant in a process of its own: `tests.re
 REQUESTS_CA_BUNDLE and SSL_CERT_FILE set to the relay's `bundle_file`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 import contextlib
 from functools import cache
 import os
@@ -25,8 +25,11 @@ _PUBLIC_ADDRESS = "203.0.113.1"
 
 
 @contextlib.contextmanager
-def point_services_at(port: int) -> Iterator[None]:
-    """Resolve the services' names, at any port, to the relay on 127.0.0.1; other names stay as they are."""
+def point_services_at(port: int, knows: Callable[[str], bool] = lambda _host: True) -> Iterator[None]:
+    """Resolve the services' names, at any port, to the relay on 127.0.0.1; other names stay as they are.
+
+    A name that is not known (any more) is looked for in vain.
+    """
     resolve = connector.TCPConnector._resolve_host
 
     async def resolve_host(
@@ -34,6 +37,8 @@ def point_services_at(port: int) -> Iterator[None]:
     ) -> list[ResolveResult]:
         if not _is_service(host):
             return await resolve(self, host, asked_port, traces)
+        if not knows(host.lower()):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         # Home Assistant asks with port 0 to judge redirects by address: there the services are public.
         address, to_port = ("127.0.0.1", port) if asked_port else (_PUBLIC_ADDRESS, 0)
         return [
@@ -66,9 +71,9 @@ def trust_relay() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def reach_services(port: int) -> Iterator[None]:
+def reach_services(port: int, knows: Callable[[str], bool] = lambda _host: True) -> Iterator[None]:
     """Do both: find the relay and believe it."""
-    with point_services_at(port), trust_relay():
+    with point_services_at(port, knows), trust_relay():
         yield
 
 

@@ -12,13 +12,13 @@ from aiohttp import hdrs, web
 
 from .answer import Answer
 from .certificates import authority
-from .faults import Faults
+from .faults import Certificate, Faults, Treatment
 from .forward import Forwarder
 from .local import Local
 from .obico import Obico
 from .octoeverywhere import OctoEverywhere
 from .printer import Printer
-from .record import Exchange, Record
+from .record import Exchange, Record, Service
 from .service import Plumbing, Stand
 from .sockets import Sockets
 from .webcam import Webcam
@@ -39,6 +39,7 @@ class Relay(Record):
         self._forward = Forwarder()
         self._sockets = Sockets(self._faults)
         self._stopping = asyncio.Event()
+        self._healed = asyncio.Event()
         self.webcam = Webcam(self._listen, self._stopping)
         plumbing = Plumbing(forward=self._forward, sockets=self._sockets, webcam=self.webcam)
         self.octoeverywhere = OctoEverywhere(plumbing, printer)
@@ -58,11 +59,12 @@ class Relay(Record):
         return authority().bundle_file
 
     async def start(self) -> None:
-        """Open the listeners."""
+        """Open the listeners; after a stop the services are at the same port, the local network is at others."""
+        self._stopping.clear()
         await self._forward.open()
         self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=0.1)
         await self._runner.setup()
-        self.port = await self._listen(self.port, authority().server_context)
+        self.port = await self._listen(self.port, authority().server_context(self._other_certificate))
         await self.obico.start()
         await self.local.start()
         await self.webcam.start()
@@ -95,7 +97,7 @@ class Relay(Record):
         times: int | None = None,
         path: str | None = None,
     ) -> None:
-        """Answer requests with this; where is a `Service`, or "tunnel" for both tunnels; path is a prefix."""
+        """Answer requests with this; where is a `Service`, "tunnel" for both tunnels, or a host; path is a prefix."""
         self._faults.add(where, times=times, path=path, status=status, body=body, content_type=content_type)
 
     def delay(self, where: str, seconds: float, *, times: int | None = None, path: str | None = None) -> None:
@@ -114,6 +116,24 @@ class Relay(Record):
         """End the connection instead of answering."""
         self._faults.add(where, times=times, path=path, drop=True)
 
+    def hang(self, where: str, *, times: int | None = None, path: str | None = None) -> None:
+        """Take requests and say nothing, as a host does that went away without a word; until all is healed."""
+        self._faults.add(where, times=times, path=path, hang=True)
+
+    def drip(self, where: str, pause: float, *, times: int | None = None, path: str | None = None) -> None:
+        """Send the bodies of answers byte by byte, with so many seconds before each."""
+        self._faults.add(where, times=times, path=path, pause=pause)
+
+    def lose_name(self, where: str) -> None:
+        """Let the hosts not be found any more, and end the connections."""
+        self._faults.add(where, nameless=True)
+        self.hang_up()
+
+    def spoil_certificate(self, where: str, certificate: Certificate) -> None:
+        """Let the hosts prove themselves with a certificate that is not good, and end the connections."""
+        self._faults.add(where, certificate=certificate)
+        self.hang_up()
+
     def mute(self, where: str = "tunnel", *, path: str | None = None) -> None:
         """Let WebSockets open and stay open, the open ones too, and pass nothing on."""
         self._faults.add(where, path=path, mute=True)
@@ -121,6 +141,23 @@ class Relay(Record):
     def heal(self) -> None:
         """Switch all faults off."""
         self._faults.heal()
+        self._healed.set()
+        self._healed = asyncio.Event()
+
+    def has_name(self, host: str) -> bool:
+        """Return whether a host of the services can be found."""
+        return not self._faults.nameless(self._services_at(host), host)
+
+    def hang_up(self) -> None:
+        """End all connections, also those that wait for another request."""
+        for connection in self._connections:
+            if connection.transport is not None:
+                connection.transport.abort()
+
+    @property
+    def open_connections(self) -> int:
+        """Return how many connections clients have open, also those that wait for another request."""
+        return len(self._connections)
 
     async def close_sockets(self, code: int = 1001) -> None:
         """Close the WebSockets that are open now."""
@@ -142,6 +179,23 @@ class Relay(Record):
     def break_sockets(self) -> None:
         """End the connection of every open WebSocket in the middle of a message."""
         self._sockets.break_off()
+
+    @property
+    def _connections(self) -> list[web.RequestHandler]:
+        server = self._runner.server if self._runner is not None else None
+        return server.connections if server is not None else []
+
+    def _services_at(self, host: str) -> set[Service]:
+        found = (stand.service_of(host, path) for stand in self._stands for path in ("/", "/api/", "/_tsd_/"))
+        return {service for service in found if service is not None}
+
+    def _other_certificate(self, host: str) -> ssl.SSLContext | None:
+        match self._faults.certificate(self._services_at(host), host):
+            case "expired":
+                return authority().expired
+            case "foreign":
+                return authority().foreign
+        return None
 
     async def _listen(self, port: int = 0, context: ssl.SSLContext | None = None) -> int:
         """Open a listener, without a context for plain http, and return its port."""
@@ -167,11 +221,14 @@ class Relay(Record):
             headers=request.headers,
         )
         self.requests.append(exchange)
-        treatment = self._faults.meet(service, request.path)
+        ends = (self._stopping, self._healed)
+        treatment = self._faults.meet(service, host, request.path)
         if treatment.delay:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), treatment.delay)
-        if treatment.drop or self._stopping.is_set():
+        if treatment.hang:
+            await _first_of(ends)
+        if treatment.drop or treatment.hang or self._stopping.is_set():
             return _dropped(request, exchange)
         if treatment.answer:
             # What is not read, the server would go on to read after the answer, beyond the end of a test.
@@ -181,10 +238,18 @@ class Relay(Record):
         if isinstance(answer, web.StreamResponse):
             return answer
         try:
-            return await _send(request, exchange, answer, treatment.truncate)
+            return await _send(request, exchange, answer, treatment, ends)
         except ConnectionResetError:
             # Who watches a stream goes away when it has seen enough.
             return web.Response()
+
+
+async def _first_of(events: tuple[asyncio.Event, ...], seconds: float | None = None) -> None:
+    """Wait for one of several events, for no longer than so many seconds."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
 
 
 def _dropped(request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
@@ -196,14 +261,15 @@ def _dropped(request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse
 
 
 async def _send(
-    request: web.BaseRequest, exchange: Exchange, answer: Answer, truncate: int | None
+    request: web.BaseRequest, exchange: Exchange, answer: Answer, treatment: Treatment, ends: tuple[asyncio.Event, ...]
 ) -> web.StreamResponse:
-    """Send an answer as it comes, count it, and cut it where a fault says so."""
+    """Send an answer as it comes, count it, and cut it or slow it down where a fault says so."""
     exchange.status = answer.status
     response = web.StreamResponse(status=answer.status, headers=answer.headers)
     if isinstance(answer.body, bytes):
         response.content_length = len(answer.body)
-    async with contextlib.aclosing(_pieces(answer)) as pieces:
+    truncate = treatment.truncate
+    async with contextlib.aclosing(_pieces(answer, treatment.pause, ends)) as pieces:
         await response.prepare(request)
         async for piece in pieces:
             if request.method == hdrs.METH_HEAD:
@@ -219,8 +285,20 @@ async def _send(
     return response
 
 
-async def _pieces(answer: Answer) -> AsyncGenerator[bytes]:
-    """Yield an answer's body."""
+async def _pieces(answer: Answer, pause: float, ends: tuple[asyncio.Event, ...]) -> AsyncGenerator[bytes]:
+    """Yield an answer's body, byte by byte while there has to be a pause before each."""
+    async with contextlib.aclosing(_chunks(answer)) as chunks:
+        async for chunk in chunks:
+            if not pause:
+                yield chunk
+                continue
+            for byte in chunk:
+                if not any(event.is_set() for event in ends):
+                    await _first_of(ends, pause)
+                yield bytes([byte])
+
+
+async def _chunks(answer: Answer) -> AsyncGenerator[bytes]:
     if isinstance(answer.body, bytes):
         if answer.body:
             yield answer.body

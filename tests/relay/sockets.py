@@ -115,7 +115,7 @@ class Sockets:
 
     def _muted(self, exchange: Exchange) -> bool:
         """Return whether a fault makes messages vanish."""
-        return self._faults.muted(exchange.service, exchange.path)
+        return self._faults.muted(exchange.service, exchange.host, exchange.path)
 
 
 async def _pump(source: Any, target: Any, gate: Gate) -> None:

@@ -238,6 +238,46 @@ async def test_faults(client: aiohttp.ClientSession, relay: Relay, connection: A
     assert relay.requests[-1].status == 0
 
 
+@pytest.mark.parametrize("where", ["octoeverywhere_tunnel", "the host"])
+async def test_faults_below_http(
+    client: aiohttp.ClientSession, relay: Relay, connection: AppConnection, where: str
+) -> None:
+    """A name that is lost, certificates that are not good, silence and a drip, for a service or for one host of it."""
+    url, other = connection.url, relay.octoeverywhere.add_connection().url
+    place = connection.host if where == "the host" else where
+    relay.lose_name(place)
+    with pytest.raises(aiohttp.ClientConnectorDNSError):
+        await client.get(url)
+    relay.heal()
+    relay.spoil_certificate(place, "expired")
+    with pytest.raises(aiohttp.ClientConnectorCertificateError, match="expired"):
+        await client.get(url)
+    relay.heal()
+    relay.spoil_certificate(place, "foreign")
+    with pytest.raises(aiohttp.ClientConnectorCertificateError, match="not valid for"):
+        await client.get(url)
+    relay.heal()
+    relay.hang(place)
+    with pytest.raises(TimeoutError):
+        await client.get(url, timeout=aiohttp.ClientTimeout(total=0.2))
+    if where == "the host":
+        assert (await client.get(other)).status == 606
+    relay.heal()
+    relay.drip(place, 0.001)
+    answer = await client.get(f"{connection.url}/api/currentuser", headers=_auth(connection))
+    assert await answer.content.readany() == b"{"
+    assert (await answer.read()).endswith(b"}\n")
+
+
+async def test_services_are_restarted(client: aiohttp.ClientSession, relay: Relay, connection: AppConnection) -> None:
+    """They are at the same place afterwards, and know the same."""
+    await relay.stop()
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await client.get(f"{connection.url}/api/version")
+    await relay.start()
+    assert (await client.get(f"{connection.url}/api/version")).status == 606
+
+
 async def test_sockets_fall_silent_and_close(
     client: aiohttp.ClientSession, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer
 ) -> None:
