@@ -198,7 +198,7 @@ async def test_declined_portal_can_be_opened_again(
     hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator
 ) -> None:
     """What was declined in the portal is not set up; the menu says so, also when it is loaded again, and goes on."""
-    await hass.config.async_update(language="de")  # which there are no texts in: English then
+    await hass.config.async_update(language="tr")  # which there are no texts in: English then
     relay.octoeverywhere.portal.outcome = "denied"
     result = await start(hass, "octoeverywhere")
     assert refusal_of(result, "octoeverywhere") == ""

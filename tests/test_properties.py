@@ -385,7 +385,7 @@ async def test_answers_of_the_services(
             relay.fail(where, 200, body.decode(errors="replace"), content_type="application/json")
             FIGURES[TRIED] += 1
             try:
-                value = await getattr(tunnels[provider], method)(session)
+                value = await getattr(tunnels[provider], method)(tunnels[provider].service(session))
             except OctoPrintTunnelError as error:
                 refusal = str(error)
             else:

@@ -11,11 +11,12 @@ from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.helpers.typing import ConfigType
 
 from .const import CONF_LIVE_UPDATES, DOMAIN
-from .coordinator import OctoPrintTunnelConfigEntry, Outage, PrinterCoordinator, RuntimeData, TunnelCoordinator
+from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator, RuntimeData, TunnelCoordinator
 from .detection import DetectionCoordinator
 from .entity import async_update_device
 from .live import LiveUpdates
 from .notifications import Notifications, async_forget_webhook
+from .polling import Outage
 from .repairs import async_clear_issues, async_update_issues
 from .route import refuse_redirects
 from .services import async_setup_services

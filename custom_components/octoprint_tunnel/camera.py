@@ -15,10 +15,11 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
-from .coordinator import OctoPrintTunnelConfigEntry, Outage, PrinterCoordinator
+from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator
 from .entity import PrinterEntity, add_as_they_come, in_words
 from .errors import OctoPrintTunnelError
 from .jpeg import JPEG_TYPE, with_orientation
+from .polling import Outage
 from .routing import Way
 from .webcam_feed import Still, Stream, WebcamFeed
 from .webcams import FIRST_WEBCAM

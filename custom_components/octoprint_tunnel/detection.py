@@ -7,8 +7,9 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
 from .const import DOMAIN, WAIT_INTERVAL
-from .coordinator import POLL_LOGGER, OctoPrintTunnelConfigEntry, PrinterCoordinator, TunnelCoordinator
+from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator, TunnelCoordinator
 from .errors import OctoPrintTunnelError, Remedy
+from .polling import POLL_LOGGER
 from .tunnels.tunnel import Detection
 
 INTERVAL: Final = timedelta(seconds=30)

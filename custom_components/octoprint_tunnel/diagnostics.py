@@ -7,7 +7,8 @@ from homeassistant.components.diagnostics import async_redact_data
 from homeassistant.const import CONF_API_KEY, CONF_WEBHOOK_ID
 from homeassistant.core import HomeAssistant
 
-from .coordinator import OctoPrintTunnelConfigEntry, RemedyCoordinator
+from .coordinator import OctoPrintTunnelConfigEntry
+from .polling import RemedyCoordinator
 
 TO_REDACT = {CONF_API_KEY, CONF_WEBHOOK_ID, "app_token", "bearer_token", "password", "username"}
 """Credentials."""
