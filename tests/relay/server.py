@@ -173,6 +173,8 @@ class Relay(Record):
                 await asyncio.wait_for(self._stopping.wait(), treatment.delay)
         if treatment.drop or self._stopping.is_set():
             return _dropped(request, exchange)
+        if treatment.answer:
+            await request.release()  # a body that nobody takes keeps its connection waiting
         answer = treatment.answer or await stand.answer(request, exchange)
         if isinstance(answer, web.StreamResponse):
             return answer
