@@ -55,7 +55,7 @@ async def refused(hass: HomeAssistant, result: Any, step_id: str, field: str, ty
     assert texts[f"component.{DOMAIN}.{kind}.error.{key}"]
     [suggested] = [name.description["suggested_value"] for name in result["data_schema"].schema if name == field]
     assert suggested == typed
-    assert typed.strip() not in str(result["description_placeholders"] or "") or not typed.strip()
+    assert not typed.strip() or typed not in str(result["description_placeholders"])
 
 
 @each

@@ -159,6 +159,7 @@ async def test_dialogs_and_repairs(
     seen: list[str] = []
     hass.bus.async_listen(MATCH_ALL, lambda event: seen.append(f"{event.event_type} {event.data}"))
     flows = hass.config_entries.flow
+    path: list[str] = []
 
     async def look(result: Any, depth: int = 0) -> None:
         """Go through every menu, and through every form with nothing in it."""
@@ -177,7 +178,6 @@ async def test_dialogs_and_repairs(
         elif result["type"] is FlowResultType.FORM and schema is not None and not schema.schema:
             seen.append(repr(await flows.async_configure(result["flow_id"], {})))
 
-    path: list[str] = []
     result = await set_up.start_reconfigure_flow(hass)
     await look(result)
     flows.async_abort(result["flow_id"])
