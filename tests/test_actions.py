@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 import json
 import logging
+import os
 from pathlib import Path
 import re
 from typing import Any
@@ -320,9 +321,54 @@ def _directory(part: Path) -> Path:
     return part.parent
 
 
+def _pipe(part: Path) -> Path:
+    path = part.with_name("pipe.gcode")
+    os.mkfifo(path)
+    return path
+
+
+def _device(part: Path) -> Path:
+    return Path("/dev/null")
+
+
+def _link_elsewhere(part: Path) -> Path:
+    path = part.with_name("link.gcode")
+    path.symlink_to("/etc/passwd")
+    return path
+
+
+def _long_name(part: Path) -> Path:
+    return part.with_name("x" * 5000)
+
+
+def _long_path(part: Path) -> Path:
+    return part.joinpath(*["x" * 200] * 200)
+
+
+def _out_of_the_folder(part: Path) -> Path:
+    return part.parent / ".." / ".." / ".." / ".." / ".." / "etc" / "passwd"
+
+
+def _without_end(part: Path) -> Path:
+    path = part.with_name("loop.gcode")
+    path.symlink_to(path)
+    return path
+
+
 @pytest.mark.parametrize(
     ("choose", "key"),
-    [(_elsewhere, "path_not_allowed"), (_missing, "file_not_readable"), (_directory, "file_not_readable")],
+    [
+        (_elsewhere, "path_not_allowed"),
+        (_out_of_the_folder, "path_not_allowed"),
+        (_link_elsewhere, "path_not_allowed"),
+        (_missing, "file_not_readable"),
+        (_directory, "file_not_readable"),
+        (_pipe, "file_not_readable"),
+        (_device, "path_not_allowed"),
+        (_long_name, "file_not_readable"),
+        (_long_path, "file_not_readable"),
+        (_without_end, "file_not_readable"),
+    ],
 )
 async def test_upload_of_what_cannot_be_read(
     hass: HomeAssistant,
@@ -338,6 +384,14 @@ async def test_upload_of_what_cannot_be_read(
     assert isinstance(error, ServiceValidationError)
     assert error.translation_key == key
     assert (error.translation_placeholders or {})["path"] == str(path)
+    assert not relay.requests
+
+
+async def test_upload_of_a_device(hass: HomeAssistant, printer_entry: MockConfigEntry, relay: Relay) -> None:
+    """Reading it would never end; not even where its folder is allowed."""
+    hass.config.allowlist_external_dirs = {"/dev"}
+    error = await refusal(hass, printer_entry, "upload_file", path="/dev/zero")
+    assert error.translation_key == "file_not_readable"
     assert not relay.requests
 
 
@@ -403,6 +457,68 @@ async def test_no_commands(
 ) -> None:
     """Empty lines are none."""
     assert (await refusal(hass, printer_entry, "send_commands", commands=commands)).translation_key == "no_commands"
+    assert not relay.requests
+
+
+@BOTH
+@pytest.mark.parametrize("commands", [["G1 X1"] * 20_000, ["G1 " + "X" * 100_000]], ids=["many", "long"])
+async def test_more_commands_than_octoprint_takes(
+    hass: HomeAssistant, ready: MockConfigEntry, octoprint: OctoPrintServer, relay: Relay, commands: list[str]
+) -> None:
+    """Refused with both sizes; almost as many arrive."""
+    await operational(hass, ready, octoprint)
+    relay.clear()
+    error = await refusal(hass, ready, "send_commands", commands=commands)
+    assert error.translation_key == "commands_too_long"
+    assert (error.translation_placeholders or {})["limit"] == "100.0 kB"
+    assert not relay.requests
+    await call(hass, ready, "send_commands", commands=["M117 " + "x" * 99_950])
+    [request] = relay.seen("tunnel", path="/api/printer/command")
+    assert request.status == 204
+
+
+@BOTH
+async def test_strange_commands(
+    hass: HomeAssistant, printer_entry: MockConfigEntry, octoprint: OctoPrintServer, relay: Relay
+) -> None:
+    """What a printer makes of them is its own affair, but what is one line here is one there."""
+    await operational(hass, printer_entry, octoprint)
+    relay.clear()
+    strange = ["M117 \x1b\0\x7f", "M117 \U0001f5a8\u202e", 'M117 "}]\\']
+    await call(hass, printer_entry, "send_commands", commands=[*strange, "M117 a\r\nM117 b\u2028M117 c"])
+    [request] = relay.seen("tunnel", path="/api/printer/command")
+    assert request.json() == {"commands": [*strange, "M117 a", "M117 b", "M117 c"]}
+    assert request.status == 204
+
+
+@pytest.mark.parametrize(
+    ("action", "fields"),
+    [
+        ("create_live_link", {"hours": float("inf")}),
+        ("create_live_link", {"hours": float("nan")}),
+        ("create_live_link", {"hours": -1e300}),
+        ("create_live_link", {"hours": "1; DROP"}),
+        ("create_live_link", {"until_print_ends": "perhaps"}),
+        ("connect", {"baudrate": -1}),
+        ("connect", {"baudrate": float("inf")}),
+        ("connect", {"parameters": {"port": ["VIRTUAL"]}}),
+        ("connect", {"parameters": "port"}),
+        ("connect", {"save": "x" * 10_000}),
+        ("upload_file", {"path": None}),
+        ("upload_file", {"path": ["/etc/passwd"]}),
+        ("send_commands", {"commands": []}),
+        ("send_commands", {"commands": [{"command": "M112"}]}),
+        ("send_commands", {"commands": None}),
+        ("disconnect", {"device_id": ["a", "b"]}),
+        ("disconnect", {"force": True}),
+    ],
+)
+async def test_absurd_fields(
+    hass: HomeAssistant, printer_entry: MockConfigEntry, relay: Relay, action: str, fields: dict[str, object]
+) -> None:
+    """Refused before anything is asked of anybody."""
+    with pytest.raises(vol.Invalid):
+        await call(hass, printer_entry, action, **fields)
     assert not relay.requests
 
 

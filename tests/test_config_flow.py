@@ -2,20 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from http import HTTPStatus
 from typing import Any
 
-from aiohttp import ClientSession, DummyCookieJar
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from yarl import URL
 
 from custom_components.octoprint_tunnel.const import DOMAIN
-from homeassistant.config_entries import SOURCE_RECONFIGURE, SOURCE_USER, ConfigEntryState, ConfigFlowResult
+from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntryState, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 
+from .dialogs import choose, error_of, paste, refusal_of, start, step, through_page
 from .home import settle
 from .octoprint.server import OctoPrintServer
 from .relay.octoeverywhere import AppConnection
@@ -28,65 +27,6 @@ BOTH_VERSIONS = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
 async def _address(hass: HomeAssistant) -> None:
     """Give Home Assistant an address that a browser could come back to."""
     await hass.config.async_update(internal_url="http://127.0.0.1:8123")
-
-
-async def start(hass: HomeAssistant, *choices: str) -> ConfigFlowResult:
-    """Begin the set-up and choose from its menus."""
-    result = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
-    return await choose(hass, result, *choices)
-
-
-async def choose(hass: HomeAssistant, result: ConfigFlowResult, *choices: str) -> ConfigFlowResult:
-    """Choose from one menu after the other."""
-    for choice in choices:
-        assert result["type"] is FlowResultType.MENU, result
-        result = await step(hass, result, {"next_step_id": choice})
-    return result
-
-
-async def step(
-    hass: HomeAssistant, result: ConfigFlowResult, user_input: dict[str, Any] | None = None
-) -> ConfigFlowResult:
-    """Go on with what the user entered."""
-    return await hass.config_entries.flow.async_configure(result["flow_id"], user_input)
-
-
-async def visit(url: str) -> URL:
-    """Open a service's page as the user's browser, allow what it asks, and return where it sends the browser."""
-    async with ClientSession(cookie_jar=DummyCookieJar()) as browser:
-        answer = await browser.get(URL(url, encoded=True), allow_redirects=False)
-        return URL(answer.headers["Location"], encoded=True)
-
-
-async def through_page(
-    hass: HomeAssistant, result: ConfigFlowResult, hass_client_no_auth: ClientSessionGenerator
-) -> ConfigFlowResult:
-    """Go through an external step as a browser does, and go on with the flow."""
-    assert result["type"] is FlowResultType.EXTERNAL_STEP, result
-    back = await visit(result["url"])
-    client = await hass_client_no_auth()
-    page = await client.get(back.raw_path_qs)
-    assert page.status == HTTPStatus.OK, await page.text()
-    return await step(hass, result)
-
-
-def paste(relay: Relay, connection: AppConnection, *, with_api_key: bool = True) -> dict[str, str]:
-    """Return what a user pastes who has been through the portal by hand."""
-    return {"completion_url": relay.octoeverywhere.completion_url(connection, with_api_key=with_api_key)}
-
-
-def refusal_of(result: ConfigFlowResult, menu: str) -> str:
-    """Return what a service's menu says of the connection before."""
-    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, menu), result
-    assert result["description_placeholders"] is not None
-    return result["description_placeholders"]["refusal"]
-
-
-def error_of(result: ConfigFlowResult) -> str:
-    """Return the one error that a form shows."""
-    assert result["type"] is FlowResultType.FORM, result
-    [error] = (result["errors"] or {}).values()
-    return error
 
 
 # OctoEverywhere
@@ -332,112 +272,6 @@ async def test_no_address_to_come_back_to(hass: HomeAssistant) -> None:
     hass.config.api = None
     result = await choose(hass, result, "octoeverywhere_portal")
     assert (result["type"], result["step_id"]) == (FlowResultType.FORM, "octoeverywhere_paste")
-
-
-# The callback
-
-
-async def test_callback_takes_each_state_once(
-    hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator
-) -> None:
-    """Unknown, used and orphaned states get 400 and change nothing; the page gives nothing away."""
-    result = await start(hass, "octoeverywhere", "octoeverywhere_portal")
-    back = await visit(result["url"])
-    client = await hass_client_no_auth()
-
-    assert (await client.get("/api/octoprint_tunnel/authorize/guess?success=true")).status == HTTPStatus.BAD_REQUEST
-    assert (await client.post(back.raw_path_qs)).status == HTTPStatus.METHOD_NOT_ALLOWED
-    page = await client.get(back.raw_path_qs)
-    assert page.status == HTTPStatus.OK
-    assert page.headers["Cache-Control"] == "no-store"
-    assert page.headers["Referrer-Policy"] == "no-referrer"
-    text = await page.text()
-    assert "history.replaceState" in text
-    [connection] = relay.octoeverywhere.connections
-    assert connection.password not in text
-    assert connection.app_token not in text
-    assert (await client.get(back.raw_path_qs)).status == HTTPStatus.BAD_REQUEST
-    result = await step(hass, result)
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-
-
-async def test_callback_without_anything_is_not_the_end(
-    hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator
-) -> None:
-    """Whoever opens the bare address, a link preview perhaps, does not use it up."""
-    result = await start(hass, "octoeverywhere", "octoeverywhere_portal")
-    client = await hass_client_no_auth()
-    bare = URL(URL(result["url"]).query["returnUrl"]).path
-    assert (await client.get(bare)).status == HTTPStatus.BAD_REQUEST
-    assert (await step(hass, result, {}))["type"] is FlowResultType.EXTERNAL_STEP
-    result = await through_page(hass, result, hass_client_no_auth)
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-
-
-@pytest.mark.parametrize(("outcome", "words"), [("success", "Done"), ("denied", "No connection was created")])
-async def test_callback_says_what_happened(
-    hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator, outcome: Any, words: str
-) -> None:
-    """A window that stays open tells the truth."""
-    relay.octoeverywhere.portal.outcome = outcome
-    result = await start(hass, "octoeverywhere", "octoeverywhere_portal")
-    back = await visit(result["url"])
-    client = await hass_client_no_auth()
-    assert words in await (await client.get(back.raw_path_qs)).text()
-
-
-async def test_reloaded_dialog_keeps_the_open_portal_page(
-    hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator
-) -> None:
-    """The address that the portal already has stays good, also where no other could be made."""
-    result = await start(hass, "octoeverywhere", "octoeverywhere_portal")
-    await hass.config.async_update(internal_url=None)
-    hass.config.api = None
-    assert (await step(hass, result))["url"] == result["url"]
-    result = await through_page(hass, result, hass_client_no_auth)
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-
-
-@pytest.mark.parametrize("slash", ["", "/"])
-async def test_callback_with_and_without_slash(
-    hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator, slash: str
-) -> None:
-    """Both forms of the address are served."""
-    result = await start(hass, "octoeverywhere", "octoeverywhere_portal")
-    back = await visit(result["url"])
-    client = await hass_client_no_auth()
-    page = await client.get(f"{back.raw_path}{slash}?{back.raw_query_string}")
-    assert page.status == HTTPStatus.OK
-    assert (await step(hass, result))["type"] is FlowResultType.CREATE_ENTRY
-
-
-async def test_callback_of_a_closed_dialog(
-    hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator
-) -> None:
-    """A browser that comes back after the dialog was closed is told so."""
-    result = await start(hass, "octoeverywhere", "octoeverywhere_portal")
-    back = await visit(result["url"])
-    hass.config_entries.flow.async_abort(result["flow_id"])
-    client = await hass_client_no_auth()
-    assert (await client.get(back.raw_path_qs)).status == HTTPStatus.BAD_REQUEST
-
-
-async def test_callback_uses_the_address_of_the_browser(
-    hass: HomeAssistant, relay: Relay, hass_client: ClientSessionGenerator
-) -> None:
-    """The address in the browser's header is the one that the portal gets."""
-    from homeassistant.setup import async_setup_component
-
-    assert await async_setup_component(hass, "config", {})
-    await start(hass, "octoeverywhere", "octoeverywhere_portal")  # the view has to exist before the client does
-    client = await hass_client()
-    headers = {"HA-Frontend-Base": "https://home.example.com"}
-    answer = await client.post("/api/config/config_entries/flow", json={"handler": DOMAIN}, headers=headers)
-    address = f"/api/config/config_entries/flow/{(await answer.json())['flow_id']}"
-    await client.post(address, json={"next_step_id": "octoeverywhere"}, headers=headers)
-    answer = await client.post(address, json={"next_step_id": "octoeverywhere_portal"}, headers=headers)
-    query = URL((await answer.json())["url"]).query
-    assert query["returnUrl"].startswith("https://home.example.com/api/octoprint_tunnel/authorize/")
 
 
 # OctoPrint cannot be reached

@@ -7,7 +7,9 @@ import ast
 from collections.abc import Iterator
 import json
 from pathlib import Path
+import re
 import sys
+import tomllib
 
 import pytest
 
@@ -124,6 +126,28 @@ def texts(source: str) -> set[str]:
     }
 
 
+# What runs text as a program, starts one, or makes objects of bytes; functions by how their names begin.
+DANGEROUS_MODULES = ("code", "ctypes", "marshal", "multiprocessing", "pickle", "pty", "runpy", "shelve", "subprocess")
+DANGEROUS_BUILTINS = ("__import__", "compile", "eval", "exec")
+DANGEROUS_FUNCTIONS = (*DANGEROUS_BUILTINS, "create_subprocess", "fork", "popen", "posix_spawn", "spawn", "system")
+
+
+def dangers(source: str) -> set[str]:
+    """Return what in a file could make a program of what arrives, however it is reached."""
+    found = {name for name in imports("news.py", source) if lies_in(name, *DANGEROUS_MODULES)}
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(ast.Name(name)) if name in DANGEROUS_BUILTINS:
+                found.add(name)
+            case ast.Attribute(ast.Name("asyncio" | "builtins" | "os"), name) if name.startswith(DANGEROUS_FUNCTIONS):
+                found.add(name)
+            case ast.ImportFrom("asyncio" | "builtins" | "os", names):
+                found |= {alias.name for alias in names if alias.name.startswith(DANGEROUS_FUNCTIONS)}
+            case ast.keyword("shell"):
+                found.add("shell")
+    return found
+
+
 def _found(files: list[str], *modules: str) -> list[tuple[str, str]]:
     """Return which files import what of these modules."""
     return [(file, name) for file in files for name in imports(file, FILES[file]) if lies_in(name, *modules)]
@@ -177,6 +201,25 @@ def test_an_import_is_found_however_it_is_written(source: str, found: set[str]) 
 def test_a_status_is_found_however_it_is_looked_at(source: str, found: set[int | str]) -> None:
     """Compared, looked up or listed; a number of something else is not one."""
     assert codes(source) == found
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("eval(answer)", {"eval"}),
+        ("def f():\n    exec(answer)", {"exec"}),
+        ("import pickle", {"pickle"}),
+        ("from pickle import loads", {"pickle.loads"}),
+        ("import os\nos.system('x')", {"system"}),
+        ("from os import popen", {"popen"}),
+        ("import asyncio\nasyncio.create_subprocess_shell('x')", {"create_subprocess_shell"}),
+        ("run('x', shell=True)", {"shell"}),
+        ("import re, os\nre.compile('x')\nos.open('x', 0)\nhass.async_add_executor_job(f)", set()),
+    ],
+)
+def test_a_danger_is_found_however_it_is_reached(source: str, found: set[str]) -> None:
+    """Called, imported or taken from a module."""
+    assert dangers(source) == found
 
 
 def test_what_is_written_is_found_and_what_is_explained_is_not() -> None:
@@ -241,3 +284,19 @@ def test_an_address_of_a_service_is_written_in_its_file_only() -> None:
     """A service that moves is a change in one place."""
     for domain, home in (("octoeverywhere.com", "tunnels/octoeverywhere.py"), ("obico.io", "tunnels/obico.py")):
         assert {file for file in FILES if any(domain in text for text in texts(FILES[file]))} == {home}
+
+
+def test_no_text_becomes_a_program() -> None:
+    """Whatever arrives is data: nothing evaluates, unpickles or starts anything."""
+    assert {file: found for file, source in FILES.items() if (found := dangers(source))} == {}
+
+
+def test_a_security_rule_is_put_aside_with_a_reason_only() -> None:
+    """Ruff has all of them switched on; beside an exception stands why it is none."""
+    exceptions = [line for source in FILES.values() for line in source.splitlines() if re.search(r"noqa.*\bS\d+", line)]
+    assert [line for line in exceptions if not re.search(r"noqa: S\d+ - \w", line)] == []
+    lint = tomllib.loads((PACKAGE.parents[1] / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
+    assert "S" in lint["select"]
+    assert [
+        rule for rule in (*lint["ignore"], *lint["per-file-ignores"]["custom_components/**"]) if rule[0] == "S"
+    ] == []

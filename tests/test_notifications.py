@@ -1,7 +1,11 @@
 """OctoEverywhere's notifications: who is asked to send them, and what becomes of what arrives."""
 
+import asyncio
 from collections.abc import AsyncGenerator
+import gzip
 from http import HTTPStatus
+import json
+import logging
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import AsyncMock, patch
@@ -13,12 +17,14 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.octoprint_tunnel.diagnostics import async_get_config_entry_diagnostics
+from homeassistant.components.webhook import async_handle_webhook
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.setup import async_setup_component
+from homeassistant.util.aiohttp import MockRequest
 
-from .home import log_lines, settle, state, wait
+from .home import log_lines, settle, state, until, wait
 from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
 
@@ -68,11 +74,28 @@ async def registered(
 
 
 @pytest.fixture
+async def known(hass: HomeAssistant, reachable: None, entry: MockConfigEntry) -> AsyncGenerator[MockConfigEntry]:
+    """Return a printer whose notifications have come here before Home Assistant started; its clock runs."""
+    entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(entry, data={**entry.data, "webhook_id": "0123456789abcdef" * 4})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    yield entry
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.fixture
 async def service(
     hass: HomeAssistant, registered: MockConfigEntry, hass_client_no_auth: ClientSessionGenerator
 ) -> Browser:
     """Return who delivers."""
     return await hass_client_no_auth()
+
+
+def troubles(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what the log tells somebody to look after, in Home Assistant's words too."""
+    theirs = [record for record in caplog.records if record.name == "homeassistant.components.webhook"]
+    return log_lines(caplog) + [record.getMessage() for record in theirs if record.levelno > logging.INFO]
 
 
 def path_of(entry: MockConfigEntry) -> str:
@@ -230,6 +253,133 @@ async def test_refused(
     assert state(hass, registered, "notification").state == "unknown"
     assert not relay.requests
     assert not log_lines(caplog)
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Content-Type": "text/plain; charset=nonsense"}, {"Content-Type": 'a;b="c'}, {"Content-Type": ""}]
+)
+async def test_type_of_the_body(
+    hass: HomeAssistant,
+    registered: MockConfigEntry,
+    service: Browser,
+    caplog: pytest.LogCaptureFixture,
+    headers: dict[str, str],
+) -> None:
+    """It is JSON, whatever its header says."""
+    response = await service.post(path_of(registered), data=json.dumps(DELIVERY), headers=headers)
+    assert response.status == HTTPStatus.OK
+    await settle(hass)
+    assert state(hass, registered, "notification").attributes["progress"] == 42
+    assert not troubles(caplog)
+
+
+CHUNK = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "answer"),
+    [
+        ("Content-Length: 99999999", b" " * 70_000, b"413"),
+        ("Transfer-Encoding: chunked", CHUNK * 3, b"413"),
+        ("Content-Length: many", b"{}", b"400"),
+        ("Content-Length: -1", b"{}", b"400"),
+        ("Content-Length: 2\r\nContent-Length: 3", b"{}", b"400"),
+        ("Transfer-Encoding: chunked", b"zz\r\n{}\r\n", b"400"),
+        ("Content-Encoding: gzip\r\nContent-Length: 9", b"not gzip!", b"400"),
+        ("Content-Encoding: gzip\r\nContent-Length: {}", gzip.compress(b" " * 20_000_000), b"413"),
+        ("Content-Length: 400", b"{", None),
+        ("Transfer-Encoding: chunked", b"400\r\n{", None),
+    ],
+    ids=[
+        "too long",
+        "too long in chunks",
+        "no number",
+        "negative",
+        "two lengths",
+        "no chunk",
+        "no gzip",
+        "unfolds without end",
+        "cut off",
+        "cut off in a chunk",
+    ],
+)
+async def test_body_that_is_none(
+    hass: HomeAssistant,
+    relay: Relay,
+    known: MockConfigEntry,
+    hass_client_no_auth: ClientSessionGenerator,
+    caplog: pytest.LogCaptureFixture,
+    head: str,
+    body: bytes,
+    answer: bytes | None,
+) -> None:
+    """No more is read than a notification has, and what never comes is no event."""
+    caplog.set_level(logging.DEBUG)
+    relay.clear()
+    browser = await hass_client_no_auth()
+    reader, writer = await asyncio.open_connection("127.0.0.1", browser.port)
+    lines = f"POST {path_of(known)} HTTP/1.1", "Host: home.example.com", head.format(len(body)), "", ""
+    writer.write("\r\n".join(lines).encode() + body)
+    if answer:
+        assert (await reader.readline()).split()[1] == answer
+    else:
+        await until(lambda: "Handling webhook" in caplog.text)
+    writer.close()
+    if not answer:
+        await until(lambda: "premature client disconnection" in caplog.text)
+    await settle(hass)
+    assert state(hass, known, "notification").state == "unknown"
+    assert not relay.requests
+    assert not troubles(caplog)
+
+
+async def test_delivery_through_the_cloud(
+    hass: HomeAssistant, registered: MockConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There is no connection then, only what the cloud says that came; its headers are anybody's."""
+    for body, status in ((json.dumps(DELIVERY).encode(), HTTPStatus.OK), (b" " * 70_000, 413), (b"", 400)):
+        request = MockRequest(body, "cloud", "POST", headers={"Content-Length": "many", "Content-Type": "a/b"})
+        answer = await async_handle_webhook(hass, registered.data["webhook_id"], request)
+        assert answer.status == status
+    await settle(hass)
+    assert state(hass, registered, "notification").attributes["progress"] == 42
+    assert not troubles(caplog)
+
+
+async def test_flood(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    registered: MockConfigEntry,
+    service: Browser,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Hundreds of deliveries cost the tunnel a few requests at once and a few later; the last one is what is shown."""
+    relay.clear()
+    for burst in range(4):
+        bodies = ({**DELIVERY, "Progress": burst + number / 100} for number in range(50))
+        answers = await asyncio.gather(*(service.post(path_of(registered), json=body) for body in bodies))
+        assert {answer.status for answer in answers} == {HTTPStatus.OK}
+    await service.post(path_of(registered), json={**DELIVERY, "Progress": 99})
+    await settle(hass)
+    assert state(hass, registered, "notification").attributes["progress"] == 99
+    assert 0 < len(relay.seen("tunnel")) <= 4
+    relay.clear()
+    await wait(hass, freezer, 10)
+    assert 0 < len(relay.seen("tunnel")) <= 4
+    assert not troubles(caplog)
+
+
+async def test_long_texts(
+    hass: HomeAssistant, registered: MockConfigEntry, service: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What no printer says is cut off: Home Assistant's history takes no more with a state."""
+    body = {**DELIVERY, **dict.fromkeys(("Error", "FileName", "PrintId", "PlatformErrorCode"), "x" * 15_000)}
+    assert (await service.post(path_of(registered), json=body)).status == HTTPStatus.OK
+    await settle(hass)
+    told = state(hass, registered, "notification").attributes
+    assert len(json.dumps(dict(told))) < 16_384
+    assert told["error"].startswith("xxx")
 
 
 async def test_another_id(hass: HomeAssistant, relay: Relay, registered: MockConfigEntry, service: Browser) -> None:

@@ -1,12 +1,19 @@
 """The local network when it is there, the tunnel when it is not."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address
+from socket import AF_INET
 from threading import Thread
 import time
 from typing import Any
+from unittest.mock import patch
 
-from aiohttp import ClientTimeout
+from aiohttp import ClientTimeout, connector, web
+from aiohttp.abc import ResolveResult
+from aiohttp.test_utils import RawTestServer
+from aiohttp.tracing import Trace
 from freezegun.api import FrozenDateTimeFactory
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -253,6 +260,66 @@ async def test_foreign_device_takes_over_the_address(
         await wait(hass, freezer, MINUTE)
         assert states(hass, entry, "active_route", "printer_state") == ("tunnel", "offline")
     assert not keys_seen(relay, "local")
+
+
+class Name:
+    """A host name in the local network, of which somebody can say anew where it leads."""
+
+    HOST = "octopi.example"
+
+    def __init__(self, port: int) -> None:
+        """Lead to a port of this machine."""
+        self.port = port
+
+    @contextmanager
+    def known(self) -> Iterator[None]:
+        """Let everybody look the name up; unlike the real one, this is asked for each connection."""
+        resolve = connector.TCPConnector._resolve_host
+
+        async def resolve_host(
+            asked: connector.TCPConnector, host: str, port: int, traces: Sequence[Trace] | None = None
+        ) -> list[ResolveResult]:
+            if host != self.HOST:
+                return await resolve(asked, host, port, traces)
+            return [ResolveResult(hostname=host, host="127.0.0.1", port=self.port, family=AF_INET, proto=0, flags=0)]
+
+        with patch.object(connector.TCPConnector, "_resolve_host", resolve_host):
+            yield
+
+
+@pytest.mark.parametrize("answer", [FOREIGN, ""], ids=["another OctoPrint", "a device"])
+async def test_name_that_leads_elsewhere(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    entry: MockConfigEntry,
+    octoprint: OctoPrintServer,
+    answer: str,
+) -> None:
+    """Whoever a name leads to shows who that is before the key is sent, however long it led to OctoPrint before."""
+    met: list[web.BaseRequest] = []
+
+    async def meet(request: web.BaseRequest) -> web.Response:
+        met.append(request)
+        return web.Response(text=answer, status=200 if answer else 404)
+
+    home = int(URL(octoprint.url).port or 0)
+    name = Name(home)
+    async with RawTestServer(meet) as stranger:
+        with name.known():
+            await set_up(hass, entry, f"http://{Name.HOST}")
+            await wait(hass, freezer, MINUTE)
+            assert way(hass, entry) == "local"
+            name.port = int(stranger.port or 0)
+            for _ in range(3):
+                await wait(hass, freezer, MINUTE)
+                assert states(hass, entry, "active_route", "printer_state") == ("tunnel", "offline")
+            name.port = home
+            for _ in range(3):
+                await wait(hass, freezer, 300)
+            assert way(hass, entry) == "local"
+    assert {request.path for request in met} == {"/plugin/discovery/discovery.xml"}
+    assert not [request for request in met if {"X-Api-Key", "Authorization"} & set(request.headers)]
 
 
 async def test_printer_without_identity_stays_on_the_tunnel(

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 import json
 import logging
+from pathlib import Path
 import traceback
 from typing import Any
 
@@ -17,8 +18,9 @@ from custom_components.octoprint_tunnel.errors import OctoPrintTunnelError
 from homeassistant.components.system_health import get_info
 from homeassistant.const import CONF_WEBHOOK_ID, MATCH_ALL
 from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers import device_registry as dr, issue_registry as ir
 from homeassistant.setup import async_setup_component
 
 from .home import settle, unload, until, wait
@@ -86,6 +88,120 @@ async def test_log_states_and_messages(
             await _command(set_up)
         texts.append("".join(traceback.format_exception(raised.value)))
     for text in texts:
+        assert not [secret for secret in secrets if secret in text], text
+
+
+ACTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("connect", {"port": "VIRTUAL"}),
+    ("disconnect", {}),
+    ("repair", {}),
+    ("create_live_link", {}),
+    ("upload_file", {"path": "/tmp/part.gcode"}),  # noqa: S108
+    ("send_commands", {"commands": ["M105"]}),
+)
+
+
+@BOTH_TUNNELS
+@pytest.mark.parametrize("trouble", ["none", "status", "drop", "truncate", "garbage", "redirect", "revoked"])
+async def test_messages_of_actions(
+    hass: HomeAssistant,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+    relay: Relay,
+    set_up: MockConfigEntry,
+    trouble: str,
+) -> None:
+    """What an action that fails says, to the user and in a traceback, holds no credential, whatever came back."""
+    secrets = secrets_of(set_up)
+    everything = json.dumps({"message": secrets, "Status": 655, "Result": {"Url": None, "Error": secrets}})
+    path = tmp_path / "part.gcode"
+    path.write_text("M105")
+    hass.config.allowlist_external_dirs = {str(tmp_path)}
+    [device] = dr.async_entries_for_config_entry(dr.async_get(hass), set_up.entry_id)
+    seen: list[str] = []
+    hass.bus.async_listen(MATCH_ALL, lambda event: seen.append(f"{event.event_type} {event.data}"))
+    for where in ("octoeverywhere_api", "tunnel"):
+        match trouble:
+            case "status":
+                relay.fail(where, 655, everything)
+            case "drop":
+                relay.drop(where)
+            case "truncate":
+                relay.truncate(where, 10)
+            case "garbage":
+                relay.fail(where, 200, everything, content_type="application/json")
+            case "redirect":
+                relay.redirect(where, f"https://{secrets[0]}:{secrets[1]}@elsewhere.example/")
+            case "revoked":
+                relay.fail(where, 401 if "obico" in set_up.data["provider"] else 606, everything)
+    failures = 0
+    for action, fields in ACTIONS:
+        data = {"device_id": device.id, **fields, **({"path": str(path)} if "path" in fields else {})}
+        try:
+            await hass.services.async_call(
+                DOMAIN, action, data, blocking=True, return_response=action in ("create_live_link", "upload_file")
+            )
+        except HomeAssistantError as error:
+            failures += 1
+            seen += ["".join(traceback.format_exception(error)), repr(vars(error)), str(error)]
+    await settle(hass)
+    assert failures >= (1 if trouble == "none" else 3)
+    seen += [record.getMessage() for record in caplog.records if record.name != "aiohttp.access"]
+    for text in seen:
+        assert not [secret for secret in secrets if secret in text], text
+
+
+@BOTH_TUNNELS
+async def test_dialogs_and_repairs(
+    hass: HomeAssistant, caplog: pytest.LogCaptureFixture, relay: Relay, set_up: MockConfigEntry
+) -> None:
+    """No step of a dialog about a printer shows what is stored for it, neither does a repair issue or a reload."""
+    await hass.config.async_update(internal_url="http://127.0.0.1:8123")
+    secrets = secrets_of(set_up)
+    seen: list[str] = []
+    hass.bus.async_listen(MATCH_ALL, lambda event: seen.append(f"{event.event_type} {event.data}"))
+    flows = hass.config_entries.flow
+    path: list[str] = []
+
+    async def look(result: Any, depth: int = 0) -> None:
+        """Go through every menu, and through every form with nothing in it."""
+        schema = result.get("data_schema")
+        fields = [(key, getattr(key, "description", None)) for key in schema.schema] if schema else []
+        seen.append(repr({**result, "data_schema": fields}))
+        if depth < 4 and result["type"] is FlowResultType.MENU:
+            for option in result["menu_options"]:
+                again = await set_up.start_reconfigure_flow(hass)
+                for choice in (*path, option):
+                    again = await flows.async_configure(again["flow_id"], {"next_step_id": choice})
+                path.append(option)
+                await look(again, depth + 1)
+                path.pop()
+                flows.async_abort(again["flow_id"])
+        elif result["type"] is FlowResultType.FORM and schema is not None and not schema.schema:
+            seen.append(repr(await flows.async_configure(result["flow_id"], {})))
+
+    result = await set_up.start_reconfigure_flow(hass)
+    await look(result)
+    flows.async_abort(result["flow_id"])
+    result = await hass.config_entries.options.async_init(set_up.entry_id)
+    await look(result)
+    hass.config_entries.options.async_abort(result["flow_id"])
+
+    is_obico = "obico" in set_up.data["provider"]
+    for code in (481, 401) if is_obico else (605, 610, 606):
+        relay.fail("tunnel", code, " ".join(secrets))
+        relay.fail("obico_tsd" if is_obico else "octoeverywhere_api", code, " ".join(secrets))
+        assert await hass.config_entries.async_reload(set_up.entry_id)
+        await settle(hass)
+        seen += [repr(issue) for issue in ir.async_get(hass).issues.values()]
+        relay.heal()
+    [reauth] = flows.async_progress()
+    seen.append(repr(reauth))
+    await look(await flows.async_configure(reauth["flow_id"]))
+    flows.async_abort(reauth["flow_id"])
+    assert len(seen) > 20
+    seen += [record.getMessage() for record in caplog.records if record.name != "aiohttp.access"]
+    for text in seen:
         assert not [secret for secret in secrets if secret in text], text
 
 

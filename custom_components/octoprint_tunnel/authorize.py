@@ -29,21 +29,25 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>Home Assistant</title>
-<style>
+<style nonce="{nonce}">
 body {{ font: 1.2em/1.5 sans-serif; margin: 4em auto; max-width: 30em; padding: 0 1em; text-align: center }}
 </style>
 <p>{text}</p>
-<script>history.replaceState(null, "", location.pathname); {script}</script>
+<script nonce="{nonce}">history.replaceState(null, "", location.pathname); {script}</script>
 </html>
 """
-HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+HEADERS: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+POLICY: Final = (
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
+    " script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'"
+)
 
 
 @callback
 def async_await_redirect(hass: HomeAssistant, flow_id: str) -> str | None:
     """Return the address that the browser shall come back to for this flow; None where no address is known.
 
-    It works once. `async_forget_redirect` has to be called when the flow has ended.
+    It works once, and a flow has one at a time. `async_forget_redirect` has to be called when the flow goes on or ends.
     """
     request = current_request.get()
     base = request.headers.get(HEADER_FRONTEND_BASE) if request else None
@@ -93,6 +97,10 @@ class AuthorizeView(HomeAssistantView):
 
 
 def _page(text: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST, script: str = "") -> web.Response:
+    nonce = token_urlsafe(16)
     return web.Response(
-        text=PAGE.format(text=text, script=script), content_type="text/html", status=status, headers=HEADERS
+        text=PAGE.format(text=text, script=script, nonce=nonce),
+        content_type="text/html",
+        status=status,
+        headers={**HEADERS, "Content-Security-Policy": POLICY.format(nonce=nonce)},
     )

@@ -26,4 +26,4 @@ class Backoff:
         """Return the next delay."""
         delay = self._next
         self._next = min(delay * 2, self.longest)
-        return delay * uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+        return delay * uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret, only not all at once

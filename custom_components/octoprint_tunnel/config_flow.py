@@ -254,6 +254,8 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
         )
 
     def _read_completion(self, completion: Mapping[str, str]) -> ConfigFlowResult:
+        # It may have come from the dialog itself; the address is for this step only.
+        async_forget_redirect(self.hass, self.flow_id)
         self._return_url = self._paste_step = None
         try:
             self._authorized = self._service.from_completion(completion, self._server_url)

@@ -11,6 +11,7 @@ from homeassistant.components import webhook
 from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.helpers.debounce import Debouncer
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.network import NoURLAvailableError, get_url
@@ -29,6 +30,7 @@ START_DELAY: Final = timedelta(seconds=30)
 RENEW_INTERVAL: Final = timedelta(days=30)  # of the 180 days that a registration lasts
 RETRY_INTERVAL: Final = timedelta(hours=1)
 MAX_DELIVERY: Final = 64 * 1024  # bytes
+REFRESH_COOLDOWN: Final = 10  # seconds, however many deliveries come
 
 
 def signal_of(entry: OctoPrintTunnelConfigEntry) -> str:
@@ -45,6 +47,13 @@ class Notifications:
         self._entry = entry
         self._tunnel = tunnel
         self._timer: CALLBACK_TYPE | None = None
+        self._refresh = Debouncer(
+            hass,
+            LOGGER,
+            cooldown=REFRESH_COOLDOWN,
+            immediate=True,
+            function=entry.runtime_data.printer.async_refresh_soon,
+        )
 
     @callback
     def async_start(self) -> CALLBACK_TYPE:
@@ -56,6 +65,7 @@ class Notifications:
         def stop() -> None:
             if self._timer:
                 self._timer()
+            self._refresh.async_shutdown()
             if CONF_WEBHOOK_ID in self._entry.data:
                 webhook.async_unregister(self._hass, self._entry.data[CONF_WEBHOOK_ID])
 
@@ -106,18 +116,25 @@ class Notifications:
 
     async def _handle(self, hass: HomeAssistant, webhook_id: str, request: web.Request) -> web.Response:
         """Take one delivery."""
-        # Of a delivery through the cloud there is no stream, only its text.
-        too_large = int(request.headers.get(hdrs.CONTENT_LENGTH, 0)) > MAX_DELIVERY
         try:
-            if too_large or len(body := (await request.text()).encode()) > MAX_DELIVERY:
+            if len(body := await _body(request)) > MAX_DELIVERY:
                 return web.Response(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             notification = Notification.from_json(JsonObject.parse(body))
-        except (InvalidResponse, ValueError) as error:
+        except (InvalidResponse, web.RequestPayloadError) as error:
             LOGGER.debug("%s: refused a notification: %s", self._entry.title, type(error).__name__)
             return web.Response(status=HTTPStatus.BAD_REQUEST)
         async_dispatcher_send(hass, signal_of(self._entry), notification)
-        self._entry.runtime_data.printer.async_refresh_soon()
+        await self._refresh.async_call()
         return web.Response(status=HTTPStatus.OK)
+
+
+async def _body(request: web.Request) -> bytes:
+    """Return what was delivered; of what is too large, one byte more than is taken."""
+    # Not its text: that would be all of up to 16 MB, decoded as the sender pleases.
+    content, body = request.content, bytearray()
+    while chunk := await content.read(MAX_DELIVERY + 1 - len(body)):
+        body += chunk
+    return bytes(body)
 
 
 async def async_forget_webhook(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> None:

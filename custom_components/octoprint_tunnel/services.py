@@ -10,6 +10,7 @@ from homeassistant.const import ATTR_DEVICE_ID
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse, callback
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv, service
+from homeassistant.helpers.json import json_bytes
 
 from .const import DOMAIN, LOGGER
 from .coordinator import OctoPrintTunnelConfigEntry
@@ -34,6 +35,7 @@ ATTR_SAVE: Final = "save"
 ATTR_SELECT: Final = "select"
 ATTR_UNTIL_PRINT_ENDS: Final = "until_print_ends"
 
+MAX_COMMANDS: Final = 100_000  # bytes; OctoPrint takes 100 KiB in any request but an upload, and says nothing beyond
 AUTO: Final = "AUTO"  # what OctoPrint takes for "find out", beside the ports that it lists
 
 DEVICE = vol.Schema({vol.Required(ATTR_DEVICE_ID): vol.All(cv.ensure_list, vol.Length(min=1, max=1), [cv.string])})
@@ -211,4 +213,6 @@ async def _send_commands(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -
     lines = [line.strip() for text in call.data[ATTR_COMMANDS] for line in text.splitlines() if line.strip()]
     if not lines:
         raise _refuse("no_commands")
+    if (size := len(json_bytes(lines))) > MAX_COMMANDS:
+        raise _refuse("commands_too_long", size=f"{size / 1e3:.1f} kB", limit=f"{MAX_COMMANDS / 1e3:.1f} kB")
     await entry.runtime_data.printer.async_command(lambda octoprint, _: octoprint.send_commands(lines))

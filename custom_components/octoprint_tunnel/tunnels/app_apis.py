@@ -10,6 +10,8 @@ from ..errors import InvalidResponse
 from ..json_object import JsonObject
 from ..route import web_address
 
+MAX_TEXT = 300  # characters of a notification's texts; Home Assistant's history takes some 16 kB with a state
+
 
 class GadgetState(StrEnum):
     """What Gadget, which watches prints for failures, is doing."""
@@ -120,17 +122,22 @@ class Notification:
         known = 0 < number < len(_NOTIFICATION_TYPES)
         snapshot = web_address(delivery.text("SnapshotUrl"))
         code = delivery.text("PlatformErrorCode") or delivery.integer("PlatformErrorCode")
+
+        def text(name: str) -> str | None:
+            value = delivery.text(name)
+            return None if value is None else value[:MAX_TEXT]
+
         return cls(
             type=_NOTIFICATION_TYPES[number] if known else NotificationType.UNKNOWN,
-            print_id=delivery.text("PrintId"),
-            file=delivery.text("FileName"),
+            print_id=text("PrintId"),
+            file=text("FileName"),
             progress=delivery.number("Progress"),
             duration=delivery.integer("DurationSec"),
             time_left=delivery.integer("TimeRemainingSec"),
             height=delivery.number("ZOffsetMM"),
             layer=delivery.integer("CurrentLayer"),
             layers=delivery.integer("TotalLayers"),
-            error=delivery.text("Error"),
-            error_code=None if code is None else str(code),
+            error=text("Error"),
+            error_code=None if code is None else str(code)[:MAX_TEXT],
             snapshot_url=str(snapshot) if snapshot and snapshot.scheme == "https" and not snapshot.user else None,
         )

@@ -1,0 +1,132 @@
+"""What nobody in their right mind enters: every form says what is wrong, keeps what was typed and goes on."""
+
+import logging
+from typing import Any
+
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.octoprint_tunnel.const import DOMAIN
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers.translation import async_get_translations
+
+from .dialogs import error_of, paste, start, step
+from .home import log_lines
+from .relay.octoeverywhere import AppConnection
+from .relay.server import Relay
+
+ADDRESSES = {
+    "very long": "http://192.168.1.20/" + "x" * 100_000,
+    "long name": f"http://{'a.' * 200}example",
+    "control characters": "http://192.168.1.20\x00\x1b:5000",
+    "line break": "http://octopi.local\r\nX-Api-Key: x",
+    "emoji": "http://🖨️.local",
+    "emoji alone": "🖨️",
+    "port 0": "http://octopi.local:0",
+    "port 99999": "http://octopi.local:99999",
+    "negative port": "http://octopi.local:-1",
+    "no port": "http://octopi.local:x",
+    "user and password": "http://owner:PLANTED@octopi.local",
+    "user": "http://PLANTED@octopi.local",
+    "no host": "http://",
+    "no scheme": "://octopi.local",
+    "another scheme": "javascript:alert(1)",
+    "a file": "file:///etc/passwd",
+    "a bracket": "http://[::1",
+    "a number too much": "http://192.168.1.20.1",
+    "spaces": "http://octo pi.local",
+    "right to left": "http://\u202eipotco.local",
+    "a template": "{{ states('sensor.x') }}",
+    "half of a character": "http://\ud83d.local",
+}
+"""None of them is an address."""
+
+each = pytest.mark.parametrize("typed", ADDRESSES.values(), ids=ADDRESSES)
+
+
+async def refused(hass: HomeAssistant, result: Any, step_id: str, field: str, typed: str) -> None:
+    """See that a form is there again, with what was typed and with words for people."""
+    assert (result["type"], result["step_id"]) == (FlowResultType.FORM, step_id), result
+    [(where, key)] = result["errors"].items()
+    assert where in (field, "base")
+    kind = "options" if step_id == "init" else "config"
+    texts = await async_get_translations(hass, "en", kind, {DOMAIN})
+    assert texts[f"component.{DOMAIN}.{kind}.error.{key}"]
+    [suggested] = [name.description["suggested_value"] for name in result["data_schema"].schema if name == field]
+    assert suggested == typed
+    assert not typed.strip() or typed not in str(result["description_placeholders"])
+
+
+@each
+async def test_local_address(
+    hass: HomeAssistant, loaded: MockConfigEntry, caplog: pytest.LogCaptureFixture, typed: str
+) -> None:
+    """In the options, which stay as they were."""
+    caplog.set_level(logging.DEBUG)
+    before = dict(loaded.options)
+    result = await hass.config_entries.options.async_init(loaded.entry_id)
+    result = await hass.config_entries.options.async_configure(
+        result["flow_id"], {"poll_interval": 90, "local_url": typed, "verify_ssl": False}
+    )
+    await refused(hass, result, "init", "local_url", typed)
+    assert result["data_schema"] is not None
+    [interval] = [name for name in result["data_schema"].schema if name == "poll_interval"]
+    assert interval.description["suggested_value"] == 90
+    assert loaded.options == before
+    assert "PLANTED" not in "".join(record.getMessage() for record in caplog.records)
+    assert not log_lines(caplog)
+    hass.config_entries.options.async_abort(result["flow_id"])
+
+
+@each
+async def test_obico_server(hass: HomeAssistant, caplog: pytest.LogCaptureFixture, typed: str) -> None:
+    """Of one's own."""
+    caplog.set_level(logging.DEBUG)
+    result = await step(hass, await start(hass, "obico"), {"server_url": typed})
+    await refused(hass, result, "obico", "server_url", typed)
+    assert "PLANTED" not in "".join(record.getMessage() for record in caplog.records)
+
+
+@each
+@pytest.mark.parametrize(
+    ("menus", "field"),
+    [
+        (("octoeverywhere", "octoeverywhere_paste"), "completion_url"),
+        (("obico_paste",), "tunnel_endpoint"),
+    ],
+)
+async def test_link(
+    hass: HomeAssistant, relay: Relay, caplog: pytest.LogCaptureFixture, menus: tuple[str, ...], field: str, typed: str
+) -> None:
+    """Of a service's last page."""
+    caplog.set_level(logging.DEBUG)
+    if menus[0] == "obico_paste":
+        result = await step(hass, await start(hass, "obico"), {"server_url": "https://app.obico.io"})
+        result = await step(hass, result, {"next_step_id": "obico_paste"})
+    else:
+        result = await start(hass, *menus)
+    result = await step(hass, result, {field: typed})
+    await refused(hass, result, menus[-1], field, typed)
+    assert not relay.requests
+    assert "PLANTED" not in "".join(record.getMessage() for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [" ", "\x00", "a\r\nX-Other: b", "🖨️", "ключ", "a b", "x" * 20_000, "\u202ekey", "\ud83d"],
+    ids=["empty", "NUL", "line break", "emoji", "Cyrillic", "space", "long", "right to left", "half of a character"],
+)
+async def test_api_key(
+    hass: HomeAssistant, relay: Relay, connection: AppConnection, caplog: pytest.LogCaptureFixture, typed: str
+) -> None:
+    """None of them is OctoPrint's, and none is sent that no header can hold."""
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    result = await step(hass, result, paste(relay, connection, with_api_key=False))
+    result = await step(hass, result, {"next_step_id": "enter_key"})
+    result = await step(hass, result, {"api_key": typed})
+    await refused(hass, result, "enter_key", "api_key", typed)
+    assert error_of(result) == "api_key_rejected" or len(typed) > 8190  # more than servers take in a header
+    sent = [key for request in relay.seen("tunnel") if (key := request.headers.get("X-Api-Key"))]
+    assert sent in ([], [typed])
+    assert not [record for record in caplog.records if record.exc_info and DOMAIN in record.name]
