@@ -150,6 +150,20 @@ async def test_what_cannot_be_understood(
     assert not log_lines(caplog)
 
 
+async def test_settings_changed(
+    hass: HomeAssistant, relay: Relay, updates: LiveUpdates, octoprint: OctoPrintServer
+) -> None:
+    """With OctoPrint's settings, what a connection is made with may have changed: it is read as a whole."""
+    relay.clear()
+    status, _ = await hass.async_add_executor_job(
+        octoprint.request, "POST", "/api/settings", {"appearance": {"name": "Bench"}}
+    )
+    assert status == 200
+    await until(lambda: relay.seen(path="/api/connection"))
+    assert updates.since
+    await settle(hass)
+
+
 async def test_flood(
     hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, updates: LiveUpdates, monkeypatch: pytest.MonkeyPatch
 ) -> None:

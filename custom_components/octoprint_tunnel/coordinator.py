@@ -47,7 +47,7 @@ MIN_FOLLOW_UPS = 2  # after a command; OctoPrint acts on it a moment after it ha
 LIVE_INTERVAL = timedelta(minutes=15)  # to check what the push socket says, as long as that is open
 PRINT_INTERVAL = timedelta(seconds=14)  # with a push socket, which is not told of progress and temperatures
 CONNECTION_LASTS = timedelta(minutes=15).total_seconds()  # that the connection, once known, is not read as a whole
-LIVE_CONNECTION_LASTS = timedelta(minutes=59).total_seconds()  # where OctoPrint says when there is another one
+LIVE_CONNECTION_LASTS = timedelta(hours=4).total_seconds()  # where OctoPrint says when there is another one
 
 
 @dataclass(kw_only=True)
@@ -355,9 +355,14 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         self.async_refresh_soon()
 
     @callback
+    def async_doubt_connection(self) -> None:
+        """Have the connection read as a whole with the next poll."""
+        self._connection_read_at = None
+
+    @callback
     def async_take(self, connection: Connection) -> None:
         """Show what OctoPrint said by itself; the next poll stays when it is."""
-        self._connection_read_at = None
+        self.async_doubt_connection()
         status = self.data.with_connection(connection)
         if status != self.data:
             self.data = status

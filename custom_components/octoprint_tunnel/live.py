@@ -133,7 +133,7 @@ class _Watch:
         """Show at once what an event says, and have the rest read when the burst is over."""
         if event.type == SETTINGS_UPDATED:
             self._entry.runtime_data.webcams.async_settings_changed()
-            return
+            self._printer.async_doubt_connection()  # what it is made with by preference is a setting
         text, error = event.payload.text("state_string"), event.payload.text("error")
         if event.type == STATE_CHANGED and text:
             connection = self._printer.data.connection.with_state(text)
