@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+import ctypes
 import gc
 import logging
 import os
@@ -49,3 +50,10 @@ def resident_memory() -> float:
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def memory_in_use() -> float:
+    """Return those of them that are not only kept for later, which is much where connections come and go."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    return resident_memory()
