@@ -17,7 +17,7 @@ from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import frame
 from homeassistant.loader import DATA_CUSTOM_COMPONENTS
 
-from .home import settle, states
+from .home import settle, states, until
 from .leftovers import PACKAGE
 from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
@@ -36,12 +36,13 @@ async def _address(hass: HomeAssistant) -> None:
 
 
 @asynccontextmanager
-async def restarted(hass: HomeAssistant) -> AsyncGenerator[HomeAssistant]:
-    """End Home Assistant, and start it again with what it has written down."""
+async def restarted(hass: HomeAssistant, relay: Relay) -> AsyncGenerator[HomeAssistant]:
+    """End Home Assistant, with no task and no connection left, and start it again with what it has written down."""
     hass.config_entries._async_schedule_save()
     await hass.async_stop(force=True)
     tasks = [task for task in asyncio.all_tasks() if PACKAGE in repr(task)]
     assert not tasks
+    await until(lambda: not relay.open_connections)
     async with async_test_home_assistant() as again:
         frame.async_setup(again)
         again.data.pop(DATA_CUSTOM_COMPONENTS)
@@ -91,7 +92,7 @@ async def test_set_up(hass: HomeAssistant, relay: Relay, connection: AppConnecti
     """Nothing is left of a dialog that was in the middle, and another one sets the printer up."""
     result = await WALKS[where](hass, relay, connection)
     assert result["step_id"] == where
-    async with restarted(hass) as again:
+    async with restarted(hass, relay) as again:
         assert not again.config_entries.async_entries(DOMAIN)
         assert not again.config_entries.flow.async_progress(include_uninitialized=True)
         assert not again.data.get(WAITING)
@@ -140,7 +141,7 @@ async def test_printer_that_is_there(
     connection.revoked = where.startswith("reauth")
     result = await WALKS_OF_ENTRY[where](hass, loaded)
     back = await visit(result["url"]) if result["type"] is FlowResultType.EXTERNAL_STEP else None
-    async with restarted(hass) as again:
+    async with restarted(hass, relay) as again:
         [entry] = again.config_entries.async_entries(DOMAIN)
         assert await again.config_entries.async_setup(entry.entry_id)
         await settle(again)
