@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+import contextlib
 import ctypes
 import gc
 import logging
@@ -46,14 +47,9 @@ def own_objects() -> Counter[str]:
 
 
 def resident_memory() -> float:
-    """Return the megabytes of this process that are in memory."""
+    """Return the megabytes of this process that are in memory and in use."""
     gc.collect()
+    with contextlib.suppress(AttributeError):  # where it is another C library
+        ctypes.CDLL(None).malloc_trim(0)
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def memory_in_use() -> float:
-    """Return those of them that are not only kept for later, which is much where connections come and go."""
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
-    return resident_memory()

@@ -141,6 +141,7 @@ class Relay(Record):
     def heal(self) -> None:
         """Switch all faults off."""
         self._faults.heal()
+        self._sockets.thaw()
         self._healed.set()
         self._healed = asyncio.Event()
 
@@ -168,7 +169,7 @@ class Relay(Record):
         await self._sockets.say(text, times)
 
     def freeze_sockets(self) -> None:
-        """Let every open WebSocket go on without anybody at its other end."""
+        """Let every open WebSocket go on without anybody at its other end, until all is healed."""
         self._sockets.freeze()
 
     @property

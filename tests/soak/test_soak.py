@@ -19,7 +19,7 @@ from homeassistant.core import HomeAssistant
 
 from ..figures import FIGURES
 from ..home import settle, unload, until
-from ..leftovers import left_over, memory_in_use, own_objects
+from ..leftovers import left_over, own_objects, resident_memory
 from ..octoprint.server import OctoPrintServer
 from ..relay.server import Relay
 from .house import POLL, Home, build, truth_of
@@ -53,7 +53,7 @@ class Course:
         return (
             f"{time.monotonic() - self.started:5.0f} s: {self.faults} faults injected, {self.recoveries} recoveries, "
             f"{self.requests} requests, {self.log.lines} lines and {len(self.log.errors)} errors in the log, "
-            f"largest event-loop lag {self.lag.largest * 1e3:.0f} ms, {memory_in_use():.0f} MB"
+            f"largest event-loop lag {self.lag.largest * 1e3:.0f} ms, {resident_memory():.0f} MB"
         )
 
 
@@ -117,7 +117,7 @@ async def test_soak(
                 await give(servers, "disconnect")
                 await all_right(hass, homes, readings)
                 objects, grown = own_objects(), own_objects() - objects
-                course.memory[when] = memory_in_use()
+                course.memory[when] = resident_memory()
             data = [home.entry.runtime_data for home in homes]
             await end(hass, homes)
 
