@@ -113,8 +113,10 @@ class Sockets:
 
     def thaw(self) -> None:
         """Read again, if only that the client has gone."""
-        while self._frozen:
-            self._frozen.pop().resume_reading()
+        for transport in self._frozen:
+            if not transport.is_closing():
+                transport.resume_reading()
+        self._frozen.clear()
 
     def _transports(self) -> list[asyncio.Transport]:
         requests = [client._req for client in self._open]
