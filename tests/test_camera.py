@@ -18,6 +18,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.octoprint_tunnel import live as live_updates, webcam_feed, webcams
+from custom_components.octoprint_tunnel.const import DOMAIN
 from custom_components.octoprint_tunnel.diagnostics import async_get_config_entry_diagnostics
 from homeassistant.components.camera import img_util
 from homeassistant.const import STATE_UNAVAILABLE
@@ -58,7 +59,7 @@ async def set_up(hass: HomeAssistant) -> AsyncGenerator[SetUp]:
     """Return what sets the printer up."""
     added: list[MockConfigEntry] = []
     # Before there is a browser: Home Assistant takes no further pages then.
-    for component in ("camera", "webhook"):
+    for component in ("camera", DOMAIN):
         assert await async_setup_component(hass, component, {})
 
     async def set_up(entry: MockConfigEntry, **options: object) -> MockConfigEntry:

@@ -100,7 +100,7 @@ def test_links_between_pages_lead_somewhere() -> None:
 def test_every_proof_is_there() -> None:
     """A test that the table of faults names is one that runs."""
     table = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
-    proofs = re.findall(r"`(test_\w+\.py)(?:::(\w+))?`", table)
+    proofs = re.findall(r"`((?:\w+/)*test_\w+\.py)(?:::(\w+))?`", table)
     assert proofs
     sources = {name: (ROOT / "tests" / name).read_text(encoding="utf-8") for name, _ in proofs}
     assert [(name, test) for name, test in proofs if test and f"def {test}(" not in sources[name]] == []

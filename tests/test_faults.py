@@ -2,14 +2,11 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-import gc
 import logging
 from random import Random
 import time
-from typing import Any
 
 from aiohttp import ClientTimeout
 from freezegun.api import FrozenDateTimeFactory
@@ -20,112 +17,20 @@ from custom_components.octoprint_tunnel import live, route
 from custom_components.octoprint_tunnel.const import DOMAIN, WAIT_INTERVAL
 from custom_components.octoprint_tunnel.coordinator import RuntimeData
 from custom_components.octoprint_tunnel.errors import RequestTimeout
-from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import aiohttp_client, issue_registry as ir
-from homeassistant.helpers.dispatcher import DATA_DISPATCHER
-from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
+from homeassistant.helpers import issue_registry as ir
 
+from .faults import SITE, SLOW, faults_of
 from .figures import FIGURES
 from .home import log_lines, settle, states, unload, until, until_state, wait
+from .leftovers import left_over, own_objects
 from .octoprint.server import OctoPrintServer
 from .relay.server import Relay
 
-PACKAGE = "custom_components.octoprint_tunnel"
 POLL = 60  # seconds
 EARLY = 5  # faults, after which what is kept for good is there
-OWNERS_TURN = (481, 605, 610)  # what only the owner can end is looked at less often
 WORKS = ("ok", "on", "offline", "tunnel")
 KEYS = ("tunnel_status", "octoprint_online", "printer_state", "active_route")
-
-CODES = {
-    "octoeverywhere": (600, 601, 602, 605, 607, 608, 609, 610, 612, 655, 400, 404, 409, 429, 500, 502, 503, 504),
-    "obico": (481, 482, 483, 489, 400, 404, 409, 429, 500, 502, 503, 504),
-}
-SITE = {"octoeverywhere": "octoeverywhere_api", "obico": "obico_tsd"}
-
-type Cause = Callable[[Relay, str], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fault:
-    """Something that goes wrong in one place."""
-
-    where: str
-    cause: Cause
-    passes: bool = True
-    """Whether it passes without the owner."""
-
-
-GARBAGE = (
-    ("text/html", "<html><body>Sign in to the hotel's network</body></html>"),
-    ("application/json", '{"current": null, "total": "x", "IsOnline": 7}'),
-    ("application/json", '{"a":' * 500),
-    ("application/json", "\x00" * 50),
-)
-
-ANSWERS: tuple[Cause, ...] = (
-    lambda relay, where: relay.lose_name(where),
-    lambda relay, where: relay.spoil_certificate(where, "expired"),
-    lambda relay, where: relay.spoil_certificate(where, "foreign"),
-    lambda relay, where: relay.drop(where),
-    lambda relay, where: relay.truncate(where, 7),
-    lambda relay, where: relay.truncate(where, 0),
-    lambda relay, where: relay.redirect(where, "https://elsewhere.example/"),
-    lambda relay, where: relay.redirect(where, "http://127.0.0.1:5000/"),
-    *(
-        lambda relay, where, kind=kind, body=body: relay.fail(where, 200, body, content_type=kind)
-        for kind, body in GARBAGE
-    ),
-)
-
-
-SLOW: tuple[tuple[Cause, bool], ...] = (
-    (lambda relay, where: relay.delay(where, 0.1), False),
-    (lambda relay, where: relay.delay(where, 30), True),
-    (lambda relay, where: relay.hang(where), True),
-    (lambda relay, where: relay.drip(where, 0.0001), False),
-    (lambda relay, where: relay.drip(where, 1), True),
-)
-"""What makes answers late, and whether they come too late."""
-
-
-def faults_of(provider: str) -> list[Fault]:
-    """Return what can go wrong, and where: in the tunnel or on the service's website."""
-    causes: list[tuple[Cause, bool]] = [
-        (lambda relay, where, code=code: relay.fail(where, code), code not in OWNERS_TURN)  # type: ignore[misc]
-        for code in CODES[provider]
-    ]
-    causes += [(cause, True) for cause in ANSWERS]
-    places = ("tunnel", SITE[provider])
-    return [Fault(where=where, cause=cause, passes=passes) for cause, passes in causes for where in places]
-
-
-def own_objects() -> Counter[str]:
-    """Return how many objects there are of each class of the integration, but for what the test run's log keeps."""
-    for handler in logging.getLogger().handlers:
-        getattr(handler, "records", []).clear()
-    gc.collect()
-    found = (type(thing) for thing in gc.get_objects())
-    return Counter(kind.__qualname__ for kind in found if str(kind.__module__).startswith(PACKAGE))
-
-
-def left_over(hass: HomeAssistant, *coordinators: DataUpdateCoordinator[Any]) -> Counter[str]:
-    """Return how much there is of all that has to end with an entry."""
-    loop: Any = asyncio.get_running_loop()
-    listeners = dict(hass.bus.async_listeners())
-    listeners.pop(EVENT_HOMEASSISTANT_FINAL_WRITE, None)  # Home Assistant's own registries wait to be saved
-    connectors = hass.data.get(aiohttp_client.DATA_CONNECTOR, {}).values()
-    return +Counter(
-        {
-            **{f"listeners to {event}": number for event, number in listeners.items()},
-            **{f"listeners to {name}": len(found) for name, found in hass.data.get(DATA_DISPATCHER, {}).items()},
-            **{f"listeners to {coordinator.name}": len(coordinator._listeners) for coordinator in coordinators},
-            "tasks": sum(PACKAGE in repr(task) for task in asyncio.all_tasks()),
-            "timers": sum(PACKAGE in repr((timer._callback, timer._args)) for timer in loop._scheduled),
-            "connections in use": sum(len(connector._acquired) for connector in connectors),
-        }
-    )
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.helpers.typing import ConfigType
 
+from .authorize import async_serve_redirects
 from .const import CONF_LIVE_UPDATES, DOMAIN
 from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator, RuntimeData, TunnelCoordinator
 from .detection import DetectionCoordinator
@@ -30,8 +31,9 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Register the actions, which are there whether or not a printer is."""
+    """Register the actions and the page of redirects, which are there whether or not a printer is."""
     async_setup_services(hass)
+    async_serve_redirects(hass)
     return True
 
 

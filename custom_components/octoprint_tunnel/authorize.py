@@ -44,6 +44,14 @@ POLICY: Final = (
 
 
 @callback
+def async_serve_redirects(hass: HomeAssistant) -> None:
+    """Serve the page from now on, also to a browser whose dialog ended with the Home Assistant of before."""
+    if WAITING not in hass.data:
+        hass.data[WAITING] = {}
+        hass.http.register_view(AuthorizeView)
+
+
+@callback
 def async_await_redirect(hass: HomeAssistant, flow_id: str) -> str | None:
     """Return the address that the browser shall come back to for this flow; None where no address is known.
 
@@ -56,9 +64,7 @@ def async_await_redirect(hass: HomeAssistant, flow_id: str) -> str | None:
             base = get_url(hass)
         except NoURLAvailableError:
             return None
-    if WAITING not in hass.data:
-        hass.data[WAITING] = {}
-        hass.http.register_view(AuthorizeView)
+    async_serve_redirects(hass)
     async_forget_redirect(hass, flow_id)
     state = token_urlsafe(32)
     hass.data[WAITING][state] = flow_id

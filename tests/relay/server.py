@@ -101,7 +101,7 @@ class Relay(Record):
         self._faults.add(where, times=times, path=path, status=status, body=body, content_type=content_type)
 
     def delay(self, where: str, seconds: float, *, times: int | None = None, path: str | None = None) -> None:
-        """Let requests wait before anything else happens to them."""
+        """Let requests wait before anything else happens to them, until all is healed at the longest."""
         self._faults.add(where, times=times, path=path, delay=seconds)
 
     def truncate(self, where: str, size: int, *, times: int | None = None, path: str | None = None) -> None:
@@ -141,6 +141,7 @@ class Relay(Record):
     def heal(self) -> None:
         """Switch all faults off."""
         self._faults.heal()
+        self._sockets.thaw()
         self._healed.set()
         self._healed = asyncio.Event()
 
@@ -168,7 +169,7 @@ class Relay(Record):
         await self._sockets.say(text, times)
 
     def freeze_sockets(self) -> None:
-        """Let every open WebSocket go on without anybody at its other end."""
+        """Let every open WebSocket go on without anybody at its other end, until all is healed."""
         self._sockets.freeze()
 
     @property
@@ -224,8 +225,7 @@ class Relay(Record):
         ends = (self._stopping, self._healed)
         treatment = self._faults.meet(service, host, request.path)
         if treatment.delay:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), treatment.delay)
+            await _first_of(ends, treatment.delay)
         if treatment.hang:
             await _first_of(ends)
         if treatment.drop or treatment.hang or self._stopping.is_set():

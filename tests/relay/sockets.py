@@ -24,6 +24,7 @@ class Sockets:
         """Start with none."""
         self._faults = faults
         self._open: set[web.WebSocketResponse] = set()
+        self._frozen: list[asyncio.Transport] = []
 
     async def accept(
         self, request: web.BaseRequest, exchange: Exchange, protocol: str | None = None
@@ -108,6 +109,14 @@ class Sockets:
         """Read nothing any more from any open socket, pings included."""
         for transport in self._transports():
             transport.pause_reading()
+            self._frozen.append(transport)
+
+    def thaw(self) -> None:
+        """Read again, if only that the client has gone."""
+        for transport in self._frozen:
+            if not transport.is_closing():
+                transport.resume_reading()
+        self._frozen.clear()
 
     def _transports(self) -> list[asyncio.Transport]:
         requests = [client._req for client in self._open]

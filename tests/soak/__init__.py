@@ -1,0 +1,1 @@
+"""Many printers, many faults, minutes of real time."""

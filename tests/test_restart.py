@@ -1,0 +1,157 @@
+"""Home Assistant is restarted in the middle of a dialog: nothing half-made stays, and what was there is as before."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_test_home_assistant
+
+from custom_components.octoprint_tunnel.authorize import WAITING
+from custom_components.octoprint_tunnel.const import DOMAIN
+from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import frame
+from homeassistant.loader import DATA_CUSTOM_COMPONENTS
+
+from .home import settle, states, until
+from .leftovers import PACKAGE
+from .relay.octoeverywhere import AppConnection
+from .relay.server import Relay
+from .test_config_flow import at_the_api_key, choose, paste, reauth, reconfigure, start, step, visit
+
+ADDRESS = "http://127.0.0.1:8123"
+
+type Walk = Callable[[HomeAssistant, Relay, AppConnection], Awaitable[ConfigFlowResult]]
+type WalkOfEntry = Callable[[HomeAssistant, MockConfigEntry], Awaitable[ConfigFlowResult]]
+
+
+@pytest.fixture(autouse=True)
+async def _address(hass: HomeAssistant) -> None:
+    """Give Home Assistant an address that a browser could come back to."""
+    await hass.config.async_update(internal_url=ADDRESS)
+
+
+@asynccontextmanager
+async def restarted(hass: HomeAssistant, relay: Relay) -> AsyncGenerator[HomeAssistant]:
+    """End Home Assistant, with no task and no connection left, and start it again with what it has written down."""
+    hass.config_entries._async_schedule_save()
+    await hass.async_stop(force=True)
+    tasks = [task for task in asyncio.all_tasks() if PACKAGE in repr(task)]
+    assert not tasks
+    await until(lambda: not relay.open_connections)
+    async with async_test_home_assistant() as again:
+        frame.async_setup(again)
+        again.data.pop(DATA_CUSTOM_COMPONENTS)
+        await again.config.async_update(internal_url=ADDRESS)
+        await again.config_entries.async_initialize()
+        yield again
+        for entry in again.config_entries.async_entries(DOMAIN):
+            await again.config_entries.async_unload(entry.entry_id)
+        await again.async_stop(force=True)
+
+
+async def obico(hass: HomeAssistant, *choices: str) -> ConfigFlowResult:
+    """Go on to how Obico's tunnel shall be authorised, and choose."""
+    result = await start(hass, "obico")
+    return await choose(hass, await step(hass, result, {"server_url": "https://app.obico.io"}), *choices)
+
+
+async def while_octoprint_is_off(hass: HomeAssistant, relay: Relay, connection: AppConnection) -> ConfigFlowResult:
+    """Go on to where OctoPrint is waited for."""
+    relay.fail("octoeverywhere_tunnel", 601, times=1)
+    return await step(hass, await start(hass, "octoeverywhere", "octoeverywhere_paste"), paste(relay, connection))
+
+
+async def at_a_key(hass: HomeAssistant, relay: Relay, connection: AppConnection, kind: str) -> ConfigFlowResult:
+    """Go on to one of the ways to a key."""
+    return await choose(hass, await at_the_api_key(hass, relay, connection), kind)
+
+
+WALKS: dict[str, Walk] = {
+    "user": lambda hass, relay, connection: start(hass),
+    "octoeverywhere": lambda hass, relay, connection: start(hass, "octoeverywhere"),
+    "octoeverywhere_portal": lambda hass, relay, connection: start(hass, "octoeverywhere", "octoeverywhere_portal"),
+    "octoeverywhere_paste": lambda hass, relay, connection: start(hass, "octoeverywhere", "octoeverywhere_paste"),
+    "obico": lambda hass, relay, connection: start(hass, "obico"),
+    "obico_method": lambda hass, relay, connection: obico(hass),
+    "obico_authorize": lambda hass, relay, connection: obico(hass, "obico_authorize"),
+    "obico_paste": lambda hass, relay, connection: obico(hass, "obico_paste"),
+    "printer_offline": while_octoprint_is_off,
+    "api_key": at_the_api_key,
+    "request_key": lambda hass, relay, connection: at_a_key(hass, relay, connection, "request_key"),
+    "enter_key": lambda hass, relay, connection: at_a_key(hass, relay, connection, "enter_key"),
+}
+
+
+@pytest.mark.parametrize("where", WALKS)
+async def test_set_up(hass: HomeAssistant, relay: Relay, connection: AppConnection, where: str) -> None:
+    """Nothing is left of a dialog that was in the middle, and another one sets the printer up."""
+    result = await WALKS[where](hass, relay, connection)
+    assert result["step_id"] == where
+    async with restarted(hass, relay) as again:
+        assert not again.config_entries.async_entries(DOMAIN)
+        assert not again.config_entries.flow.async_progress(include_uninitialized=True)
+        assert not again.data.get(WAITING)
+        result = await start(again, "octoeverywhere", "octoeverywhere_paste")
+        result = await step(again, result, paste(relay, connection))
+        await settle(again)
+        assert result["type"] is FlowResultType.CREATE_ENTRY
+        assert len(again.config_entries.async_entries(DOMAIN)) == 1
+
+
+async def in_reauth(hass: HomeAssistant, entry: MockConfigEntry, *choices: str) -> ConfigFlowResult:
+    """Go through a new sign-in as far as this."""
+    return await choose(hass, await step(hass, await reauth(hass, entry), {}), *choices)
+
+
+async def in_change_to_obico(hass: HomeAssistant, entry: MockConfigEntry) -> ConfigFlowResult:
+    """Go on to Obico's own page."""
+    result = await reconfigure(hass, entry, "obico")
+    result = await step(hass, result, {"server_url": "https://app.obico.io"})
+    return await choose(hass, result, "obico_authorize")
+
+
+WALKS_OF_ENTRY: dict[str, WalkOfEntry] = {
+    "reauth_confirm": reauth,
+    "reauth in the portal": lambda hass, entry: in_reauth(hass, entry, "octoeverywhere_portal"),
+    "reauth by a link": lambda hass, entry: in_reauth(hass, entry, "octoeverywhere_paste"),
+    "reconfigure": reconfigure,
+    "reconfigure in the portal": lambda hass, entry: reconfigure(
+        hass, entry, "octoeverywhere", "octoeverywhere_portal"
+    ),
+    "reconfigure at Obico": in_change_to_obico,
+}
+
+
+@pytest.mark.parametrize("where", WALKS_OF_ENTRY)
+async def test_printer_that_is_there(
+    hass: HomeAssistant,
+    relay: Relay,
+    loaded: MockConfigEntry,
+    connection: AppConnection,
+    aiohttp_client: Any,
+    where: str,
+) -> None:
+    """It is as before; a browser that comes back late is told so; a sign-in that is still due is asked for again."""
+    before = loaded.as_dict()
+    connection.revoked = where.startswith("reauth")
+    result = await WALKS_OF_ENTRY[where](hass, loaded)
+    back = await visit(result["url"]) if result["type"] is FlowResultType.EXTERNAL_STEP else None
+    async with restarted(hass, relay) as again:
+        [entry] = again.config_entries.async_entries(DOMAIN)
+        assert await again.config_entries.async_setup(entry.entry_id)
+        await settle(again)
+        if back:
+            client = await aiohttp_client(again.http.app)
+            page = await client.get(back.raw_path_qs)
+            assert page.status == HTTPStatus.BAD_REQUEST
+            assert "Start again" in await page.text()
+        assert entry.as_dict() == before
+        flows = again.config_entries.flow.async_progress()
+        assert [flow["context"]["source"] for flow in flows] == ["reauth"] * connection.revoked
+        if not connection.revoked:
+            assert states(again, entry, "printer_state", "tunnel_status") == ("offline", "ok")  # type: ignore[arg-type]
