@@ -17,11 +17,12 @@ from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import frame
 from homeassistant.loader import DATA_CUSTOM_COMPONENTS
 
+from .dialogs import choose, paste, start, step, visit
 from .home import settle, states, until
 from .leftovers import PACKAGE
 from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
-from .test_config_flow import at_the_api_key, choose, paste, reauth, reconfigure, start, step, visit
+from .test_config_flow import at_the_api_key, reauth, reconfigure
 
 ADDRESS = "http://127.0.0.1:8123"
 

@@ -14,7 +14,7 @@ from typing import override
 from aiohttp import ClientTimeout
 import pytest
 
-from custom_components.octoprint_tunnel import coordinator, live, route
+from custom_components.octoprint_tunnel import coordinator, live, polling, route
 from homeassistant.core import HomeAssistant
 
 from ..figures import FIGURES
@@ -60,8 +60,9 @@ class Course:
 @pytest.fixture
 def _hurried_all(hurried: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten all that would only take time."""
-    monkeypatch.setattr(coordinator, "FIRST_RETRY", 1)
-    monkeypatch.setattr(coordinator, "WAIT_INTERVAL", timedelta(seconds=2 * POLL))
+    monkeypatch.setattr(polling, "FIRST_RETRY", 1)
+    for module in (coordinator, polling):
+        monkeypatch.setattr(module, "WAIT_INTERVAL", timedelta(seconds=2 * POLL))
     monkeypatch.setattr(coordinator, "LIVE_INTERVAL", timedelta(seconds=2 * POLL))
     monkeypatch.setattr(live, "LONGEST_RETRY", 2)
     monkeypatch.setattr(live, "CHECK_INTERVAL", timedelta(seconds=POLL))
