@@ -57,7 +57,8 @@ async def test_states_come_by_themselves(
     await until_state(hass, chosen, "operational")
     await until(lambda: state(hass, chosen, "port").state == "VIRTUAL")
     await settle(hass)
-    assert [exchange.path for exchange in relay.seen("tunnel")] == ["/api/connection", "/api/printer"]
+    # Whoever is slow meets the next look for heaters, which a printer reports a moment later.
+    assert [exchange.path for exchange in relay.seen("tunnel")][:2] == ["/api/connection", "/api/printer"]
     relay.clear()
     await hass.async_add_executor_job(lambda: command(octoprint, command="disconnect"))
     await until_state(hass, chosen, "offline")

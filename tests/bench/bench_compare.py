@@ -20,10 +20,7 @@ about:
 
 import asyncio
 from collections.abc import Iterator
-import contextlib
-import ctypes
 from dataclasses import dataclass, field
-import gc
 import json
 import os
 from pathlib import Path
@@ -38,6 +35,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 
+from ..leftovers import resident_memory
 from ..octoprint.server import OctoPrintServer
 from .hour import HOUR, Hour, measured, set_up, sockets_open
 from .remote import Counts, RemoteRelay, Stage
@@ -339,12 +337,3 @@ async def alone_growth(
         await hass.config_entries.async_unload(entry.entry_id)
     found = json.dumps({number: vars(each) for number, each in growth.items()})
     Path(os.environ["BENCH_FOUND"]).write_text(found)  # noqa: ASYNC240 - nothing runs beside it any more
-
-
-def resident_memory() -> float:
-    """Return the megabytes of this process that are in memory and in use."""
-    gc.collect()
-    with contextlib.suppress(AttributeError):  # where it is another C library
-        ctypes.CDLL(None).malloc_trim(0)
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
