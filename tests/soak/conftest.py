@@ -1,5 +1,7 @@
 """How long the soak lasts, and what it does in which order."""
 
+import logging
+
 import pytest
 
 MINUTES = 3.0
@@ -31,3 +33,9 @@ def minutes(pytestconfig: pytest.Config) -> float:
 def seed(pytestconfig: pytest.Config) -> int:
     """Return what fixes the order."""
     return int(pytestconfig.getoption("seed", SEED))
+
+
+@pytest.fixture(autouse=True)
+def _without_libturbojpeg(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep Home Assistant from complaining of a library that few machines have, and that pictures do without."""
+    monkeypatch.setattr(logging.getLogger("homeassistant.components.camera.img_util"), "disabled", True)
