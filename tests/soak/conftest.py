@@ -1,5 +1,6 @@
 """How long the soak lasts, and what it does in which order."""
 
+from collections.abc import Iterator
 import logging
 
 import pytest
@@ -36,6 +37,11 @@ def seed(pytestconfig: pytest.Config) -> int:
 
 
 @pytest.fixture(autouse=True)
-def _without_libturbojpeg(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep Home Assistant from complaining of a library that few machines have, and that pictures do without."""
+def _quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Print what happens here, not what the test plugin logs, nor what Home Assistant misses that pictures do without."""
     monkeypatch.setattr(logging.getLogger("homeassistant.components.camera.img_util"), "disabled", True)
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.WARNING)
+    yield
+    root.setLevel(level)
