@@ -38,7 +38,7 @@ def seed(pytestconfig: pytest.Config) -> int:
 
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Print what happens here, not what the test plugin logs, nor what Home Assistant misses that pictures do without."""
+    """Print what happens here, not what Home Assistant has to say."""
     monkeypatch.setattr(logging.getLogger("homeassistant.components.camera.img_util"), "disabled", True)
     root = logging.getLogger()
     level = root.level
