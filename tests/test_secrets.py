@@ -49,6 +49,24 @@ def secrets_of(entry: MockConfigEntry) -> list[str]:
     return [entry.data[name] for name in SECRETS if name in entry.data]
 
 
+def begin(trouble: str, relay: Relay, where: str, entry: MockConfigEntry, everything: str) -> None:
+    """Let requests there meet something that says all the credentials."""
+    secrets = secrets_of(entry)
+    match trouble:
+        case "status":
+            relay.fail(where, 655, everything)
+        case "drop":
+            relay.drop(where)
+        case "truncate":
+            relay.truncate(where, 10)
+        case "garbage":
+            relay.fail(where, 200, everything, content_type="application/json")
+        case "redirect":
+            relay.redirect(where, f"https://{secrets[0]}:{secrets[1]}@elsewhere.example/")
+        case "revoked":
+            relay.fail(where, 401 if entry.data["provider"] == "obico" else 606, everything)
+
+
 @BOTH_TUNNELS
 @pytest.mark.parametrize("trouble", ["none", "status", "drop", "truncate", "garbage", "revoked"])
 async def test_log_states_and_messages(
@@ -64,17 +82,7 @@ async def test_log_states_and_messages(
     assert len(secrets) >= 3
     everything = " ".join(secrets)
     for where in ("octoeverywhere_api", "obico_tsd", "tunnel"):
-        match trouble:
-            case "status":
-                relay.fail(where, 655, everything)
-            case "drop":
-                relay.drop(where)
-            case "truncate":
-                relay.truncate(where, 10)
-            case "garbage":
-                relay.fail(where, 200, everything, content_type="application/json")
-            case "revoked":
-                relay.fail(where, 401 if "obico" in set_up.data["provider"] else 606, everything)
+        begin(trouble, relay, where, set_up, everything)
     await wait(hass, freezer, 61)
     texts = [record.getMessage() for record in caplog.records if record.name != "aiohttp.access"]
     texts += [f"{state.state} {state.attributes}" for state in hass.states.async_all()]
@@ -121,19 +129,7 @@ async def test_messages_of_actions(
     seen: list[str] = []
     hass.bus.async_listen(MATCH_ALL, lambda event: seen.append(f"{event.event_type} {event.data}"))
     for where in ("octoeverywhere_api", "tunnel"):
-        match trouble:
-            case "status":
-                relay.fail(where, 655, everything)
-            case "drop":
-                relay.drop(where)
-            case "truncate":
-                relay.truncate(where, 10)
-            case "garbage":
-                relay.fail(where, 200, everything, content_type="application/json")
-            case "redirect":
-                relay.redirect(where, f"https://{secrets[0]}:{secrets[1]}@elsewhere.example/")
-            case "revoked":
-                relay.fail(where, 401 if "obico" in set_up.data["provider"] else 606, everything)
+        begin(trouble, relay, where, set_up, everything)
     failures = 0
     for action, fields in ACTIONS:
         data = {"device_id": device.id, **fields, **({"path": str(path)} if "path" in fields else {})}
