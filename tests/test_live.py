@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import timedelta
+import json
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
@@ -350,6 +351,23 @@ async def test_poll_disagrees(
     await until(lambda: updates.since is None)
     relay.heal()
     await until(lambda: updates.since)
+
+
+async def test_the_way_shows_while_somebody_asks(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, updates: LiveUpdates
+) -> None:
+    """What is said while a poll is on its way finds the way that works, and not that there is none."""
+    relay.delay("tunnel", 1)
+    relay.clear()
+    poll = hass.async_create_task(entry.runtime_data.printer.async_refresh())
+    await until(lambda: relay.seen("tunnel"))
+    said = {"type": "PrinterStateChanged", "payload": {"state_string": "Connecting"}}
+    await relay.say_on_sockets(json.dumps({"event": said}))
+    await until_state(hass, entry, "connecting")
+    assert not poll.done()
+    assert state(hass, entry, "active_route").state == "tunnel"
+    relay.heal()
+    await poll
 
 
 async def test_no_pong(

@@ -167,13 +167,14 @@ class Router:
                     self.way = Way.LOCAL
                     return answer
                 candidate.failed(reason, time.monotonic())
-        self.way = Way.NONE
         # What the service already says would only cost another request to hear.
         if known := self._blocked_by():
+            self.way = Way.NONE
             raise type(known)(code=known.code, detail=known.detail)
         try:
             answer = await self._tunnel.request(method, path, query=query, headers=headers, json=json, form=form)
         except OctoPrintTunnelError as error:
+            self.way = Way.NONE
             self._report(error)
             raise
         self._report(None)
