@@ -140,10 +140,12 @@ async def _body(request: web.Request) -> bytes:
 async def async_forget_webhook(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> None:
     """End the notifications of an entry that is removed, as far as anybody can be reached."""
     tunnel, webhook_id = tunnel_from_data(entry.data), entry.data.get(CONF_WEBHOOK_ID)
-    if webhook_id is None or not isinstance(tunnel, OctoEverywhere):
+    if webhook_id is None:
         return
-    with suppress(OctoPrintTunnelError):
-        await tunnel.delete_webhook(tunnel.service(async_get_clientsession(hass)))
+    # A printer that was moved to another service has its webhook still.
+    if isinstance(tunnel, OctoEverywhere):
+        with suppress(OctoPrintTunnelError):
+            await tunnel.delete_webhook(tunnel.service(async_get_clientsession(hass)))
     if CLOUD in hass.config.components:
         from homeassistant.components import cloud
 
