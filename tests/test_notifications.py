@@ -13,15 +13,17 @@ from unittest.mock import AsyncMock, patch
 from aiohttp.test_utils import TestClient
 from freezegun.api import FrozenDateTimeFactory
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.octoprint_tunnel.diagnostics import async_get_config_entry_diagnostics
+from custom_components.octoprint_tunnel.notifications import RENEW_INTERVAL, START_DELAY
 from homeassistant.components.webhook import async_handle_webhook
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 from homeassistant.util.aiohttp import MockRequest
 
 from .dialogs import choose, paste, step
@@ -442,6 +444,24 @@ async def test_new_connection(
     assert registered.data["webhook_id"] == before
     assert new.apis.webhook_url == f"https://home.example.com{path_of(registered)}"
     assert len(hass.data["webhook"]) == 1
+
+
+async def test_unloaded_while_registering(
+    hass: HomeAssistant, relay: Relay, reachable: None, entry: MockConfigEntry
+) -> None:
+    """A printer that goes while the service is asked is not registered again by anybody."""
+    relay.hang("octoeverywhere_api", path=SET)
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    async_fire_time_changed(hass, dt_util.utcnow() + START_DELAY)
+    await until(lambda: relay.seen(path=SET))
+    await hass.config_entries.async_unload(entry.entry_id)
+    relay.heal()
+    await settle(hass)
+    async_fire_time_changed(hass, dt_util.utcnow() + RENEW_INTERVAL)
+    await settle(hass)
+    assert len(relay.seen(path=SET)) == 1
 
 
 @pytest.mark.parametrize("trouble", [False, True])
