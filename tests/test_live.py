@@ -370,6 +370,29 @@ async def test_the_way_shows_while_somebody_asks(
     await poll
 
 
+async def test_change_while_the_socket_opens(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    octoprint: OctoPrintServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What changed after the last poll and before the socket was open is not what the socket kept to itself."""
+    monkeypatch.setattr(live, "PATIENCE", 0.1)
+    relay.delay("octoeverywhere_tunnel", 4, path="/api/login")
+    updates = await set_up_live(hass, entry)
+    await until(lambda: relay.seen(path="/api/login"))
+    await hass.async_add_executor_job(lambda: command(octoprint, command="connect"))
+    await until(lambda: b'"Operational"' in octoprint.request("GET", "/api/connection")[1])
+    assert state(hass, entry, "printer_state").state == "offline"
+    await until(lambda: updates.since)
+    await until_state(hass, entry, "operational")
+    await asyncio.sleep(0.5)
+    assert updates.since
+    assert len(relay.seen(path=SOCKET)) == 1
+    await unload(hass, entry)
+
+
 async def test_no_pong(
     hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
