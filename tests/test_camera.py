@@ -400,6 +400,27 @@ async def test_settings_that_cannot_be_read_are_read_later(
     assert log_lines(caplog) == []
 
 
+async def test_a_printer_that_goes_while_its_settings_are_read(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing is planned for a printer that is not there any more."""
+    monkeypatch.setattr(webcams, "FIRST_RETRY", 0.2)
+    relay.fail("octoeverywhere_tunnel", 607, path="/api/settings")
+    await set_up(entry)
+    relay.heal()
+    relay.hang("octoeverywhere_tunnel", path="/api/settings")
+    await until(lambda: len(relay.seen(path="/api/settings")) == 2)
+    feeds = entry.runtime_data.webcams
+    await hass.config_entries.async_unload(entry.entry_id)
+    relay.heal()
+    await settle(hass)
+    assert feeds._planned is None
+
+
 @BOTH_VERSIONS
 async def test_changed_settings_are_heard_of(
     hass: HomeAssistant,

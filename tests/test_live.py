@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import timedelta
+import json
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
@@ -365,6 +366,46 @@ async def test_poll_disagrees(
     await until(lambda: updates.since is None)
     relay.heal()
     await until(lambda: updates.since)
+
+
+async def test_the_way_shows_while_somebody_asks(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, updates: LiveUpdates
+) -> None:
+    """What is said while a poll is on its way finds the way that works, and not that there is none."""
+    relay.delay("tunnel", 1)
+    relay.clear()
+    poll = hass.async_create_task(entry.runtime_data.printer.async_refresh())
+    await until(lambda: relay.seen("tunnel"))
+    said = {"type": "PrinterStateChanged", "payload": {"state_string": "Connecting"}}
+    await relay.say_on_sockets(json.dumps({"event": said}))
+    await until_state(hass, entry, "connecting")
+    assert not poll.done()
+    assert state(hass, entry, "active_route").state == "tunnel"
+    relay.heal()
+    await poll
+
+
+async def test_change_while_the_socket_opens(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    octoprint: OctoPrintServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What changed after the last poll and before the socket was open is not what the socket kept to itself."""
+    monkeypatch.setattr(live, "PATIENCE", 0.1)
+    relay.delay("octoeverywhere_tunnel", 4, path="/api/login")
+    updates = await set_up_live(hass, entry)
+    await until(lambda: relay.seen(path="/api/login"))
+    await hass.async_add_executor_job(lambda: command(octoprint, command="connect"))
+    await until(lambda: b'"Operational"' in octoprint.request("GET", "/api/connection")[1])
+    assert state(hass, entry, "printer_state").state == "offline"
+    await until(lambda: updates.since)
+    await until_state(hass, entry, "operational")
+    await asyncio.sleep(0.5)
+    assert updates.since
+    assert len(relay.seen(path=SOCKET)) == 1
+    await unload(hass, entry)
 
 
 async def test_no_pong(

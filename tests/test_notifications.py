@@ -1,7 +1,7 @@
 """OctoEverywhere's notifications: who is asked to send them, and what becomes of what arrives."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 import gzip
 from http import HTTPStatus
 import json
@@ -13,17 +13,20 @@ from unittest.mock import AsyncMock, patch
 from aiohttp.test_utils import TestClient
 from freezegun.api import FrozenDateTimeFactory
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.octoprint_tunnel.diagnostics import async_get_config_entry_diagnostics
+from custom_components.octoprint_tunnel.notifications import RENEW_INTERVAL, START_DELAY
 from homeassistant.components.webhook import async_handle_webhook
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 from homeassistant.util.aiohttp import MockRequest
 
+from .dialogs import choose, paste, step
 from .home import log_lines, settle, state, until, wait
 from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
@@ -153,12 +156,9 @@ async def test_no_address_from_outside(
     assert "webhook_id" not in loaded.data
 
 
-async def test_cloud(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, entry: MockConfigEntry, connection: AppConnection
-) -> None:
-    """A subscription of Home Assistant Cloud has an address from outside; it goes with the printer."""
-    entry.add_to_hass(hass)
-    assert await hass.config_entries.async_setup(entry.entry_id)
+@pytest.fixture
+def cloud(hass: HomeAssistant) -> Iterator[SimpleNamespace]:
+    """Return a subscription of Home Assistant Cloud."""
     cloud = SimpleNamespace(
         CloudNotAvailable=HomeAssistantError,
         async_active_subscription=lambda _: True,
@@ -167,10 +167,34 @@ async def test_cloud(
     )
     hass.config.components.add("cloud")
     with patch("homeassistant.components.cloud", cloud, create=True):
-        await wait(hass, freezer, 31)
-        assert connection.apis.webhook_url == "https://hooks.nabu.casa/abc"
-        await hass.config_entries.async_remove(entry.entry_id)
+        yield cloud
+
+
+async def test_cloud(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    entry: MockConfigEntry,
+    connection: AppConnection,
+    cloud: SimpleNamespace,
+) -> None:
+    """A subscription of Home Assistant Cloud has an address from outside; it goes with the printer."""
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await wait(hass, freezer, 31)
+    assert connection.apis.webhook_url == "https://hooks.nabu.casa/abc"
+    await hass.config_entries.async_remove(entry.entry_id)
     cloud.async_delete_cloudhook.assert_awaited_once()
+
+
+async def test_cloud_after_a_move_to_another_service(
+    hass: HomeAssistant, obico_entry: MockConfigEntry, cloud: SimpleNamespace
+) -> None:
+    """The address from outside goes with the printer, whichever service that has by now."""
+    obico_entry.add_to_hass(hass)
+    data = {**obico_entry.data, "webhook_id": "0123456789abcdef" * 4}
+    hass.config_entries.async_update_entry(obico_entry, data=data)
+    await hass.config_entries.async_remove(obico_entry.entry_id)
+    cloud.async_delete_cloudhook.assert_awaited_once_with(hass, data["webhook_id"])
 
 
 async def test_delivery(
@@ -398,6 +422,46 @@ async def test_unloaded(hass: HomeAssistant, registered: MockConfigEntry, servic
     await service.post(path_of(registered), json=DELIVERY)
     await settle(hass)
     assert not relay.requests
+
+
+async def test_new_connection(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    registered: MockConfigEntry,
+    connection: AppConnection,
+) -> None:
+    """The webhook outlives an App Connection that is replaced: it is Home Assistant's, and made public once."""
+    before = registered.data["webhook_id"]
+    connection.revoked = True
+    new = relay.octoeverywhere.add_connection()
+    result = await registered.start_reauth_flow(hass)
+    result = await choose(hass, await step(hass, result, {}), "octoeverywhere_paste")
+    result = await step(hass, result, paste(relay, new, with_api_key=False))
+    assert result["reason"] == "reauth_successful"
+    await settle(hass)
+    await wait(hass, freezer, 31)
+    assert registered.data["webhook_id"] == before
+    assert new.apis.webhook_url == f"https://home.example.com{path_of(registered)}"
+    assert len(hass.data["webhook"]) == 1
+
+
+async def test_unloaded_while_registering(
+    hass: HomeAssistant, relay: Relay, reachable: None, entry: MockConfigEntry
+) -> None:
+    """A printer that goes while the service is asked is not registered again by anybody."""
+    relay.hang("octoeverywhere_api", path=SET)
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    async_fire_time_changed(hass, dt_util.utcnow() + START_DELAY)
+    await until(lambda: relay.seen(path=SET))
+    await hass.config_entries.async_unload(entry.entry_id)
+    relay.heal()
+    await settle(hass)
+    async_fire_time_changed(hass, dt_util.utcnow() + RENEW_INTERVAL)
+    await settle(hass)
+    assert len(relay.seen(path=SET)) == 1
 
 
 @pytest.mark.parametrize("trouble", [False, True])

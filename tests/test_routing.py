@@ -1,5 +1,6 @@
 """The local network when it is there, the tunnel when it is not."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -142,6 +143,24 @@ async def test_one_good_probe_is_not_enough(
         await wait(hass, freezer, MINUTE)
         assert states(hass, entry, "active_route", "printer_state") == ("tunnel", "offline")
     assert len(keys_seen(relay, "local")) == 3  # all at set-up
+
+
+async def test_what_requests_meet_together_counts_once(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, entry: MockConfigEntry
+) -> None:
+    """Readings and pictures at the same time neither put an address aside for longer nor prove it sooner."""
+    await set_up(hass, entry, relay.local.url)
+    octoprint = entry.runtime_data.printer.octoprint
+    relay.drop("local")
+    await asyncio.gather(*(octoprint.version() for _ in range(4)))
+    relay.heal()
+    relay.clear()
+    freezer.tick(MINUTE)
+    await asyncio.gather(*(octoprint.version() for _ in range(4)))
+    assert {request.path for request in relay.seen("local")} == {"/plugin/discovery/discovery.xml"}
+    freezer.tick(MINUTE)
+    await octoprint.version()
+    assert relay.seen("local", path="/api/version")
 
 
 async def test_failed_address_is_tried_less_and_less(

@@ -17,7 +17,7 @@ from homeassistant.config_entries import (
     ConfigFlowResult,
     OptionsFlowWithReload,
 )
-from homeassistant.const import CONF_API_KEY, CONF_VERIFY_SSL
+from homeassistant.const import CONF_API_KEY, CONF_VERIFY_SSL, CONF_WEBHOOK_ID
 from homeassistant.core import callback
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.helpers.selector import (
@@ -494,7 +494,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
             data[CONF_INSTANCE_UUID] = self._instance.uuid
         # Another dialog may have set the same printer up, or the user removed it, while this one waited.
         if entry := self._known_entry() if self.source == SOURCE_USER else self._entry:
-            kept = (CONF_INSTANCE_UUID, CONF_DISCOVERED_URL)
+            kept = (CONF_INSTANCE_UUID, CONF_DISCOVERED_URL, CONF_WEBHOOK_ID)
             data = {name: entry.data[name] for name in kept if name in entry.data} | data
             reason = "already_configured" if self.source == SOURCE_USER else UNDEFINED
             return self.async_update_reload_and_abort(entry, data=data, reason=reason)

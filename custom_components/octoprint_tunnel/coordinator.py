@@ -1,5 +1,6 @@
 """Two coordinators: one asks the service about the tunnel, the other asks OctoPrint through it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -348,11 +349,14 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         await self.async_refresh()
 
     @callback
-    def async_set_live(self, live: bool) -> None:
-        """Poll seldom while OctoPrint says by itself what changes; what begins or ends with a poll misses nothing."""
+    def async_set_live(self, live: bool) -> asyncio.Task[None] | None:
+        """Poll seldom while OctoPrint says by itself what changes; what begins or ends with a poll misses nothing.
+
+        Returns that poll; None where Home Assistant stops.
+        """
         self.live = live
         self._connection_read_at = None
-        self.async_refresh_soon()
+        return self.async_refresh_soon()
 
     @callback
     def async_doubt_connection(self) -> None:

@@ -15,6 +15,7 @@ from .backoff import Backoff
 from .const import LOGGER
 from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator
 from .errors import OctoPrintTunnelError
+from .octoprint.connection import PrinterState
 from .octoprint.push import ERROR, SETTINGS_UPDATED, STATE_CHANGED, Event, PushSocket
 from .routing import Way
 
@@ -73,7 +74,9 @@ class LiveUpdates:
             way, route = await self._printer.router.choose()
             async with PushSocket.open(route, self._entry.data[CONF_API_KEY]) as socket:
                 watch = _Watch(self._hass, self._entry, socket, way)
-                with self._trusting(), watch.watching():
+                with self._trusting() as first_poll, watch.watching():
+                    if first_poll:
+                        first_poll.add_done_callback(watch.begin)
                     async for event in socket.events():
                         watch.take(event)
                 moves = watch.moves
@@ -84,12 +87,12 @@ class LiveUpdates:
         return moves
 
     @contextmanager
-    def _trusting(self) -> Generator[None]:
-        """Let polls be few for the time being."""
+    def _trusting(self) -> Generator[asyncio.Task[None] | None]:
+        """Let polls be few for the time being, after one that is handed out."""
         self.since = opened = dt_util.utcnow()
-        self._printer.async_set_live(True)
+        first_poll = self._printer.async_set_live(True)
         try:
-            yield
+            yield first_poll
         finally:
             self.since = None
             if dt_util.utcnow() - opened > timedelta(seconds=LONGEST_RETRY):
@@ -109,7 +112,8 @@ class _Watch:
         self._printer = entry.runtime_data.printer
         self._socket = socket
         self._way = way
-        self._state = self._printer.data.state
+        self._state: PrinterState | None = None
+        """The state that the socket has to tell changes of; None until the first poll or event since it was opened."""
         self._last_event = 0.0
         self._burst: CALLBACK_TYPE | None = None
         self._doubt: CALLBACK_TYPE | None = None
@@ -127,6 +131,11 @@ class _Watch:
             for cancel in (*stop, self._burst, self._doubt):
                 if cancel:
                     cancel()
+
+    @callback
+    def begin(self, _poll: asyncio.Task[None]) -> None:
+        """Expect to be told what changes from now on: what changed before the socket was open it could not tell."""
+        self._state = self._state or self._printer.data.state
 
     @callback
     def take(self, event: Event) -> None:
@@ -160,7 +169,7 @@ class _Watch:
         """Doubt a socket that did not say what a poll shows."""
         if not self._printer.last_update_success:
             self._close()
-        elif self._printer.data.state is not self._state and self._doubt is None:
+        elif self._state not in (None, self._printer.data.state) and self._doubt is None:
             self._doubt = async_call_later(self._hass, PATIENCE, self._compare_again)
 
     @callback

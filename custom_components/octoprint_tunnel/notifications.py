@@ -59,7 +59,7 @@ class Notifications:
     def async_start(self) -> CALLBACK_TYPE:
         """Take deliveries, and register for them soon; returns what ends it."""
         self._take_deliveries()
-        self._timer = async_call_later(self._hass, START_DELAY, self._register)
+        self._register_in(START_DELAY)
 
         @callback
         def stop() -> None:
@@ -78,7 +78,16 @@ class Notifications:
                 self._hass, DOMAIN, self._entry.title, webhook_id, self._handle, allowed_methods=[hdrs.METH_POST]
             )
 
-    async def _register(self, _now: datetime) -> None:
+    @callback
+    def _register_in(self, delay: timedelta) -> None:
+        @callback
+        def begin(_now: datetime) -> None:
+            # A task of the entry's: it ends with it, and does not plan another one afterwards.
+            self._entry.async_create_background_task(self._hass, self._register(), name="register for notifications")
+
+        self._timer = async_call_later(self._hass, delay, begin)
+
+    async def _register(self) -> None:
         """Have notifications sent here, where the service can reach Home Assistant."""
         again = RETRY_INTERVAL
         try:
@@ -88,7 +97,7 @@ class Notifications:
         except OctoPrintTunnelError as error:
             # The tunnel's condition says what is wrong; this comes back by itself.
             LOGGER.debug("%s: notifications: %s", self._entry.title, error)
-        self._timer = async_call_later(self._hass, again, self._register)
+        self._register_in(again)
 
     async def _public_url(self) -> str | None:
         """Return an https address from outside, None where Home Assistant has none."""
@@ -140,10 +149,12 @@ async def _body(request: web.Request) -> bytes:
 async def async_forget_webhook(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> None:
     """End the notifications of an entry that is removed, as far as anybody can be reached."""
     tunnel, webhook_id = tunnel_from_data(entry.data), entry.data.get(CONF_WEBHOOK_ID)
-    if webhook_id is None or not isinstance(tunnel, OctoEverywhere):
+    if webhook_id is None:
         return
-    with suppress(OctoPrintTunnelError):
-        await tunnel.delete_webhook(tunnel.service(async_get_clientsession(hass)))
+    # A printer that was moved to another service has its webhook still.
+    if isinstance(tunnel, OctoEverywhere):
+        with suppress(OctoPrintTunnelError):
+            await tunnel.delete_webhook(tunnel.service(async_get_clientsession(hass)))
     if CLOUD in hass.config.components:
         from homeassistant.components import cloud
 

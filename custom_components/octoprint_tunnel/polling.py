@@ -1,6 +1,7 @@
 """What all coordinators do when they cannot fetch: one line in the log, and what the remedy of the error asks for."""
 
 from abc import abstractmethod
+import asyncio
 from datetime import timedelta
 import logging
 from typing import TYPE_CHECKING, override
@@ -96,12 +97,13 @@ class RemedyCoordinator[DataT](DataUpdateCoordinator[DataT]):
         return data
 
     @callback
-    def async_refresh_soon(self) -> None:
-        """Refresh in the background, unless there will soon be nobody to show it to."""
+    def async_refresh_soon(self) -> asyncio.Task[None] | None:
+        """Refresh in the background, and return the task; None where there will soon be nobody to show it to."""
         if self.hass.is_stopping:
-            return
+            return None
         # Not a requested refresh: that is dropped while another is under way, which began with what was known before.
-        self.config_entry.async_create_background_task(self.hass, self.async_refresh(), name=f"{self.name} refresh")
+        name = f"{self.name} refresh"
+        return self.config_entry.async_create_background_task(self.hass, self.async_refresh(), name=name)
 
     def _failure(self, error: OctoPrintTunnelError) -> UpdateFailed:
         # Not Home Assistant's own way to ask for a sign-in: that ends the polls, also where nobody signs in and the

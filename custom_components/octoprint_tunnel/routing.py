@@ -81,10 +81,15 @@ class Candidate:
     retry_at: float = 0
     reason: str | None = None
 
+    def is_proved(self, now: float) -> bool:
+        """Tell whether it has shown just now that it is the same OctoPrint."""
+        return self.proved_at is not None and now - self.proved_at < PROOF_LASTS
+
     def failed(self, reason: str, now: float) -> None:
         """Put the address aside for a while."""
-        self.retry_at = now + min(FIRST_RETRY * 2**self.failures, LONGEST_RETRY)
-        self.failures += 1
+        if now >= self.retry_at:  # else a request that was under way at the same time has done it
+            self.retry_at = now + min(FIRST_RETRY * 2**self.failures, LONGEST_RETRY)
+            self.failures += 1
         self.good_probes = 0
         self.proved_at = None
         self.reason = reason
@@ -167,13 +172,14 @@ class Router:
                     self.way = Way.LOCAL
                     return answer
                 candidate.failed(reason, time.monotonic())
-        self.way = Way.NONE
         # What the service already says would only cost another request to hear.
         if known := self._blocked_by():
+            self.way = Way.NONE
             raise type(known)(code=known.code, detail=known.detail)
         try:
             answer = await self._tunnel.request(method, path, query=query, headers=headers, json=json, form=form)
         except OctoPrintTunnelError as error:
+            self.way = Way.NONE
             self._report(error)
             raise
         self._report(None)
@@ -188,7 +194,7 @@ class Router:
             now = time.monotonic()
             if now < candidate.retry_at:
                 continue
-            if candidate.proved_at is None or now - candidate.proved_at >= PROOF_LASTS:
+            if not candidate.is_proved(now):
                 await self._prove(candidate)
             if candidate.good_probes >= (PROBES_TO_RETURN if candidate.failures else 1):
                 return candidate
@@ -205,8 +211,10 @@ class Router:
             reason = "does not say who it is" if instance is None else "is another OctoPrint"
             candidate.failed(reason, time.monotonic())
             return
-        candidate.good_probes += 1
-        candidate.proved_at = time.monotonic()
+        now = time.monotonic()
+        if not candidate.is_proved(now):  # else by a request at the same time: that makes no row of two
+            candidate.good_probes += 1
+        candidate.proved_at = now
         candidate.reason = None
 
     def _local(self, candidate: Candidate, timeout: ClientTimeout) -> Route:

@@ -101,17 +101,23 @@ class Webcams:
         elif not self.are_known and self._interval_left > 0:
             self._plan(self._interval_left)
         elif not self.are_known and self._planned is None:
-            self._entry.async_create_background_task(self._hass, self.async_read(), name="read webcams")
+            self._read_soon()
 
     @property
     def _interval_left(self) -> float:
         """Return the seconds for which what was read last is new enough."""
         return self._read_at + MIN_INTERVAL - time.monotonic()
 
+    @callback
+    def _read_soon(self) -> None:
+        # A task of the entry's: it ends with it, and does not plan another one afterwards.
+        self._entry.async_create_background_task(self._hass, self.async_read(), name="read webcams")
+
     def _plan(self, seconds: float) -> None:
-        async def read(_now: datetime) -> None:
+        @callback
+        def read(_now: datetime) -> None:
             self._planned = None
-            await self.async_read()
+            self._read_soon()
 
         if self._planned is None:
             self._planned = async_call_later(self._hass, seconds, read)
