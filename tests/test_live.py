@@ -153,17 +153,23 @@ async def test_what_cannot_be_understood(
 
 
 async def test_settings_changed(
-    hass: HomeAssistant, relay: Relay, updates: LiveUpdates, octoprint: OctoPrintServer
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, updates: LiveUpdates, octoprint: OctoPrintServer
 ) -> None:
-    """With OctoPrint's settings, what a connection is made with may have changed: it is read as a whole."""
+    """With OctoPrint's settings, what a connection is made with may have changed: the next poll reads it as a whole."""
+    printer = entry.runtime_data.printer
+    await printer.async_refresh()
     relay.clear()
-    status, _ = await hass.async_add_executor_job(
-        octoprint.request, "POST", "/api/settings", {"appearance": {"name": "Bench"}}
-    )
-    assert status == 200
-    await until(lambda: relay.seen(path="/api/connection"))
-    assert updates.since
+    for name in ("Bench", "Shelf"):
+        status, _ = await hass.async_add_executor_job(
+            octoprint.request, "POST", "/api/settings", {"appearance": {"name": name}}
+        )
+        assert status == 200
+        await asyncio.sleep(3 * live.QUIET)
     await settle(hass)
+    assert not relay.seen(path="/api/connection")  # some plugins save settings all the time
+    await printer.async_refresh()
+    assert relay.seen(path="/api/connection")
+    assert updates.since
 
 
 async def test_flood(

@@ -142,7 +142,9 @@ class _Watch:
         """Show at once what an event says, and have the rest read when the burst is over."""
         if event.type == SETTINGS_UPDATED:
             self._entry.runtime_data.webcams.async_settings_changed()
-            self._printer.async_doubt_connection()  # what it is made with by preference is a setting
+            # What it is made with by preference is a setting, too. No poll for each: some plugins save all the time.
+            self._printer.async_doubt_connection()
+            return
         text, error = event.payload.text("state_string"), event.payload.text("error")
         if event.type == STATE_CHANGED and text:
             connection = self._printer.data.connection.with_state(text)
