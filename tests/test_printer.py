@@ -11,6 +11,7 @@ from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
+from homeassistant.util import dt as dt_util
 
 from .home import entities, press, settle, state, states, wait
 from .octoprint.server import OctoPrintServer
@@ -152,13 +153,14 @@ async def test_values_of_obico(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, set_up: MockConfigEntry
 ) -> None:
     """Usage, cap and reset; an unlimited cap is unknown and says so."""
-    freezer.move_to("2026-12-31T23:00:00+00:00")
+    next_year = dt_util.utcnow().year + 1
+    freezer.move_to(f"{next_year}-12-31T23:00:00+00:00")
     relay.obico.used_bytes = 1_500_000
     await wait(hass, freezer, 61)
     assert float(state(hass, set_up, "tunnel_usage").state) == pytest.approx(1.5, abs=0.1)
     assert state(hass, set_up, "tunnel_usage_cap").state == "314.5728"
     assert state(hass, set_up, "tunnel_usage_cap").attributes["unlimited"] is False
-    assert state(hass, set_up, "tunnel_usage_reset").state == "2027-01-01T00:00:00+00:00"
+    assert state(hass, set_up, "tunnel_usage_reset").state == f"{next_year + 1}-01-01T00:00:00+00:00"
 
     relay.obico.monthly_cap = -1
     await wait(hass, freezer, 61)

@@ -12,6 +12,7 @@ from homeassistant.config_entries import SOURCE_REAUTH
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.util import dt as dt_util
 
 from .home import log_lines, press, settle, state, states, unload, wait
 from .octoprint.server import OctoPrintServer
@@ -239,7 +240,8 @@ async def test_wait(
     met: MockConfigEntry,
 ) -> None:
     """What only the owner can end is a repair issue; polling is rare, and the issue goes by itself."""
-    freezer.move_to("2026-11-21T12:00:00+00:00")
+    next_year = dt_util.utcnow().year + 1
+    freezer.move_to(f"{next_year}-11-21T12:00:00+00:00")
     caplog.clear()
     relay.fail(case.where, case.code)
     await wait(hass, freezer, 61)
@@ -254,7 +256,7 @@ async def test_wait(
         assert found.learn_more_url == "https://octoeverywhere.com/appportal/v1/nosupporterperks?appid=devtest"
     if issue == "over_cap":
         assert found.translation_placeholders["cap"] == "300 MB"
-        assert found.translation_placeholders["reset"] == "2026-12-01"
+        assert found.translation_placeholders["reset"] == f"{next_year}-12-01"
     relay.clear()
     for _ in range(28):
         await wait(hass, freezer, 60)
