@@ -161,7 +161,7 @@ def errors_are_translated() -> bool:
 
 def actions_are_set_up() -> bool:
     """Return whether the actions are there before any entry is, with texts and icons."""
-    actions = {name for name in load_yaml_dict(str(PACKAGE / "services.yaml")) if not name.startswith(".")}
+    actions = set(load_yaml_dict(str(PACKAGE / "services.yaml")))
     icons = json.loads((PACKAGE / "icons.json").read_text(encoding="utf-8"))
     return "async_setup" in functions("__init__.py") and actions == set(TEXTS["services"]) == set(icons["services"])
 

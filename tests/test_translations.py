@@ -74,6 +74,8 @@ def flaws(text: object) -> list[str]:
         found.append("has HTML in it")
     if re.sub(r"{\w+}", "", text).count("{") or re.sub(r"{\w+}", "", text).count("}"):
         found.append("has a brace that is no placeholder")
+    if re.search(r"(://|www\.)[\w.-]+\.[a-z]{2,5}\b", text, re.IGNORECASE):
+        found.append("names a website")  # hassfest wants a placeholder for that
     return found
 
 
@@ -114,13 +116,15 @@ def test_a_bad_language_is_refused(other: dict[str, str], found: list[str]) -> N
     assert problems({"a": "Day {name}", "b": "Port", "c": "OK"}, other, {"Port"}) == found
 
 
-@pytest.mark.parametrize("text", ["", None, " a", "a <b>b</b>", "a&nbsp;b", "{a", "{a b}", ["a"]])
+@pytest.mark.parametrize(
+    "text", ["", None, " a", "a <b>b</b>", "a&nbsp;b", "{a", "{a b}", ["a"], "See https://example.com/a."]
+)
 def test_a_bad_text_is_refused(text: object) -> None:
     """Each rule can fail."""
     assert flaws(text)
 
 
-@pytest.mark.parametrize("text", ["a", "{a} < 3 & more", "[a]({b})\n\n1. c"])
+@pytest.mark.parametrize("text", ["a", "{a} < 3 & more", "[a]({b})\n\n1. c", "As http://192.168.1.20/a."])
 def test_a_good_text_is_accepted(text: str) -> None:
     """And none fails without a cause."""
     assert flaws(text) == []
