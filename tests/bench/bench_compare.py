@@ -11,23 +11,16 @@ about:
   of the bench's own, straight to OctoPrint, says that the printer is connected or is not; it ends with the state in
   Home Assistant. OctoPrint and all sockets run in real time; once everything live must have come, the time until the
   next poll is a time-lapse. So are the pauses between changes.
-- **CPU**: time of the event loop's thread during the hour; TLS is a part of it. An update is one refresh of a
-  coordinator; where OctoPrint pushes there are few of them, so there the hour as a whole is compared.
-- **Many printers**: one OctoPrint under so many App Connections. Memory is the growth of a fresh process's resident
-  memory at rest: between two polls, when what is free has gone back to the system. An open TLS connection, as live
-  updates through a tunnel have one, is a part of it; asyncio takes 256 kB for each.
+- **CPU**: time of the event loop's thread during the hour; TLS is a part of it, so what goes through a tunnel is
+  compared with `octoprint` over https. An update is one refresh of a coordinator; where OctoPrint pushes there are few
+  of them, so there the hour as a whole is compared.
 """
 
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-import json
-import os
-from pathlib import Path
 import random
 from statistics import median
-import subprocess
-import sys
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -35,13 +28,12 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 
-from ..leftovers import resident_memory
 from ..octoprint.server import OctoPrintServer
-from .hour import HOUR, Hour, measured, set_up, sockets_open
+from .hour import Hour, measured, set_up, sockets_open
 from .remote import Counts, RemoteRelay, Stage
 from .report import Report
 from .time_lapse import TimeLapse
-from .variants import OWN, VARIANTS, Variant
+from .variants import OWN, OWN_HTTPS, VARIANTS, Variant
 
 SETUPS = 5
 SITUATIONS = ("idle", "connected", "printing")
@@ -50,11 +42,6 @@ VERSIONS = ("1.11", "2.0")
 PUSH_TIME = 1.5  # seconds of real time that a change has to arrive by push
 LONGEST_POLL = 150  # seconds
 SEED = 6
-
-REST = 30  # seconds; half a poll interval, and longer than idle connections are kept
-PRINTERS = {1: HOUR, 10: HOUR, 100: HOUR // 4}  # how many, and the seconds of the time-lapse
-
-GROWING = (*VARIANTS[:4], OWN)
 
 # Long enough for every variant; hot, so that temperatures change as in life.
 GCODE = "M140 S60\nM104 S200\n" + "G4 P500\n" * 20_000
@@ -126,7 +113,7 @@ def costs(report: Report) -> Iterator[Costs]:
             )
         )
     for (version, variant), cost in costs.items():
-        if variant is OWN:
+        if variant.service is None:
             continue
         name = f"{variant.name}, OctoPrint {version}"
         if not variant.local:
@@ -137,7 +124,9 @@ def costs(report: Report) -> Iterator[Costs]:
             for situation in ("idle", "connected"):
                 times_less = own.hours[situation].printer.bytes / max(1, cost.hours[situation].printer.bytes)
                 report.at_least(f"fewer bytes, {situation}, {name}", times_less, 20, "times")
-        ours, theirs = cost.hours["connected"], own.hours["connected"]
+        if not (alike := costs.get((version, OWN_HTTPS if variant.https else OWN))):
+            continue
+        ours, theirs = cost.hours["connected"], alike.hours["connected"]
         if variant.live:
             # What is pushed is no refresh, so the hour with all that a socket needs stands for it.
             report.at_most(f"event loop, connected, {name}", ours.cpu, round(theirs.cpu, 3), "s an hour")
@@ -252,88 +241,3 @@ async def bench_delay(
     stop_listening()
     for entry in entries.values():
         await hass.config_entries.async_unload(entry.entry_id)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Growth:
-    """What each of several printers takes."""
-
-    memory: float
-    """Megabytes."""
-    cpu: float
-    """Seconds of the event loop in an hour."""
-
-
-type Growths = dict[Variant, dict[int, Growth]]
-
-
-@pytest.fixture(scope="module")
-def growths(report: Report) -> Iterator[Growths]:
-    """Collect what many printers take, and report on them."""
-    growths: Growths = {}
-    yield growths
-    for variant, growth in growths.items():
-        table = report.table(
-            "Many printers in one Home Assistant, connected, OctoPrint 2.0: each takes",
-            *("", *(f"{number}: {what}" for number in PRINTERS for what in ("MB", "s an hour"))),
-        )
-        each = [cell for number in PRINTERS for cell in (f"{growth[number].memory:.2f}", f"{growth[number].cpu:.2f}")]
-        table.rows.append((variant.name, *each))
-        if variant is not OWN:
-            report.at_most(f"memory of each of 100 printers, {variant.name}", growth[100].memory, 0.5, "MB")
-            for what, few, many in (
-                ("memory", growth[10].memory, growth[100].memory),
-                ("event loop", growth[10].cpu, growth[100].cpu),
-            ):
-                report.at_most(
-                    f"{what} of each of 100 printers beside 10, {variant.name}", many / max(few, 0.001), 1.25, "times"
-                )
-
-
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("variant", GROWING, ids=lambda variant: variant.name)
-def bench_growth(growths: Growths, variant: Variant, tmp_path: Path) -> None:
-    """Measure in a fresh process: in this one, memory that was in use before would be used again and not be seen."""
-    found = tmp_path / "growth.json"
-    arguments = ("-o", "python_files=bench_*.py", "-o", "python_functions=alone_*", "-q", "-p", "no:logging")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *arguments, __file__],
-        env=os.environ | {"BENCH_VARIANT": variant.name, "BENCH_FOUND": str(found)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
-    growths[variant] = {int(number): Growth(**each) for number, each in json.loads(found.read_text()).items()}
-
-
-@pytest.mark.timeout(850)
-async def alone_growth(
-    hass: HomeAssistant, time_lapse: TimeLapse, remote: RemoteRelay, octoprint: OctoPrintServer
-) -> None:
-    """Set up more and more printers."""
-    [variant] = [variant for variant in GROWING if variant.name == os.environ["BENCH_VARIANT"]]
-    await remote.call_aside(Stage.change, "connect")
-    # What the first one of all takes for good is no printer's.
-    first = await variant.add(hass, remote, octoprint)
-    await set_up(hass, time_lapse, first)
-    await sockets_open(remote, int(variant.live))
-    await hass.config_entries.async_remove(first.entry_id)
-    entries: list[MockConfigEntry] = []
-    growth: dict[int, Growth] = {}
-    empty = resident_memory()
-    for number, seconds in PRINTERS.items():
-        while len(entries) < number:
-            entries.append(await variant.add(hass, remote, octoprint, len(entries) + 1))
-            await set_up(hass, time_lapse, entries[-1])
-            # A hundred at once are more than this one OctoPrint answers in time.
-            if len(entries) == number or (variant.live and len(entries) % 10 == 0):
-                await sockets_open(remote, (len(entries) + 1) * variant.live)
-        hour = await measured(hass, remote, time_lapse, variant, seconds)
-        await time_lapse.pass_by(hass, REST)
-        memory = (resident_memory() - empty) / number
-        growth[number] = Growth(memory=memory, cpu=hour.cpu / number)
-    for entry in entries:
-        await hass.config_entries.async_unload(entry.entry_id)
-    found = json.dumps({number: vars(each) for number, each in growth.items()})
-    Path(os.environ["BENCH_FOUND"]).write_text(found)  # noqa: ASYNC240 - nothing runs beside it any more

@@ -174,7 +174,7 @@ class RemoteRelay:
         """Wait until it is there."""
         self._pipe = pipe
         self._lock = threading.Lock()
-        self.port, self.local_url = cast("tuple[int, str]", pipe.recv())
+        self.port, self.local_url, self.local_tls_url = cast("tuple[int, str, str]", pipe.recv())
 
     def call[T](self, method: Callable[..., Awaitable[T]], *arguments: Any) -> T:
         """Call a method of `Stage` and wait for what it returns or raises."""
@@ -204,7 +204,7 @@ async def _serve(pipe: Connection) -> None:
     while True:
         printer = await asyncio.to_thread(pipe.recv)
         async with Relay(printer) as relay, Observer(printer).watching() as observer:
-            pipe.send((relay.port, relay.local.url))
+            pipe.send((relay.port, relay.local.url, relay.local.tls_url))
             stage = Stage(relay=relay, observer=observer)
             while (called := await asyncio.to_thread(pipe.recv)) is not None:
                 name, arguments = called

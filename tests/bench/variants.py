@@ -24,6 +24,8 @@ class Variant:
     """None for Home Assistant's own integration."""
     live: bool = False
     local: bool = False
+    https: bool = True
+    """Whether what goes to OctoPrint is encrypted, as on the way to any tunnel."""
 
     async def add(
         self, hass: HomeAssistant, relay: RemoteRelay, octoprint: OctoPrintServer, number: int = 0
@@ -33,7 +35,7 @@ class Variant:
         unique_id = f"{octoprint.uuid}-{self.name}-{number}"
         if self.service is None:
             entry = MockConfigEntry(
-                domain="octoprint", unique_id=unique_id, title="OctoPrint", data=_own_data(relay, octoprint)
+                domain="octoprint", unique_id=unique_id, title="OctoPrint", data=self._own_data(relay, octoprint)
             )
         else:
             data = await self._tunnel_data(relay)
@@ -63,6 +65,19 @@ class Variant:
             "connection_id": connection.id,
         }
 
+    def _own_data(self, relay: RemoteRelay, octoprint: OctoPrintServer) -> dict[str, Any]:
+        """Return the data of an entry as the `octoprint` integration's flow writes it."""
+        url = URL(relay.local_tls_url if self.https else relay.local_url)
+        return {
+            "username": octoprint.username,
+            "host": url.host,
+            "port": url.port,
+            "path": "/",
+            "ssl": self.https,
+            "verify_ssl": False,
+            "api_key": octoprint.api_key,
+        }
+
     def state_entity(self, hass: HomeAssistant, entry: MockConfigEntry) -> str:
         """Return the entity that shows the printer's state."""
         if self.service is not None:
@@ -75,27 +90,15 @@ class Variant:
         return found
 
 
-def _own_data(relay: RemoteRelay, octoprint: OctoPrintServer) -> dict[str, Any]:
-    """Return the data of an entry as the `octoprint` integration's flow writes it."""
-    url = URL(relay.local_url)
-    return {
-        "username": octoprint.username,
-        "host": url.host,
-        "port": url.port,
-        "path": "/",
-        "ssl": False,
-        "verify_ssl": True,
-        "api_key": octoprint.api_key,
-    }
-
-
-OWN = Variant(name="Home Assistant's `octoprint`")
+OWN = Variant(name="Home Assistant's `octoprint`", https=False)
+OWN_HTTPS = Variant(name="Home Assistant's `octoprint`, https")
 VARIANTS = (
     Variant(name="OctoEverywhere, live", service="octoeverywhere", live=True),
     Variant(name="OctoEverywhere, polling", service="octoeverywhere"),
     Variant(name="Obico, live", service="obico", live=True),
     Variant(name="Obico, polling", service="obico"),
-    Variant(name="local network, live", service="octoeverywhere", live=True, local=True),
-    Variant(name="local network, polling", service="octoeverywhere", local=True),
+    Variant(name="local network, live", service="octoeverywhere", live=True, local=True, https=False),
+    Variant(name="local network, polling", service="octoeverywhere", local=True, https=False),
     OWN,
+    OWN_HTTPS,
 )

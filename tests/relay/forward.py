@@ -45,7 +45,7 @@ class Forwarder:
         """Open the client session."""
         self._session = aiohttp.ClientSession(
             # A pooled connection would outlive an OctoPrint that a test restarts.
-            connector=aiohttp.TCPConnector(force_close=True),
+            connector=aiohttp.TCPConnector(force_close=True, limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=[hdrs.USER_AGENT, hdrs.ACCEPT, hdrs.CONTENT_TYPE],
