@@ -1,9 +1,9 @@
 """What each of many printers in one Home Assistant takes, beside those of Home Assistant's own `octoprint`.
 
 They are one OctoPrint under so many App Connections; hours and their CPU are those of `bench_compare`. Memory is the
-growth of a fresh process's resident memory at rest: between two polls, when what is free has gone back to the system.
-An open TLS connection, as live updates through a tunnel have one, is a part of it; what that takes without a printer is
-measured beside.
+growth of a fresh process's resident memory at rest: when what is free has gone back to the system, and the connections
+of polls, which are kept for some seconds, are closed. An open TLS connection, as live updates through a tunnel have
+one, is a part of it; what that takes without a printer is measured beside.
 """
 
 import asyncio
@@ -36,8 +36,8 @@ GROWING = (*VARIANTS[:5], OWN)
 
 MANY = 100
 SOME = 50
-PRINTERS = {1: HOUR, 10: HOUR, SOME: HOUR // 4, MANY: HOUR // 4}  # how many, and the seconds of the time-lapse
-REST = 30  # seconds; half a poll interval, and longer than idle connections are kept
+PRINTERS = {1: HOUR, 10: HOUR, SOME: HOUR // 2, MANY: HOUR // 2}  # how many, and the seconds of the time-lapse
+REST, GLANCE = 60, 5  # seconds; in a poll interval, all connections of polls are closed at some time
 SETTLED = 5  # seconds of real time until the last socket is at rest
 
 
@@ -70,15 +70,8 @@ def growths(report: Report) -> Iterator[Growths]:
             report.at_most(f"memory of each of {MANY} printers, {variant.name}", growth[MANY].memory, 0.5, "MB")
             for what in ("memory", "cpu"):
                 # Not beside the first ones: those find memory that was in use before.
-                times = _added(growth, what, SOME, MANY) / _added(growth, what, 10, SOME)
-                name = f"{what} of the last {MANY - SOME} printers beside those before, {variant.name}"
-                report.at_most(name, times, 1.25, "times")
-
-
-def _added(growth: dict[int, Growth], what: str, few: int, many: int) -> float:
-    """Return what each printer has added between so few and so many."""
-    all_of_few, all_of_many = (getattr(growth[number], what) * number for number in (few, many))
-    return float(all_of_many - all_of_few) / (many - few)
+                times = getattr(growth[MANY], what) / getattr(growth[SOME], what)
+                report.at_most(f"{what} of each of {MANY} printers beside {SOME}, {variant.name}", times, 1.25, "times")
 
 
 def _alone(method: str, found: Path, **environment: str) -> Any:
@@ -163,9 +156,16 @@ async def alone_growth(
             if len(entries) == number or (variant.live and len(entries) % 10 == 0):
                 await sockets_open(remote, (len(entries) + 1) * variant.live)
         hour = await measured(hass, remote, time_lapse, variant, seconds)
-        await time_lapse.pass_by(hass, REST)
-        memory = (resident_memory() - empty) / number
+        memory = (await _memory_at_rest(hass, time_lapse) - empty) / number
         growth[number] = Growth(memory=memory, cpu=hour.cpu / number)
     for entry in entries:
         await hass.config_entries.async_unload(entry.entry_id)
     _tell({number: vars(each) for number, each in growth.items()})
+
+
+async def _memory_at_rest(hass: HomeAssistant, time_lapse: TimeLapse) -> float:
+    glances = []
+    for _ in range(REST // GLANCE):
+        await time_lapse.pass_by(hass, GLANCE)
+        glances.append(resident_memory())
+    return min(glances)
