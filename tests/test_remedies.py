@@ -473,7 +473,10 @@ async def test_button_says_what_went_wrong(
     assert isinstance(raised.value, ServiceValidationError) is (key == "rejected")
     assert bool(reauth_flows(hass)) is reauth
     # What closes the tunnel is an outage; anything else was about this request.
-    assert len(log_lines(caplog)) == (code in (604, 605, 606, 610))
+    closes = code in (604, 605, 606, 610)
+    assert len(log_lines(caplog)) == closes
+    loaded.runtime_data.printer.async_update_listeners()
+    assert state(hass, loaded, "active_route").state == ("none" if closes else "tunnel")
 
 
 async def test_octoprints_own_words(

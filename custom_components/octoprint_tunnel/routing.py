@@ -179,7 +179,8 @@ class Router:
         try:
             answer = await self._tunnel.request(method, path, query=query, headers=headers, json=json, form=form)
         except OctoPrintTunnelError as error:
-            self.way = Way.NONE
+            # What is about this request alone has come through the tunnel.
+            self.way = Way.TUNNEL if error.condition is None else Way.NONE
             self._report(error)
             raise
         self._report(None)
