@@ -17,6 +17,7 @@ from .const import DOMAIN
 from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator, RuntimeData, TunnelCoordinator
 from .detection import DetectionCoordinator
 from .errors import OctoPrintTunnelError, Remedy
+from .octoprint.heaters import heater_kind
 
 MANUFACTURER = "OctoPrint"
 
@@ -135,11 +136,6 @@ def add_when_present[DescriptionT: PrinterDescription](
     """Add each entity once OctoPrint has shown that it has what the entity is about."""
     described = tuple(descriptions)
     add_as_they_come(entry, async_add_entities, lambda printer: [d for d in described if d.has_fn(printer)], make)
-
-
-def heater_kind(name: str) -> str:
-    """Return the beginning of the keys of a heater's texts: `tool`, `bed` or `chamber`."""
-    return name.rstrip("0123456789")
 
 
 def heater_placeholders(name: str) -> dict[str, str]:

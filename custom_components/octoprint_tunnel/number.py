@@ -9,7 +9,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator
-from .entity import PrinterEntity, add_as_they_come, heater_kind, heater_placeholders, raise_translated
+from .entity import PrinterEntity, add_as_they_come, heater_placeholders, raise_translated
+from .octoprint.heaters import heater_kind
 
 PARALLEL_UPDATES = 1
 

@@ -26,11 +26,11 @@ from .entity import (
     TunnelEntity,
     add_as_they_come,
     add_when_present,
-    heater_kind,
     heater_placeholders,
 )
 from .errors import Condition
 from .octoprint.connection import PrinterState
+from .octoprint.heaters import heater_kind
 from .routing import Way
 from .tunnels.app_apis import Gadget, GadgetState
 from .tunnels.obico import Obico

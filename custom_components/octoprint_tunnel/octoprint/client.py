@@ -10,7 +10,7 @@ from ..errors import ApiKeyRejected, InvalidResponse, PermissionMissing, Rejecte
 from ..route import Answer, Requester, StatusCodes
 from .connection import Connection
 from .files import UploadedFile
-from .heaters import PrinterReading
+from .heaters import PrinterReading, heater_kind
 from .job import Job
 from .server import CONNECTION, CONTROL, FILES_UPLOAD, PRINT, STATUS, SYSTEM, Instance, User
 from .webcam import SETTINGS_READ, Webcam, webcams_from_json
@@ -182,7 +182,7 @@ class OctoPrint:
 
     async def set_target(self, heater: str, celsius: float) -> None:
         """Set the target temperature of a heater, in °C; 0 switches it off."""
-        kind = heater.rstrip("0123456789")
+        kind = heater_kind(heater)
         target = {"targets": {heater: celsius}} if kind == "tool" else {"target": celsius}
         await self.request("POST", f"/api/printer/{kind}", json={"command": "target", **target}, permission=CONTROL)
 

@@ -14,6 +14,11 @@ _HEATER = re.compile(r"tool\d{1,2}|bed|chamber")
 _SENSIBLE = range(-100, 1000)  # °C
 
 
+def heater_kind(name: str) -> str:
+    """Return what a heater is, whatever its number: `tool`, `bed` or `chamber`."""
+    return name.rstrip("0123456789")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Heater:
     """A heater's temperatures in °C; `target` is 0 where it is off."""
