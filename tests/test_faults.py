@@ -63,6 +63,23 @@ def told(caplog: pytest.LogCaptureFixture) -> bool:
     return bool(lines)
 
 
+@asynccontextmanager
+async def running(
+    hass: HomeAssistant, caplog: pytest.LogCaptureFixture, entry: MockConfigEntry
+) -> AsyncGenerator[None]:
+    """Set the entry up, and see at the end that nothing is left of it."""
+    async with nothing_left(hass, caplog, entry):
+        assert await hass.config_entries.async_setup(entry.entry_id)
+        await settle(hass)
+        yield
+
+
+async def two_polls(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    """Let two poll intervals pass."""
+    for _ in range(4):
+        await wait(hass, freezer, POLL / 2)
+
+
 def assert_all_is_well(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     """See that every reading is right, and that nobody is asked for anything."""
     assert states(hass, entry, *KEYS) == WORKS
@@ -84,12 +101,9 @@ async def test_polled(
     faults = faults_of(chosen.data["provider"])
     random.shuffle(faults)
     objects: Counter[str] = Counter()
-    asyncio.get_running_loop().set_debug(
-        False
-    )  # in which a handshake that the client gives up is an error of the server
-    async with nothing_left(hass, caplog, chosen):
-        assert await hass.config_entries.async_setup(chosen.entry_id)
-        await settle(hass)
+    # In debug mode a handshake that the client gives up is an error of the server.
+    asyncio.get_running_loop().set_debug(False)
+    async with running(hass, caplog, chosen):
         for number, fault in enumerate(faults):
             caplog.clear()
             fault.cause(relay, fault.where)
@@ -99,8 +113,7 @@ async def test_polled(
             relay.heal()
             if not fault.passes:
                 await wait(hass, freezer, WAIT_INTERVAL.total_seconds())
-            for _ in range(4):
-                await wait(hass, freezer, POLL / 2)
+            await two_polls(hass, freezer)
             assert_all_is_well(hass, chosen)
             told(caplog)
             FIGURES["recoveries"] += 1
@@ -120,9 +133,7 @@ async def test_slow(
     chosen: MockConfigEntry,
 ) -> None:
     """Answers that are late, come bit by bit or never: each request ends in time, with an answer or without."""
-    async with nothing_left(hass, caplog, chosen):
-        assert await hass.config_entries.async_setup(chosen.entry_id)
-        await settle(hass)
+    async with running(hass, caplog, chosen):
         data: RuntimeData = chosen.runtime_data
         for where, asks in (("tunnel", data.printer), (SITE[chosen.data["provider"]], data.tunnel)):
             for cause, too_late in SLOW:
@@ -150,9 +161,7 @@ async def test_service_is_restarted(
     chosen: MockConfigEntry,
 ) -> None:
     """Nobody listens for a while: that is one outage."""
-    async with nothing_left(hass, caplog, chosen):
-        assert await hass.config_entries.async_setup(chosen.entry_id)
-        await settle(hass)
+    async with running(hass, caplog, chosen):
         caplog.clear()
         await relay.stop()
         FIGURES["faults injected"] += 1
@@ -160,8 +169,7 @@ async def test_service_is_restarted(
             await wait(hass, freezer, 2 * POLL)
         assert states(hass, chosen, "tunnel_status", "printer_state") == ("service_error", "unavailable")
         await relay.start()
-        for _ in range(4):
-            await wait(hass, freezer, POLL / 2)
+        await two_polls(hass, freezer)
         assert_all_is_well(hass, chosen)
         assert told(caplog)
         FIGURES["recoveries"] += 1
@@ -181,9 +189,7 @@ async def test_clock_jumps(
     jumped = 0.0
     frozen = time.monotonic
     monkeypatch.setattr(time, "monotonic", lambda: frozen() - jumped)
-    async with nothing_left(hass, caplog, chosen):
-        assert await hass.config_entries.async_setup(chosen.entry_id)
-        await settle(hass)
+    async with running(hass, caplog, chosen):
         for hours in (5, -9, 30, -30):
             caplog.clear()
             if outage:
@@ -194,8 +200,7 @@ async def test_clock_jumps(
             FIGURES["faults injected"] += 1
             relay.heal()
             relay.clear()
-            for _ in range(4):
-                await wait(hass, freezer, POLL / 2)
+            await two_polls(hass, freezer)
             assert_all_is_well(hass, chosen)
             assert told(caplog) is outage
             assert 1 <= len(relay.seen(SITE[chosen.data["provider"]])) <= 4
