@@ -33,6 +33,7 @@ from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.helpers.typing import UNDEFINED
 
+from .addresses import private_addresses, typed_address
 from .authorize import NOT_AUTHORIZED, async_await_redirect, async_forget_redirect
 from .const import (
     CONF_DISCOVERED_URL,
@@ -51,8 +52,6 @@ from .errors import ApiKeyRejected, OctoPrintTunnelError, PermissionMissing, Rem
 from .octoprint.app_keys import KeyRequest
 from .octoprint.client import OctoPrint
 from .octoprint.server import Instance
-from .route import typed_address
-from .routing import private_addresses
 from .tunnels import TUNNELS, tunnel_from_data
 from .tunnels.obico import Obico
 from .tunnels.octoeverywhere import OctoEverywhere

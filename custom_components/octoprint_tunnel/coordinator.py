@@ -16,6 +16,7 @@ from homeassistant.const import CONF_API_KEY
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
+from .addresses import private_addresses
 from .backoff import Backoff
 from .const import CONF_DISCOVERED_URL, CONF_INSTANCE_UUID, CONF_LOCAL_ACCESS, CONF_LOCAL_URL, WAIT_INTERVAL
 from .errors import (
@@ -33,7 +34,7 @@ from .octoprint.connection import Connection, PrinterState
 from .octoprint.job import Job
 from .octoprint.status import PrinterStatus
 from .polling import Outage, RemedyCoordinator
-from .routing import Router, Way, private_addresses
+from .routing import Router, Way
 from .tunnels.tunnel import Tunnel, TunnelStatus
 
 if TYPE_CHECKING:

@@ -3,6 +3,10 @@
 from enum import StrEnum
 from typing import ClassVar
 
+from .remote_text import one_line
+
+MAX_DETAIL = 300  # characters
+
 
 class Remedy(StrEnum):
     """What has to happen for things to work again."""
@@ -45,8 +49,8 @@ class OctoPrintTunnelError(Exception):
     def __init__(self, *, code: int | None = None, detail: str = "") -> None:
         """Keep what the other side said."""
         self.code = code
-        self.detail = detail
-        super().__init__(" ".join(str(part) for part in (self.key, code, detail) if part))
+        self.detail = one_line(detail, MAX_DETAIL)
+        super().__init__(" ".join(str(part) for part in (self.key, code, self.detail) if part))
 
     @property
     def waits(self) -> bool:

@@ -15,7 +15,7 @@ from .backoff import Backoff
 from .const import LOGGER
 from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator
 from .errors import OctoPrintTunnelError
-from .octoprint.connection import PrinterState
+from .octoprint.connection import MAX_STATE_TEXT, PrinterState
 from .octoprint.push import ERROR, SETTINGS_UPDATED, STATE_CHANGED, Event, PushSocket
 from .routing import Way
 
@@ -145,7 +145,7 @@ class _Watch:
             # What it is made with by preference is a setting, too. No poll for each: some plugins save all the time.
             self._printer.async_doubt_connection()
             return
-        text, error = event.payload.text("state_string"), event.payload.text("error")
+        text, error = event.payload.text("state_string", MAX_STATE_TEXT), event.payload.text("error")
         if event.type == STATE_CHANGED and text:
             connection = self._printer.data.connection.with_state(text)
             self._state = connection.state

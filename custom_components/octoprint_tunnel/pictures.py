@@ -2,11 +2,11 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address
 from typing import ClassVar, override
 
 from yarl import URL
 
+from .addresses import is_loopback, picture_address
 from .octoprint.webcam import Webcam
 from .route import Route
 
@@ -59,29 +59,7 @@ class LocalPictures(Pictures):
         if url is None:
             return None
         url = URL(f"{self._route.base_url}/").join(url)
-        if self._route.base_url.host and _is_loopback(url.host or ""):
+        if self._route.base_url.host and is_loopback(url):
             # Written for OctoPrint, which sits beside the webcam.
             url = url.with_host(self._route.base_url.host)
         return Place(route=self._route, url=url)
-
-
-def picture_address(text: str | None) -> URL | None:
-    """Return the address of a picture or a stream as OctoPrint has it, with or without a host.
-
-    None where there is none, or where it is for WebRTC, which only a browser speaks.
-    """
-    try:
-        url = URL(text or "")
-        host = url.host
-    except ValueError:
-        return None
-    if not text or url.scheme not in ("", "http", "https") or (url.scheme and not host) or "webrtc" in url.parts:
-        return None
-    return url
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -1,12 +1,11 @@
 """A way that requests can go, and how one request travels it: time-out, size limit, errors of that hop."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from base64 import b64decode
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from ipaddress import ip_address
-import re
 from typing import Any, Literal, Protocol
 
 from aiohttp import (
@@ -24,6 +23,7 @@ from aiohttp import (
 )
 from yarl import URL
 
+from .addresses import typed_address, web_address  # noqa: F401 - known here before they had a file of their own
 from .errors import BadGateway, CannotConnect, InvalidResponse, OctoPrintTunnelError, RequestTimeout, UnexpectedStatus
 from .json_object import JsonObject
 from .traffic import Traffic
@@ -32,48 +32,9 @@ MAX_BODY = 1_000_000  # bytes; the largest answer in use, OctoPrint's settings, 
 TIMEOUT = ClientTimeout(total=30, connect=10)  # seconds; the services themselves wait up to half an hour
 FORM_TIMEOUT = ClientTimeout(total=3600, connect=10, sock_read=120)  # seconds
 HANDSHAKE_TIMEOUT = 15  # seconds
+CREDENTIALS = ("Authorization", "AppToken", "X-Api-Key")  # headers
+MIN_SECRET = 12  # characters; what is shorter stands in other words, too
 CLOSING_TIMEOUT = ClientWSTimeout(ws_close=2)  # seconds
-MAX_ADDRESS = 8190  # characters; the longest line of a request that servers usually take
-MAX_HOST = 253  # characters, as in the DNS
-LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
-
-
-def web_address(text: str | None) -> URL | None:
-    """Return a web address with a host, None where the text is none; what is wrong with it stays untold.
-
-    The errors that a URL is refused with quote it, and there may be a password in it.
-    """
-    text = (text or "").strip()
-    if len(text) > MAX_ADDRESS:
-        return None
-    try:
-        url = URL(text)
-    except ValueError:
-        return None
-    return url if url.scheme in ("http", "https") and url.port and _is_host(url.raw_host or "") else None
-
-
-def _is_host(host: str) -> bool:
-    """Tell whether this is an IP address, or a name as it goes over the network; URL takes more than that."""
-    labels = host.removesuffix(".").split(".")
-    if ":" in host or labels[-1].isdecimal():
-        try:
-            ip_address(host)
-        except ValueError:
-            return False
-        return True
-    return len(host) <= MAX_HOST and all(LABEL.fullmatch(label) for label in labels)
-
-
-def typed_address(text: str, scheme: str) -> URL | None:
-    """Return a web address as a user typed it, in its shortest form; without a scheme it gets this one.
-
-    None where it is no web address, or holds a user or a password.
-    """
-    url = web_address(text if "://" in text else f"{scheme}://{text.strip()}")
-    if url is None or url.user or url.password:
-        return None
-    return URL(str(url.with_query(None).with_fragment(None)).rstrip("/"))
 
 
 async def refuse_redirects(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -157,6 +118,27 @@ class Download:
         self._response.close()
 
 
+def _secrets(headers: Mapping[str, str]) -> list[str]:
+    """Return the credentials among the headers of a request, in all the forms that a server may repeat them in."""
+    secrets = []
+    for name, value in headers.items():
+        if name not in CREDENTIALS:
+            continue
+        kind, _, credential = value.rpartition(" ")
+        secrets.append(credential)
+        if kind == "Basic":
+            secrets.extend(b64decode(credential).decode(errors="replace").split(":", 1))
+    return secrets
+
+
+def without_secrets(body: bytes, secrets: Iterable[str]) -> bytes:
+    """Return a body without the credentials that were sent: a server may repeat them in its words for an error."""
+    for secret in secrets:
+        if len(secret) >= MIN_SECRET:
+            body = body.replace(secret.encode(), b"***")
+    return body
+
+
 def _failure(error: Exception) -> OctoPrintTunnelError:
     """Return what an error of the network means; raised outside its handler, it leaves the cause behind.
 
@@ -229,7 +211,8 @@ class Route:
                     if len(body) > MAX_BODY:
                         failure = InvalidResponse(detail=f"more than {MAX_BODY} bytes")
                 if failure is None:
-                    return Answer(response.status, response.headers, bytes(body))
+                    secrets = _secrets({**self.headers, **(headers or {})})
+                    return Answer(response.status, response.headers, without_secrets(bytes(body), secrets))
         except (TimeoutError, ClientError, OSError, ValueError, RuntimeError) as error:  # Runtime…: session is closed
             failure = _failure(error)
         self.traffic.failed(failure)

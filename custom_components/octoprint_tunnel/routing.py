@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPMethod, HTTPStatus
-from ipaddress import ip_address, ip_network
 import time
 from typing import Final
 
 from aiohttp import ClientSession, ClientTimeout, FormData
 from yarl import URL
 
+from .addresses import private_addresses  # noqa: F401 - known here before it had a file of its own
 from .errors import InvalidResponse, OctoPrintTunnelError
 from .octoprint.client import OctoPrint
 from .route import Answer, Route
@@ -18,7 +18,6 @@ from .traffic import Traffic
 
 LOCAL_TIMEOUT: Final = ClientTimeout(total=10, connect=2)  # seconds
 PROOF_TIMEOUT: Final = ClientTimeout(total=3, connect=2)  # who is near and well says soon who it is
-LOCAL_PORTS: Final = (80, 5000)  # where OctoPi and a bare OctoPrint listen
 
 FIRST_RETRY: Final = 60  # seconds until a failed address is tried again, doubling
 LONGEST_RETRY: Final = 1800
@@ -33,9 +32,6 @@ OCTOPRINTS_OWN: Final = (
 
 PROOF_LASTS: Final = 10  # seconds; an address may belong to another device any time after
 PROBES_TO_RETURN: Final = 2  # in a row, to an address that has failed before
-_LOCAL_NETWORKS: Final = tuple(
-    ip_network(network) for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7")
-)
 
 
 class Way(StrEnum):
@@ -44,18 +40,6 @@ class Way(StrEnum):
     LOCAL = "local"
     TUNNEL = "tunnel"
     NONE = "none"
-
-
-def private_addresses(host: str | None, ports: Iterable[int] = LOCAL_PORTS) -> list[URL]:
-    """Return where OctoPrint may listen at an address that somebody else told; none unless it is a private one."""
-    try:
-        address = ip_address(host or "")
-    except ValueError:
-        return []
-    # Not `is_private`: that takes in loopback and others that are no local network.
-    if not any(address in network for network in _LOCAL_NETWORKS):
-        return []
-    return [URL.build(scheme="http", host=str(address), port=port) for port in ports]
 
 
 def _why_foreign(path: str, answer: Answer) -> str | None:

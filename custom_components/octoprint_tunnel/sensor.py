@@ -145,7 +145,7 @@ TUNNEL_DESCRIPTIONS = (
         suggested_display_precision=0,
         service=Obico,
         value_fn=lambda tunnel: usage.cap if (usage := tunnel.data.usage) else None,
-        attributes_fn=lambda tunnel: {"unlimited": usage.cap is None} if (usage := tunnel.data.usage) else None,
+        attributes_fn=lambda tunnel: {"unlimited": usage.is_unlimited} if (usage := tunnel.data.usage) else None,
     ),
     TunnelSensorDescription(
         key="tunnel_usage_reset",

@@ -3,11 +3,13 @@
 import asyncio
 from dataclasses import dataclass, field
 from http import HTTPStatus
+import re
 
 from ..errors import InvalidResponse, KeyWorkflowMissing
 from .client import OctoPrint
 
 POLL_INTERVAL = 2  # seconds; OctoPrint forgets a request that nobody polls for 5 seconds
+_TOKEN = re.compile(r"[\w.-]{1,200}", re.ASCII)  # it becomes a part of an address
 MOST_POLLS = 300  # ten minutes; a dialog may be left open, and its polls go over a metered line
 
 
@@ -24,8 +26,8 @@ class KeyRequest:
         if probe.status != HTTPStatus.NO_CONTENT:
             raise KeyWorkflowMissing
         answer = await octoprint.request("POST", "/plugin/appkeys/request", json={"app": app})
-        token = answer.json().text("app_token")
-        if token is None:
+        token = answer.json().exact("app_token")
+        if token is None or not _TOKEN.fullmatch(token):
             raise InvalidResponse(detail="no app_token in it")
         return cls(token=token)
 
@@ -38,7 +40,7 @@ class KeyRequest:
             if answer.status == HTTPStatus.NOT_FOUND:
                 return None
             if answer.status == HTTPStatus.OK:
-                if key := answer.json().text("api_key"):
+                if (key := answer.json().exact("api_key")) and key.isascii() and key.isprintable():
                     return key
                 raise InvalidResponse(detail="no api_key in it")
             await asyncio.sleep(POLL_INTERVAL)

@@ -17,6 +17,7 @@ from .webcam import SETTINGS_READ, Webcam, webcams_from_json
 
 # The gate to the connection API with connectors; versions that do not know the header ignore it.
 API_VERSION = "2.0.0"
+MAX_VERSION = 50  # characters of OctoPrint's own version
 
 CODES = StatusCodes(
     errors=dict.fromkeys(
@@ -56,7 +57,7 @@ class OctoPrint:
 
     async def version(self) -> str | None:
         """Return OctoPrint's version, as in `1.11.8`."""
-        return (await self.request("GET", "/api/version", permission=STATUS)).json().text("server")
+        return (await self.request("GET", "/api/version", permission=STATUS)).json().text("server", MAX_VERSION)
 
     async def user(self) -> User:
         """Return whom OctoPrint takes the bearer of the key for; never fails for a bad key."""
@@ -77,7 +78,7 @@ class OctoPrint:
         """Log in with the key and return what the push socket takes as proof of it, a secret."""
         answer = await self.request("POST", "/api/login", json={"passive": True}, permission=STATUS)
         session = answer.json()
-        name, key = session.text("name"), session.text("session")
+        name, key = session.exact("name"), session.exact("session")
         if name is None or key is None:
             raise ApiKeyRejected
         return f"{name}:{key}"
@@ -198,7 +199,7 @@ class OctoPrint:
         answer = await self.request("GET", "/api/system/commands", expected=HTTPStatus.FORBIDDEN)
         if answer.status == HTTPStatus.FORBIDDEN:
             return frozenset()
-        return frozenset(action for command in answer.json().objects("core") if (action := command.text("action")))
+        return frozenset(action for command in answer.json().objects("core") if (action := command.exact("action")))
 
     async def run_system_command(self, action: str) -> None:
         """Do one of `system_commands`."""
@@ -258,6 +259,6 @@ class OctoPrint:
 def _words(answer: Answer) -> str:
     """Return OctoPrint's own words for an error, where it sent some."""
     try:
-        return (answer.json().text("error") or "")[:300]
+        return answer.json().text("error") or ""
     except InvalidResponse:
         return ""

@@ -10,6 +10,11 @@ from typing import Any
 
 from ..errors import InvalidResponse
 from ..json_object import JsonObject
+from ..remote_text import MAX_NAME
+
+MAX_STATE_TEXT = 255  # characters
+MAX_ID = 255  # characters of a port, a connector or a printer profile
+MAX_BAUDRATE = 100_000_000  # bit/s
 
 
 class PrinterState(StrEnum):
@@ -180,38 +185,38 @@ class Connection:
             raise InvalidResponse(detail="no current connection in it")
         current = answer.object("current")
         options = answer.object("options")
-        state_text = current.text("state")
+        state_text = current.text("state", MAX_STATE_TEXT)
         if "connectors" in options or "connector" in current:
             parameters = current.object("parameters")
             preferred = options.object("preferredConnector")
             return cls(
                 state=PrinterState.from_text(state_text),
                 state_text=state_text,
-                port=parameters.text("port"),
-                baudrate=parameters.integer("baudrate") or None,
-                connector=current.text("connector"),
-                profile=current.text("profile"),
+                port=parameters.exact("port", MAX_ID),
+                baudrate=parameters.integer("baudrate", 0, MAX_BAUDRATE) or None,
+                connector=current.exact("connector", MAX_ID),
+                profile=current.exact("profile", MAX_ID),
                 options=ConnectionOptions(
                     profiles=_profiles(options.objects("profiles")),
                     connectors=_connectors(options.objects("connectors")),
-                    preferred_profile=options.text("preferredProfile"),
-                    preferred_connector=preferred.text("connector"),
+                    preferred_profile=options.exact("preferredProfile", MAX_ID),
+                    preferred_connector=preferred.exact("connector", MAX_ID),
                     preferred_parameters=preferred.object("parameters").plain(),
                 ),
             )
         return cls(
             state=PrinterState.from_text(state_text),
             state_text=state_text,
-            port=current.text("port"),
-            baudrate=current.integer("baudrate") or None,  # 0 stands for detecting it
-            profile=current.text("printerProfile"),
+            port=current.exact("port", MAX_ID),
+            baudrate=current.integer("baudrate", 0, MAX_BAUDRATE) or None,  # 0 stands for detecting it
+            profile=current.exact("printerProfile", MAX_ID),
             options=ConnectionOptions(
-                ports=options.texts("ports"),
+                ports=options.exacts("ports"),
                 baudrates=options.integers("baudrates"),
                 profiles=_profiles(options.objects("printerProfiles")),
-                preferred_port=options.text("portPreference"),
-                preferred_baudrate=options.integer("baudratePreference"),
-                preferred_profile=options.text("printerProfilePreference"),
+                preferred_port=options.exact("portPreference", MAX_ID),
+                preferred_baudrate=options.integer("baudratePreference", 0, MAX_BAUDRATE),
+                preferred_profile=options.exact("printerProfilePreference", MAX_ID),
                 preferred_parameters={},
                 autoconnect=options.boolean("autoconnect"),
             ),
@@ -219,12 +224,12 @@ class Connection:
 
 
 def _profiles(profiles: list[JsonObject]) -> dict[str, str]:
-    return {key: profile.text("name") or key for profile in profiles if (key := profile.text("id"))}
+    return {key: profile.text("name", MAX_NAME) or key for profile in profiles if (key := profile.exact("id", MAX_ID))}
 
 
 def _connectors(connectors: list[JsonObject]) -> tuple[Connector, ...]:
     return tuple(
-        Connector(connector=key, name=item.text("name") or key, parameters=item.object("parameters").plain())
+        Connector(connector=key, name=item.text("name", MAX_NAME) or key, parameters=item.object("parameters").plain())
         for item in connectors
-        if (key := item.text("connector"))
+        if (key := item.exact("connector", MAX_ID))
     )

@@ -24,7 +24,7 @@ class UploadedFile:
     def from_json(cls, answer: JsonObject) -> UploadedFile:
         """Read the answer to an upload, in the words of 1.11 or of 2.0. Raises InvalidResponse without a path in it."""
         file = answer.object("file") if answer.has_object("file") else answer.object("files").object("local")
-        path = file.text("path")
+        path = file.exact("path")
         if path is None:
             raise InvalidResponse(detail="no path in it")
         selected, printing = answer.boolean("effectiveSelect"), answer.boolean("effectivePrint")

@@ -5,13 +5,16 @@ Source: OctoPrint's REST API, "Printer operations".
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 import re
 
 from ..json_object import JsonObject
+from .connection import MAX_STATE_TEXT
 
 WARM = 45  # °C; what is warmer cools down still, or is heated
-_HEATER = re.compile(r"tool\d{1,2}|bed|chamber")
-_SENSIBLE = range(-100, 1000)  # °C
+_HEATER = re.compile(r"tool[0-9]{1,2}|bed|chamber")
+MAX_HEATERS = 20
+_COLDEST, _HOTTEST = -100, 1000  # °C
 
 
 def heater_kind(name: str) -> str:
@@ -44,14 +47,11 @@ class PrinterReading:
         """Read `GET /api/printer`; heaters that the printer does not report are left out."""
         temperature = answer.object("temperature")
         heaters = {}
-        for name in filter(_HEATER.fullmatch, temperature.plain()):
+        for name in islice(filter(_HEATER.fullmatch, temperature.names()), MAX_HEATERS):
             values = temperature.object(name)
-            heater = Heater(actual=_celsius(values, "actual"), target=_celsius(values, "target"))
+            heater = Heater(
+                actual=values.number("actual", _COLDEST, _HOTTEST), target=values.number("target", _COLDEST, _HOTTEST)
+            )
             if heater.actual is not None:
                 heaters[name] = heater
-        return cls(state_text=answer.object("state").text("text"), heaters=heaters)
-
-
-def _celsius(values: JsonObject, name: str) -> float | None:
-    celsius = values.number(name)
-    return celsius if celsius is not None and round(celsius) in _SENSIBLE else None
+        return cls(state_text=answer.object("state").text("text", MAX_STATE_TEXT), heaters=heaters)

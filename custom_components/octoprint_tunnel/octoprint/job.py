@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ..json_object import JsonObject
+from .connection import MAX_STATE_TEXT
 
+MAX_FILE_NAME = 255  # characters
 LONGEST = 365 * 24 * 3600  # seconds; an estimate beyond is none
 STEADY = timedelta(minutes=1)  # an estimated time of day that moves by less stays what it was
 
@@ -33,17 +35,16 @@ class Job:
     def from_json(cls, answer: JsonObject) -> Job:
         """Read `GET /api/job`; whatever makes no sense is None."""
         file, progress = answer.object("job").object("file"), answer.object("progress")
-        path = file.text("path") or file.text("name")
-        completion = progress.number("completion")
-        size = file.integer("size")
+        path = file.exact("path") or file.exact("name")
+        completion = progress.number("completion", 0)
         return cls(
-            state_text=answer.text("state"),
+            state_text=answer.text("state", MAX_STATE_TEXT),
             path=path,
-            name=file.text("display") or file.text("name") or path,
-            size=size if size is not None and size >= 0 else None,
-            progress=completion if completion is not None and 0 <= completion <= 100 else None,
-            elapsed=_duration(progress, "printTime"),
-            left=_duration(progress, "printTimeLeft"),
+            name=file.text("display", MAX_FILE_NAME) or file.text("name", MAX_FILE_NAME) or path,
+            size=file.integer("size", 0),
+            progress=None if completion is None else min(completion, 100),
+            elapsed=progress.integer("printTime", 0, LONGEST),
+            left=progress.integer("printTimeLeft", 0, LONGEST),
         )
 
     def seen_at(self, now: datetime, earlier: Job | None) -> Job:
@@ -57,8 +58,3 @@ class Job:
             if finishes_at and earlier.finishes_at and abs(finishes_at - earlier.finishes_at) < STEADY:
                 finishes_at = earlier.finishes_at
         return replace(self, started_at=started_at, finishes_at=finishes_at)
-
-
-def _duration(progress: JsonObject, name: str) -> int | None:
-    seconds = progress.integer(name)
-    return seconds if seconds is not None and 0 <= seconds <= LONGEST else None

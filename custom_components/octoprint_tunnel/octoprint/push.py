@@ -72,7 +72,7 @@ class PushSocket:
         async for message in self._messages():
             if "reauthRequired" in message:
                 await self._say(auth=await self._octoprint.login())
-            elif kind := (event := message.object("event")).text("type"):
+            elif kind := (event := message.object("event")).exact("type"):
                 yield Event(type=kind, payload=event.object("payload"))
 
     @property

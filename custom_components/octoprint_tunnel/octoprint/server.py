@@ -9,6 +9,7 @@ import re
 
 from ..errors import InvalidResponse
 from ..json_object import JsonObject
+from ..remote_text import as_name, one_line
 
 STATUS = "STATUS"
 CONNECTION = "CONNECTION"
@@ -17,6 +18,8 @@ CONTROL = "CONTROL"
 SYSTEM = "SYSTEM"
 FILES_UPLOAD = "FILES_UPLOAD"
 ADMIN = "ADMIN"
+
+MAX_PERMISSIONS = 1000  # OctoPrint has some 60, plugins add theirs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,13 +36,13 @@ class Instance:
         Raises InvalidResponse where there is no UDN in it.
         """
         text = body.decode(errors="replace")
-        uuid = re.search(r"<UDN>\s*uuid:([0-9A-Fa-f-]{32,36})\s*</UDN>", text)
+        uuid = re.search(r"<UDN>\s*uuid:([\w.-]{1,64})\s*</UDN>", text, re.ASCII)
         if not uuid:
             raise InvalidResponse(detail="no UDN in it")
         # Without a name of its own, an instance calls itself after the machine it runs on.
         title = re.search(r"<friendlyName>([^<]{1,200})</friendlyName>", text)
-        name = re.fullmatch(r'OctoPrint instance "(.+)"', unescape(title[1]).strip()) if title else None
-        return cls(uuid=uuid[1].lower(), name=name[1] if name else None)
+        name = re.fullmatch(r'OctoPrint instance "(.+)"', one_line(unescape(title[1]), 300)) if title else None
+        return cls(uuid=uuid[1].lower(), name=(as_name(name[1]) or None) if name else None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +55,7 @@ class User:
     @classmethod
     def from_json(cls, answer: JsonObject) -> User:
         """Read `GET /api/currentuser`."""
-        return cls(name=answer.text("name"), permissions=frozenset(answer.texts("permissions")))
+        return cls(name=answer.exact("name"), permissions=frozenset(answer.exacts("permissions", MAX_PERMISSIONS)))
 
     @property
     def is_known(self) -> bool:

@@ -5,11 +5,15 @@ Source: OctoPrint's REST API, "Retrieve current settings", and what 1.11 and 2.0
 
 from dataclasses import dataclass
 
+from ..addresses import MAX_ADDRESS
 from ..errors import PermissionMissing
 from ..json_object import JsonObject
+from ..remote_text import MAX_NAME, as_name
 
 SETTINGS_READ = "SETTINGS_READ"
 WEBCAM = "WEBCAM"
+
+MAX_WEBCAMS = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +50,7 @@ def webcams_from_json(settings: JsonObject) -> tuple[Webcam, ...]:
     if webcam.boolean("webcamEnabled") is False:
         return ()
     if "webcams" in webcam:
-        found = [_webcam(position, item) for position, item in enumerate(webcam.objects("webcams"))]
+        found = [_webcam(position, item) for position, item in enumerate(webcam.objects("webcams", MAX_WEBCAMS))]
     else:
         found = [_classic_webcam(webcam)]
     return tuple(item for item in found if item.snapshot_url or item.stream_url)
@@ -54,11 +58,11 @@ def webcams_from_json(settings: JsonObject) -> tuple[Webcam, ...]:
 
 def _webcam(position: int, webcam: JsonObject) -> Webcam:
     addresses = webcam.object("compat")
-    name = webcam.text("name") or str(position)
+    name = webcam.text("name", MAX_NAME) or str(position)
     return Webcam(
         position=position,
         name=name,
-        display_name=webcam.text("displayName") or name,
+        display_name=as_name(webcam.text("displayName") or name) or name,
         snapshot_url=_address(addresses, "snapshot"),
         stream_url=_address(addresses, "stream"),
         flip_h=webcam.boolean("flipH") or False,
@@ -82,4 +86,4 @@ def _classic_webcam(webcam: JsonObject) -> Webcam:
 
 
 def _address(fields: JsonObject, name: str) -> str | None:
-    return (fields.text(name) or "").strip() or None
+    return (fields.exact(name, MAX_ADDRESS) or "").strip() or None

@@ -6,11 +6,14 @@ Source: OctoEverywhere's developer documentation, "App APIs": Gadget, Live Links
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ..addresses import MAX_ADDRESS, web_address
 from ..errors import InvalidResponse
 from ..json_object import JsonObject
-from ..route import web_address
+from ..octoprint.job import LONGEST
 
-MAX_TEXT = 300  # characters of a notification's texts; Home Assistant's history takes some 16 kB with a state
+MAX_TEXT = 255  # characters; Home Assistant's history takes some 16 kB with a state
+MAX_LAYERS = 1_000_000
+HIGHEST = 100_000  # mm
 
 
 class GadgetState(StrEnum):
@@ -43,14 +46,14 @@ class Gadget:
     @classmethod
     def from_json(cls, answer: JsonObject) -> Gadget:
         """Read `GetStatusFromAppConnection`. Raises InvalidResponse for a state that is none."""
-        number, rating = answer.integer("State"), answer.integer("Rating")
+        number = answer.integer("State")
         if number is None or number not in range(len(_GADGET_STATES)):
             raise InvalidResponse(detail="no Gadget state in it")
         return cls(
             state=_GADGET_STATES[number],
-            status=answer.text("Status"),
-            color=answer.text("StatusColor"),
-            rating=rating if rating is not None and 1 <= rating <= 10 else None,
+            status=answer.text("Status", MAX_TEXT),
+            color=answer.text("StatusColor", MAX_TEXT),
+            rating=answer.integer("Rating", 1, 10),
         )
 
 
@@ -65,10 +68,10 @@ class LiveLink:
     @classmethod
     def from_json(cls, answer: JsonObject) -> LiveLink:
         """Read `createfromappconnection`. Raises InvalidResponse where there is no link in it."""
-        url = answer.text("Url") or answer.text("ShortUrl")
-        if url is None:
+        url, short_url = (_https_address(answer.exact(name, MAX_ADDRESS)) for name in ("Url", "ShortUrl"))
+        if not (link := url or short_url):
             raise InvalidResponse(detail="no link in it")
-        return cls(live_id=answer.text("LiveId"), url=url, short_url=answer.text("ShortUrl"))
+        return cls(live_id=answer.exact("LiveId"), url=link, short_url=short_url)
 
 
 class NotificationType(StrEnum):
@@ -120,24 +123,24 @@ class Notification:
         if number is None:
             raise InvalidResponse(detail="no event type in it")
         known = 0 < number < len(_NOTIFICATION_TYPES)
-        snapshot = web_address(delivery.text("SnapshotUrl"))
-        code = delivery.text("PlatformErrorCode") or delivery.integer("PlatformErrorCode")
-
-        def text(name: str) -> str | None:
-            value = delivery.text(name)
-            return None if value is None else value[:MAX_TEXT]
-
+        code = delivery.text("PlatformErrorCode", MAX_TEXT) or delivery.integer("PlatformErrorCode")
+        progress = delivery.number("Progress", 0)
         return cls(
             type=_NOTIFICATION_TYPES[number] if known else NotificationType.UNKNOWN,
-            print_id=text("PrintId"),
-            file=text("FileName"),
-            progress=delivery.number("Progress"),
-            duration=delivery.integer("DurationSec"),
-            time_left=delivery.integer("TimeRemainingSec"),
-            height=delivery.number("ZOffsetMM"),
-            layer=delivery.integer("CurrentLayer"),
-            layers=delivery.integer("TotalLayers"),
-            error=text("Error"),
-            error_code=None if code is None else str(code)[:MAX_TEXT],
-            snapshot_url=str(snapshot) if snapshot and snapshot.scheme == "https" and not snapshot.user else None,
+            print_id=delivery.text("PrintId", MAX_TEXT),
+            file=delivery.text("FileName", MAX_TEXT),
+            progress=None if progress is None else min(progress, 100),
+            duration=delivery.integer("DurationSec", 0, LONGEST),
+            time_left=delivery.integer("TimeRemainingSec", 0, LONGEST),
+            height=delivery.number("ZOffsetMM", -HIGHEST, HIGHEST),
+            layer=delivery.integer("CurrentLayer", 0, MAX_LAYERS),
+            layers=delivery.integer("TotalLayers", 0, MAX_LAYERS),
+            error=delivery.text("Error", MAX_TEXT),
+            error_code=None if code is None else str(code),
+            snapshot_url=_https_address(delivery.exact("SnapshotUrl", MAX_ADDRESS)),
         )
+
+
+def _https_address(text: str | None) -> str | None:
+    url = web_address(text)
+    return str(url) if url and url.scheme == "https" and not url.user else None

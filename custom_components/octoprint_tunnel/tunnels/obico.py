@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from aiohttp import ClientSession
 from yarl import URL
 
+from ..addresses import MAX_ADDRESS, typed_address, web_address
 from ..errors import (
     BadGateway,
     Condition,
@@ -24,7 +25,7 @@ from ..errors import (
 )
 from ..octoprint.webcam import Webcam
 from ..pictures import Pictures, Place
-from ..route import Route, StatusCodes, typed_address, web_address
+from ..route import Route, StatusCodes
 from .tunnel import APP_NAME, AuthorizationError, Authorized, Detection, Tunnel, TunnelStatus, Usage, is_header_text
 
 CLOUD_DOMAIN = "obico.io"
@@ -147,13 +148,18 @@ class Obico(Tunnel):
         answer = await service.request("GET", "/_tsd_/tunnelusage/")
         if answer.status != 200:
             raise ServiceError(code=answer.status)
-        usage = answer.json()
-        total, cap = usage.integer("total"), usage.integer("monthly_cap")
-        if total is None:
-            raise InvalidResponse(detail="no total in it")
-        return TunnelStatus(
-            usage=Usage(total=total, cap=cap if cap is not None and cap >= 0 else None, reset=_first_of_next_month())
+        said = answer.json()
+        cap = said.number("monthly_cap", -1)
+        is_unlimited = cap is not None and cap < 0
+        usage = Usage(
+            total=said.integer("total", 0),
+            cap=None if cap is None or is_unlimited else int(cap),
+            is_unlimited=is_unlimited,
+            reset=_first_of_next_month(),
         )
+        if usage.total is None and cap is None:
+            raise InvalidResponse(detail="no usage in it")
+        return TunnelStatus(usage=usage)
 
     @override
     async def detection(self, service: Route) -> Detection:
@@ -161,8 +167,8 @@ class Obico(Tunnel):
         answer = await service.request("GET", "/_tsd_/prediction/")
         if answer.status != 200:
             raise ServiceError(code=answer.status)
-        probability = answer.json().number("normalized_p")
-        if probability is None or not 0 <= probability <= 1:
+        probability = answer.json().number("normalized_p", 0, 1)
+        if probability is None:
             raise InvalidResponse(detail="no probability in it")
         return Detection(failure_probability=probability, is_failing=probability > FAILING)
 
@@ -193,7 +199,7 @@ class _Pictures(Pictures):
         answer = await self._route.request("GET", "/_tsd_/webcam/0/")
         if answer.status != 200:
             raise ServiceError(code=answer.status)
-        signed = answer.json().text("snapshot")
+        signed = answer.json().exact("snapshot", MAX_ADDRESS)
         if signed is None:
             return None
         url = web_address(signed)

@@ -12,6 +12,7 @@ from typing import ClassVar, override
 from aiohttp import ClientSession
 from yarl import URL
 
+from ..addresses import MAX_ADDRESS, picture_address, web_address
 from ..errors import (
     BetaOnly,
     Condition,
@@ -28,9 +29,11 @@ from ..errors import (
     WebcamLimit,
 )
 from ..json_object import JsonObject
+from ..octoprint.job import LONGEST
 from ..octoprint.webcam import Webcam
-from ..pictures import Pictures, Place, picture_address
-from ..route import Route, StatusCodes, web_address
+from ..pictures import Pictures, Place
+from ..remote_text import MAX_NAME, as_name, link_in_markdown
+from ..route import Route, StatusCodes
 from .app_apis import Gadget, LiveLink
 from .tunnel import APP_NAME, AuthorizationError, Authorized, Detection, Limits, Tunnel, TunnelStatus, is_header_text
 
@@ -136,7 +139,7 @@ class OctoEverywhere(Tunnel):
             bearer_token=None if has_basic else bearer_token,
             connection_id=own_id,
             app_token=app_token,
-            printer_name=values.get("printername"),
+            printer_name=as_name(values.get("printername", "")) or None,
             printer_url=_page(values.get("userprinteraccessurl")),
             local_ip=values.get("printerlastknownlocalip"),
         )
@@ -175,15 +178,15 @@ class OctoEverywhere(Tunnel):
         limits = info.object("PrinterLimits")
         return TunnelStatus(
             online=info.boolean("IsOnline"),
-            name=info.text("PrinterName"),
-            printer_page=_page(info.text("UserFacingPrinterUrl")),
-            local_ip=info.text("PrinterLocalIp"),
+            name=as_name(info.text("PrinterName") or "") or None,
+            printer_page=_page(info.exact("UserFacingPrinterUrl", MAX_ADDRESS)),
+            local_ip=info.exact("PrinterLocalIp"),
             last_connected=_time(info.text("LastConnectionTimeUtc")),
             last_disconnected=_time(info.text("LastDisconnectTimeUtc")),
             limits=Limits(
-                max_download=_positive(limits, "MaxDownloadFileSizeBytes"),
-                max_upload=_positive(limits, "MaxUploadFileSizeBytes"),
-                max_webcam_stream=_positive(limits, "MaxSingleWebcamStreamLengthSeconds"),
+                max_download=limits.integer("MaxDownloadFileSizeBytes", 1),
+                max_upload=limits.integer("MaxUploadFileSizeBytes", 1),
+                max_webcam_stream=limits.integer("MaxSingleWebcamStreamLengthSeconds", 1, LONGEST),
             ),
         )
 
@@ -273,7 +276,7 @@ class _Pictures(Pictures):
         answer = (await self._route.request("GET", f"/{WEBCAM_COMMANDS}/list")).json()
         if (status := answer.integer("Status")) not in (None, 200):
             raise COMMAND_CODES.error(status) or CODES.error(status) or ServiceError(code=status)
-        names = [item.text("Name") for item in answer.object("Result").objects("Webcams")]
+        names = [item.text("Name", MAX_NAME) for item in answer.object("Result").objects("Webcams")]
         known = (self._webcam.name, self._webcam.display_name)
         return next((index for index, name in enumerate(names) if name in known), self._webcam.position)
 
@@ -289,7 +292,7 @@ def _tunnel_address(text: str) -> str:
         raise AuthorizationError("incomplete_link")
     if url.scheme != "https":
         raise AuthorizationError("not_https")
-    if url.user or url.password or not _belongs_to_service(url):
+    if url.raw_user is not None or url.raw_password is not None or not _belongs_to_service(url):
         raise AuthorizationError("foreign_host")
     return str(url.origin())
 
@@ -299,7 +302,7 @@ def _page(text: str | None) -> str | None:
     url = web_address(text)
     if url is None or url.scheme != "https" or url.user or not _belongs_to_service(url):
         return None
-    return text
+    return link_in_markdown(str(url))
 
 
 def _time(text: str | None) -> datetime | None:
@@ -311,8 +314,3 @@ def _time(text: str | None) -> datetime | None:
     if not 2000 <= time.year < 2100:
         return None
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-
-
-def _positive(limits: JsonObject, name: str) -> int | None:
-    value = limits.integer(name)
-    return value if value is not None and value > 0 else None

@@ -51,11 +51,12 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Usage:
-    """The metered month of an Obico tunnel in bytes; `cap` is None where it is unlimited."""
+    """The metered month of an Obico tunnel in bytes; `cap` is None where there is none, and where it is not told."""
 
-    total: int
+    total: int | None
     cap: int | None
     reset: datetime
+    is_unlimited: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,45 @@
+"""Words that come from outside are data: they are bounded, and forge no line of a log and no link of a dialog."""
+
+import re
+from typing import Final
+import unicodedata
+
+from yarl import URL
+
+MAX_NAME: Final = 100  # characters of what names a printer, a webcam or a printer profile
+
+_BIDIRECTIONAL: Final = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+_BLANK: Final = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of characters, separators of lines
+_PUNCTUATION: Final = re.compile(r"[!-/:-@\[-`{-~]")
+_NAME: Final = str.maketrans({"[": "(", "]": ")", "<": "(", ">": ")", "`": "'"})
+_LINK: Final = re.compile(r"://|\bwww\.", re.IGNORECASE)
+
+
+def one_line(text: str, limit: int) -> str:
+    """Return a text for people: one line of at most `limit` characters that are all to be seen."""
+    text = text[: 4 * limit]  # what is cut off anyway need not be looked at
+    if not text.isprintable():
+        text = "".join(" " if _is_blank(character) else character for character in text)
+    return " ".join(text.split())[:limit].rstrip()
+
+
+def as_name(text: str) -> str:
+    """Return a text as the name of something: one line without what Markdown would make a link or a picture of.
+
+    Home Assistant itself shows names in Markdown.
+    """
+    return one_line(_LINK.sub(": ", one_line(text, MAX_NAME)).translate(_NAME), MAX_NAME)
+
+
+def in_markdown(text: str) -> str:
+    """Return a text to be shown in Markdown as it is."""
+    return _PUNCTUATION.sub(r"\\\g<0>", one_line(text, 1000))
+
+
+def link_in_markdown(url: str) -> str:
+    """Return a valid address to be the target of a Markdown link, which a bracket would end."""
+    return str(URL(url)).replace("(", "%28").replace(")", "%29")
+
+
+def _is_blank(character: str) -> bool:
+    return character in _BIDIRECTIONAL or unicodedata.category(character) in _BLANK
