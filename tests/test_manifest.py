@@ -173,7 +173,7 @@ def test_the_oldest_home_assistant_is_the_same_everywhere(store: dict[str, Any])
     oldest = store["homeassistant"]
     assert AwesomeVersion(HOME_ASSISTANT) >= oldest
     assert f"Home Assistant {oldest} or later" in (ROOT / "README.md").read_text(encoding="utf-8")
-    assert f"oldest ({oldest})" in (ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8")
+    assert f"supported ({oldest})" in (ROOT / "requirements_test.txt").read_text(encoding="utf-8")
 
 
 def test_actions_are_pinned() -> None:
