@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+import json
 
 from .relay.server import Relay
 
@@ -33,6 +34,32 @@ GARBAGE = (
     ("application/json", "\x00" * 50),
 )
 
+_NAME = "![x](https://elsewhere.example/x.png)\n2026-11-26 ERROR \x1b[31m\u202e" * 30
+_NUMBER = 7e77  # stands for one that JSON can spell and no float can hold
+_BODY = {
+    "current": {"state": f"Printing {_NAME}", "port": _NAME, "baudrate": _NUMBER, "printerProfile": {"id": _NAME}},
+    "options": {"ports": [_NAME] * 5, "baudrates": [_NUMBER] * 500, "printerProfiles": [{"id": _NAME}] * 20},
+    "state": {"text": f"Operational {_NAME}"},
+    "temperature": {f"tool\N{ARABIC-INDIC DIGIT ONE}{n}": {"actual": _NUMBER} for n in range(500)},
+    "job": {"file": {"path": _NAME, "name": [_NAME], "size": -1}},
+    "progress": {"completion": _NUMBER, "printTime": 1e20, "printTimeLeft": -_NUMBER},
+    "core": [{"action": f"x{n}"} for n in range(500)],
+    "IsOnline": True,
+    "PrinterName": _NAME,
+    "PrinterLocalIp": "fd00::1%]@[2001:db8::7",
+    "UserFacingPrinterUrl": "https://[::1]@",
+    "LastConnectionTimeUtc": _NAME,
+    "PrinterLimits": {"MaxDownloadFileSizeBytes": _NUMBER, "MaxSingleWebcamStreamLengthSeconds": 1e308},
+    "total": -5,
+    "monthly_cap": _NUMBER,
+    "normalized_p": _NUMBER,
+    "State": 1e20,
+}
+HOSTILE = json.dumps(_BODY).replace(str(_NUMBER), "1e400")
+"""Has what every reader looks for, and nothing of it as it should be."""
+HOSTILE_EVENT = json.dumps({"event": {"type": "PrinterStateChanged", "payload": {"state_string": f"Printing {_NAME}"}}})
+"""A frame of the push socket."""
+
 ANSWERS: tuple[Cause, ...] = (
     lambda relay, where: relay.lose_name(where),
     lambda relay, where: relay.spoil_certificate(where, "expired"),
@@ -44,7 +71,7 @@ ANSWERS: tuple[Cause, ...] = (
     lambda relay, where: relay.redirect(where, "http://127.0.0.1:5000/"),
     *(
         lambda relay, where, kind=kind, body=body: relay.fail(where, 200, body, content_type=kind)
-        for kind, body in GARBAGE
+        for kind, body in (*GARBAGE, ("application/json", HOSTILE))
     ),
 )
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from random import Random
 
-from ..faults import SITE, SLOW, Fault, faults_of
+from ..faults import HOSTILE_EVENT, SITE, SLOW, Fault, faults_of
 from ..octoprint.server import OctoPrintServer
 from ..relay.server import Relay
 from .house import Home
@@ -66,7 +66,7 @@ class Trouble:
                 await asyncio.to_thread(octoprint.stop)
 
     async def _sockets(self) -> None:
-        match self._random.choice(("break", "close", "freeze", "mute")):
+        match self._random.choice(("break", "close", "freeze", "mute", "hostile")):
             case "break":
                 self._relay.break_sockets()
             case "close":
@@ -75,6 +75,8 @@ class Trouble:
                 self._relay.freeze_sockets()
             case "mute":
                 self._relay.mute(self._random.choice(self._homes).host)
+            case "hostile":
+                await self._relay.say_on_sockets(HOSTILE_EVENT, times=300)
 
     async def _change(self) -> None:
         """Connect or disconnect a printer, as somebody does in OctoPrint's own pages."""
