@@ -43,6 +43,7 @@ _BODY = {
     "temperature": {f"tool\N{ARABIC-INDIC DIGIT ONE}{n}": {"actual": _NUMBER} for n in range(500)},
     "job": {"file": {"path": _NAME, "name": [_NAME], "size": -1}},
     "progress": {"completion": _NUMBER, "printTime": 1e20, "printTimeLeft": -_NUMBER},
+    "webcam": {"webcams": [{"name": _NAME, "displayName": _NAME, "compat": {"snapshot": "https://[::1]@"}}]},
     "core": [{"action": f"x{n}"} for n in range(500)],
     "IsOnline": True,
     "PrinterName": _NAME,
