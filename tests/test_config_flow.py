@@ -14,7 +14,7 @@ from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntryState, C
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 
-from .dialogs import choose, error_of, paste, refusal_of, start, step, through_page
+from .dialogs import choices_of, choose, decide, error_of, paste, refusal_of, start, step, through_page
 from .home import settle
 from .octoprint.server import OctoPrintServer
 from .relay.octoeverywhere import AppConnection
@@ -165,10 +165,12 @@ async def test_revoked_between_portal_and_home_assistant(
 async def test_same_printer_again_takes_over_the_credentials(
     hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, octoprint: OctoPrintServer
 ) -> None:
-    """A second set-up of a printer does not make a second device: the first uses the new connection."""
+    """A second set-up of a printer makes no second device where the user says that it is the same one."""
     second = relay.octoeverywhere.add_connection()
     result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    result = await step(hass, result, paste(relay, second, with_api_key=False))
+    result = await step(hass, result, paste(relay, second))
+    assert choices_of(result) == ["replace", "add", "discard"]
+    result = await decide(hass, result, "replace")
     await settle(hass)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
     assert loaded.data["url"] == second.url
@@ -181,7 +183,7 @@ async def test_same_printer_again_takes_over_the_credentials(
 async def test_two_dialogs_for_one_printer(
     hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer
 ) -> None:
-    """The dialog that ends last is not closed by the first, and makes no second device."""
+    """The dialog that ends last is not closed by the first, and asks what to do with the printer that there is now."""
     first = await at_the_api_key(hass, relay, connection)
     other = relay.octoeverywhere.add_connection()
     second = await at_the_api_key(hass, relay, other)
@@ -189,6 +191,7 @@ async def test_two_dialogs_for_one_printer(
     await settle(hass)
     assert first["type"] is FlowResultType.CREATE_ENTRY
     second = await step(hass, await choose(hass, second, "enter_key"), {"api_key": octoprint.api_key})
+    second = await decide(hass, second, "replace")  # with the key that was entered already
     await settle(hass)
     assert (second["type"], second["reason"]) == (FlowResultType.ABORT, "already_configured")
     [entry] = hass.config_entries.async_entries(DOMAIN)
@@ -198,10 +201,12 @@ async def test_two_dialogs_for_one_printer(
 async def test_printer_is_removed_while_the_dialog_is_open(
     hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, octoprint: OctoPrintServer
 ) -> None:
-    """A dialog that would have renewed a printer sets it up anew."""
+    """A dialog that would have replaced a printer's connection sets the printer up."""
     entry.add_to_hass(hass)
-    hass.config_entries.async_update_entry(entry, data={**entry.data, "api_key": "old"})
-    result = await at_the_api_key(hass, relay, relay.octoeverywhere.add_connection())
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    new = relay.octoeverywhere.add_connection()
+    result = await step(hass, result, paste(relay, new, with_api_key=False))
+    result = await decide(hass, result, "replace")
     await hass.config_entries.async_remove(entry.entry_id)
     result = await step(hass, await choose(hass, result, "enter_key"), {"api_key": octoprint.api_key})
     await settle(hass)
@@ -223,6 +228,8 @@ async def test_printer_that_says_who_it_is_by_now(
         connection = relay.octoeverywhere.add_connection()
     result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
     result = await step(hass, result, paste(relay, connection))
+    assert "instance_uuid" not in entry.data
+    result = await decide(hass, result, "replace")
     await settle(hass)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
     assert hass.config_entries.async_entries(DOMAIN) == [entry]
@@ -670,6 +677,8 @@ async def test_reauth_with_a_new_app_connection(
         result = await choose(hass, result, "octoeverywhere_paste")
         new = relay.octoeverywhere.add_connection()
         result = await step(hass, result, paste(relay, new, with_api_key=False))
+    assert choices_of(result) == ["replace", "discard"]
+    result = await decide(hass, result, "replace")
     await settle(hass)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
     assert loaded.data["url"] == relay.octoeverywhere.connections[-1].url
@@ -709,6 +718,7 @@ async def test_reauth_refuses_another_printer(
     assert loaded.data == before
     relay.heal()
     result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
+    result = await decide(hass, result, "replace")
     await hass.async_block_till_done(wait_background_tasks=True)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
     assert result["translation_domain"] == "homeassistant"
@@ -741,6 +751,7 @@ async def test_reauth_of_a_printer_that_never_had_an_identity(
     result = await step(hass, await reauth(hass, without), {})
     result = await choose(hass, result, "octoeverywhere_paste")
     result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
+    result = await decide(hass, result, "replace")
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
     assert without.data["instance_uuid"] == octoprint.uuid
     assert without.unique_id == connection.id
@@ -786,7 +797,7 @@ async def test_reauth_of_an_obico_tunnel(hass: HomeAssistant, relay: Relay, obic
     assert "not accepted" in refusal_of(result, "obico_method")
     result = await choose(hass, result, "obico_paste")
     new = await relay.obico.add_tunnel()
-    result = await step(hass, result, {"tunnel_endpoint": new.endpoint})
+    result = await decide(hass, await step(hass, result, {"tunnel_endpoint": new.endpoint}), "replace")
     await settle(hass)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
     assert obico_entry.data["password"] == new.password
@@ -818,6 +829,7 @@ async def test_change_to_obico_and_back(
     result = await step(hass, result, {"server_url": "https://app.obico.io"})
     result = await choose(hass, result, "obico_paste")
     result = await step(hass, result, {"tunnel_endpoint": (await relay.obico.add_tunnel()).endpoint})
+    result = await decide(hass, result, "replace")
     await settle(hass)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
     assert loaded.data["provider"] == "obico"
@@ -829,6 +841,7 @@ async def test_change_to_obico_and_back(
 
     result = await reconfigure(hass, loaded, "octoeverywhere", "octoeverywhere_paste")
     result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
+    result = await decide(hass, result, "replace")
     await settle(hass)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
     after = {item.unique_id: item.entity_id for item in er.async_entries_for_config_entry(registry, loaded.entry_id)}
