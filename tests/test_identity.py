@@ -365,18 +365,32 @@ async def test_connection_of_another_printer_is_refused(
     await hass.config_entries.async_unload(second.entry_id)
 
 
+@pytest.mark.parametrize("choice", ["replace", "add"])
+@pytest.mark.parametrize("source", ["user", "reconfigure"])
 async def test_answer_holds_for_one_connection(
-    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, clone: Clone
+    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, clone: Clone, source: str, choice: str
 ) -> None:
     """A connection that fails after the user confirmed it does not confirm the next."""
     new = relay.octoeverywhere.add_connection()
     relay.fail(new.host, 604, path="/api/currentuser")
-    result = await reconfigure(hass, loaded, "octoeverywhere", "octoeverywhere_paste")
-    result = await decide(hass, await step(hass, result, paste(relay, new, with_api_key=False)), "replace")
+    if source == "user":
+        result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    else:
+        choice = "replace"
+        result = await reconfigure(hass, loaded, "octoeverywhere", "octoeverywhere_paste")
+    result = await decide(hass, await step(hass, result, paste(relay, new)), choice)
     result = await choose(hass, result, "octoeverywhere_paste")
     result = await step(hass, result, paste(relay, clone.connection, with_api_key=False))
-    assert choices_of(result) == ["replace", "discard"]
+    assert "replace" in choices_of(result)
     assert keys_at(relay, clone.connection) == set()
+    # Nor does it make the next replace anything where the user does not say so.
+    if source == "user":
+        result = await decide(hass, result, "add")
+        result = await step(hass, await choose(hass, result, "enter_key"), {"api_key": clone.octoprint.api_key})
+        await settle(hass)
+        assert result["type"] is FlowResultType.CREATE_ENTRY
+        assert loaded.data["url"] not in (new.url, clone.connection.url)
+        await hass.config_entries.async_unload(result["result"].entry_id)
 
 
 async def test_connection_that_changed_meanwhile_is_not_changed_back(
