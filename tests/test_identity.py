@@ -403,3 +403,51 @@ async def test_connection_that_changed_meanwhile_is_not_changed_back(
     keys = await step(hass, keys, {"api_key": octoprint.api_key})
     assert choices_of(keys) == ["replace", "discard"]
     assert loaded.data["url"] == new.url
+
+
+async def test_printer_is_removed_in_any_step(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, octoprint: OctoPrintServer
+) -> None:
+    """A dialog for a printer that is gone ends with a text, wherever it was."""
+    new = relay.octoeverywhere.add_connection()
+    link = paste(relay, new, with_api_key=False)
+
+    async def at_the_question() -> ConfigFlowResult:
+        return await step(hass, await reconfigure(hass, entry, "octoeverywhere", "octoeverywhere_paste"), link)
+
+    async def while_off() -> ConfigFlowResult:
+        relay.fail(new.host, 601, times=1)
+        return await at_the_question()
+
+    async def at_the_key() -> ConfigFlowResult:
+        return await reconfigure(hass, entry, "api_key", "enter_key")
+
+    entry.add_to_hass(hass)
+    for begin, entered in (
+        (at_the_question, {"choice": "replace"}),
+        (at_the_question, None),
+        (while_off, {}),
+        (at_the_key, {"api_key": octoprint.api_key}),
+        (lambda: reconfigure(hass, entry, "octoeverywhere", "octoeverywhere_paste"), link),
+        (lambda: reauth(hass, entry), {}),
+    ):
+        result = await begin()
+        # As while it is removed: Home Assistant closes a new sign-in only after that.
+        kept = hass.config_entries._entries.pop(entry.entry_id)
+        result = await step(hass, result, entered)
+        assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "printer_removed")
+        hass.config_entries._entries[kept.entry_id] = kept
+
+
+async def test_known_printer_is_removed_before_the_answer(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, octoprint: OctoPrintServer
+) -> None:
+    """Then there is nothing to replace, and the printer is set up."""
+    entry.add_to_hass(hass)
+    result = await paste_link(hass, paste(relay, relay.octoeverywhere.add_connection()))
+    await hass.config_entries.async_remove(entry.entry_id)
+    result = await decide(hass, result, "replace")
+    await settle(hass)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["result"].unique_id == octoprint.uuid
+    await hass.config_entries.async_unload(result["result"].entry_id)

@@ -28,7 +28,7 @@ from .tunnels.octoeverywhere import OctoEverywhere
 from .webcams import Webcams
 
 MAX_TITLE = 255  # characters
-_MARKUP = re.compile(r"\]\(|\]\s*\[|://|\bwww\.|<", re.IGNORECASE)
+_MARKUP = re.compile(r"\]\(|://|\bwww\.|<", re.IGNORECASE)
 
 PLATFORMS = [Platform.BINARY_SENSOR, Platform.BUTTON, Platform.CAMERA, Platform.EVENT, Platform.NUMBER, Platform.SENSOR]
 
