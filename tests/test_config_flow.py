@@ -14,7 +14,7 @@ from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntryState, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
-from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import device_registry as dr, issue_registry as ir
 from homeassistant.helpers.translation import async_get_translations
 
 from .dialogs import choices_of, choose, decide, error_of, paste, refusal_of, start, step, through_page
@@ -748,6 +748,9 @@ async def test_names_from_outside_make_no_links(
     """Titles that were stored before names were cleaned, and names that come with a link."""
     entry.add_to_hass(hass)
     hass.config_entries.async_update_entry(entry, title=TRAP)
+    result = await entry.start_reauth_flow(hass)
+    assert links(await shown(hass, result)) == []
+    hass.config_entries.flow.async_abort(result["flow_id"])
     connection = relay.octoeverywhere.add_connection()
     link = URL(paste(relay, connection, with_api_key=False)["completion_url"])
     page = "https://octoeverywhere.com/view/) is old. [Log in](https://evil.example/login"
@@ -763,9 +766,6 @@ async def test_names_from_outside_make_no_links(
     await settle(hass)
     assert links(result["title"]) == []
     await hass.config_entries.async_unload(result["result"].entry_id)
-
-    result = await entry.start_reauth_flow(hass)
-    assert links(await shown(hass, result)) == []
 
 
 @pytest.mark.parametrize("where", ["enter_key", "request_key"])
@@ -805,6 +805,7 @@ async def test_name_of_a_server_makes_no_link(hass: HomeAssistant) -> None:
         ("\n", "OctoPrint"),
         ("Printer [left] *1*", "Printer [left] *1*"),
     ],
+    ids=["lines", "long", "picture", "blank", "brackets"],
 )
 async def test_title_of_before(
     hass: HomeAssistant,
@@ -827,7 +828,20 @@ async def test_title_of_before(
     await hass.config_entries.async_unload(entry.entry_id)
 
 
-@pytest.mark.parametrize("name", ["K" * 6000, "名" * 2000])
+async def test_title_in_a_repair_issue(
+    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, connection: AppConnection
+) -> None:
+    """It is shown as plain text and in Markdown, so it is as it can be in both."""
+    hass.config_entries.async_update_entry(loaded, title="Kitchen [new](//evil.example) *1*")
+    connection.supporter = False
+    await loaded.runtime_data.tunnel.async_refresh()
+    await settle(hass)
+    [issue] = [issue for issue in ir.async_get(hass).issues.values() if issue.domain == DOMAIN]
+    assert issue.translation_placeholders is not None
+    assert issue.translation_placeholders["printer"] == "Kitchen (new)(//evil.example) *1*"
+
+
+@pytest.mark.parametrize("name", ["K" * 6000, "名" * 2000], ids=["ASCII", "percent-encoded"])
 async def test_link_with_a_long_name(hass: HomeAssistant, relay: Relay, connection: AppConnection, name: str) -> None:
     """The name is cut, and the link is as good as any."""
     link = URL(paste(relay, connection)["completion_url"]).update_query(printername=name)

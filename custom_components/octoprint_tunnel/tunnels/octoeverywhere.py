@@ -145,7 +145,7 @@ class OctoEverywhere(Tunnel):
             raise AuthorizationError("invalid_link")
         if not is_header_text(own_id) or len(own_id) > MAX_ID:
             raise AuthorizationError("invalid_link")
-        local_ip = values.get("printerlastknownlocalip", "")
+        local_ip = values.get("printerlastknownlocalip")
         tunnel = cls(
             url=_tunnel_address(url),
             username=username if has_basic else None,
@@ -155,7 +155,7 @@ class OctoEverywhere(Tunnel):
             app_token=app_token,
             printer_name=as_name(values.get("printername", "")) or None,
             printer_url=_page(values.get("userprinteraccessurl")),
-            local_ip=local_ip if is_header_text(local_ip) and len(local_ip) <= MAX_ID else None,
+            local_ip=local_ip if local_ip and is_header_text(local_ip) and len(local_ip) <= MAX_ID else None,
         )
         api_key = values.get("octoprintapikey")
         return Authorized(tunnel=tunnel, api_key=api_key if api_key and is_header_text(api_key) else None)
