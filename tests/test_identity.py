@@ -257,6 +257,20 @@ async def test_ids_of_entities_never_collide(
     await hass.config_entries.async_unload(result["result"].entry_id)
 
 
+async def test_connection_that_another_dialog_added_meanwhile(
+    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, clone: Clone
+) -> None:
+    """An answer about one printer holds for none that came after the question."""
+    waiting = await paste_link(hass, paste(relay, clone.connection))
+    second = await add(hass, relay, clone)
+    result = await decide(hass, waiting, "add")
+    assert choices_of(result) == ["replace", "discard"]
+    await decide(hass, result, "replace", printer="Workshop")
+    await settle(hass)
+    assert hass.config_entries.async_entries(DOMAIN) == [loaded, second]
+    await hass.config_entries.async_unload(second.entry_id)
+
+
 # For one printer: a new sign-in, and another connection
 
 

@@ -132,6 +132,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
         self._pasted = ""
         self._instance: Instance | None = None
         self._asked_about: set[str] = set()
+        self._asking_about: set[str] = set()
         self._replaces: str | None = None
         self._recognized: str | None = None
         self._api_key: str | None = None
@@ -457,12 +458,12 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
     def _ask_about(self, entry: ConfigEntry) -> ConfigFlowResult:
         """Ask whether a new connection is for this printer, by name and with where the connection leads."""
         self._known = entry
-        if self._own_entry:
-            choices = [REPLACE, DISCARD]
-        elif is_same_connection(entry, self._tunnel):
-            choices = [REPLACE, DISCARD]  # one connection leads to one printer
-        else:
-            choices = [REPLACE, ADD, DISCARD]
+        # The answer holds for all of one instance id: the user can tell them apart, the id cannot.
+        alike = (other for other in async_printers(self.hass) if looks_like(other, self._tunnel, self._instance))
+        self._asking_about = {entry.entry_id, *(other.entry_id for other in alike)}
+        choices = [REPLACE, ADD, DISCARD]
+        if self._own_entry or is_same_connection(entry, self._tunnel):  # one connection leads to one printer
+            choices.remove(ADD)
         selector = SelectSelector(
             SelectSelectorConfig(options=choices, mode=SelectSelectorMode.LIST, translation_key="replace_known")
         )
@@ -486,9 +487,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
             return await self._async_choose_method(None)
         if user_input[CONF_CHOICE] == REPLACE:
             self._replaces = self._known.entry_id
-        # The answer holds for all of one instance id: the user can tell them apart, the id cannot.
-        alike = (entry for entry in async_printers(self.hass) if looks_like(entry, self._tunnel, self._instance))
-        self._asked_about |= {self._known.entry_id, *(entry.entry_id for entry in alike)}
+        self._asked_about |= self._asking_about
         return await self._async_find_api_key()
 
     async def _async_refuse(self, refusal: str) -> ConfigFlowResult:
