@@ -5,6 +5,7 @@ from typing import Any
 
 from aiohttp import ClientSession, DummyCookieJar
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+import voluptuous as vol
 from yarl import URL
 
 from custom_components.octoprint_tunnel.const import DOMAIN
@@ -54,6 +55,27 @@ async def through_page(
     page = await client.get(back.raw_path_qs)
     assert page.status == HTTPStatus.OK, await page.text()
     return await step(hass, result)
+
+
+async def decide(
+    hass: HomeAssistant, result: ConfigFlowResult, choice: str, printer: str = "Kitchen"
+) -> ConfigFlowResult:
+    """Decide what to do with a new connection, in the form that names the known printer."""
+    assert (result["type"], result["step_id"]) == (FlowResultType.FORM, "replace_known"), result
+    assert result["description_placeholders"] is not None
+    assert result["description_placeholders"]["printer"] == printer
+    return await step(hass, result, {"choice": choice})
+
+
+def choices_of(result: ConfigFlowResult) -> list[str]:
+    """Return what the form about a known printer offers, none of which is chosen beforehand."""
+    assert (result["type"], result["step_id"]) == (FlowResultType.FORM, "replace_known"), result
+    assert result["data_schema"] is not None
+    [(field, selector)] = result["data_schema"].schema.items()
+    assert field.default is vol.UNDEFINED
+    assert field.description is None
+    options: list[str] = selector.config["options"]
+    return options
 
 
 def paste(relay: Relay, connection: AppConnection, *, with_api_key: bool = True) -> dict[str, str]:

@@ -2,13 +2,14 @@
 
 import logging
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.helpers.translation import async_get_translations
 
 from .dialogs import error_of, paste, start, step
@@ -110,6 +111,59 @@ async def test_link(
     await refused(hass, result, menus[-1], field, typed)
     assert not relay.requests
     assert "PLANTED" not in "".join(record.getMessage() for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("id", "x" * 201),
+        ("id", "\ud83d"),
+        ("id", "a b"),
+        ("id", "a\r\nb"),
+        ("authBasicHttpUser", "a:b"),
+        ("appApiToken", "ключ"),
+        ("printername", "x" * 40_000),
+    ],
+    ids=["long id", "half of a character", "space", "line break", "colon", "Cyrillic", "longer than any link"],
+)
+async def test_part_of_a_link(
+    hass: HomeAssistant, relay: Relay, connection: AppConnection, parameter: str, value: str
+) -> None:
+    """Which would become an id of entities, or go into a header."""
+    address, _, query = paste(relay, connection)["completion_url"].partition("?")
+    parts = dict(parse_qsl(query)) | {parameter: value}
+    link = f"{address}?{urlencode(parts, errors='surrogatepass')}"
+    result = await step(hass, await start(hass, "octoeverywhere", "octoeverywhere_paste"), {"completion_url": link})
+    await refused(hass, result, "octoeverywhere_paste", "completion_url", link)
+    assert error_of(result) == "invalid_link"
+    assert not relay.requests
+
+
+@pytest.mark.parametrize("address", ["x" * 201, "192.168.1.5\n", "\ud83d", "ü"])
+async def test_local_address_in_a_link(
+    hass: HomeAssistant, relay: Relay, connection: AppConnection, address: str
+) -> None:
+    """One that is none is left out, and the connection is as good as without it."""
+    link, _, query = paste(relay, connection)["completion_url"].partition("?")
+    parts = dict(parse_qsl(query)) | {"printerLastKnownLocalIp": address}
+    link = f"{link}?{urlencode(parts, errors='surrogatepass')}"
+    result = await step(hass, await start(hass, "octoeverywhere", "octoeverywhere_paste"), {"completion_url": link})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert "local_ip" not in result["data"]
+
+
+@pytest.mark.parametrize("choice", ["", "Replace", "replace ", "reconfigure", ["replace"], None, 1])
+async def test_choice_that_is_not_offered(
+    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, choice: Any
+) -> None:
+    """Nothing but a choice replaces a connection."""
+    before = loaded.as_dict()
+    link = paste(relay, relay.octoeverywhere.add_connection())
+    result = await step(hass, await start(hass, "octoeverywhere", "octoeverywhere_paste"), link)
+    for entered in ({"choice": choice}, {}):
+        with pytest.raises(InvalidData):
+            await step(hass, result, entered)
+    assert loaded.as_dict() == before
 
 
 @pytest.mark.parametrize(

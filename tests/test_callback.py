@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp.test_utils import TestClient
 import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from yarl import URL
 
@@ -19,9 +20,11 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.setup import async_setup_component
 
-from .dialogs import start, step, through_page, visit
+from .dialogs import choose, start, step, through_page, visit
 from .home import settle
+from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
+from .test_config_flow import reauth, reconfigure
 
 PORTAL = ("octoeverywhere", "octoeverywhere_portal")
 LONGEST_LINE = 8190  # bytes; aiohttp's own limit, Home Assistant may take longer ones
@@ -228,6 +231,46 @@ async def test_closed_dialog(hass: HomeAssistant, dialog: ConfigFlowResult, back
     status, text = await call(browser, back)
     assert status == HTTPStatus.BAD_REQUEST
     assert "its dialog is closed" in text
+
+
+async def test_dialog_that_is_gone_without_a_word(hass: HomeAssistant, back: URL, browser: Browser) -> None:
+    """A browser whose dialog is not there any more gets the page as well."""
+    [state] = hass.data[WAITING]
+    hass.data[WAITING][state] = "gone"
+    status, text = await call(browser, back)
+    assert status == HTTPStatus.BAD_REQUEST
+    assert "its dialog is closed" in text
+
+
+@pytest.mark.parametrize("source", ["reauth", "reconfigure"])
+async def test_printer_that_is_removed_while_the_portal_is_open(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    connection: AppConnection,
+    hass_client_no_auth: ClientSessionGenerator,
+    source: str,
+) -> None:
+    """The browser gets a page, and a dialog that Home Assistant has left open ends with a text."""
+    entry.add_to_hass(hass)
+    if source == "reconfigure":
+        result = await reconfigure(hass, entry, *PORTAL)
+    else:
+        connection.revoked = True
+        result = await step(hass, await reauth(hass, entry), {})
+        result = await choose(hass, result, "octoeverywhere_portal")
+    back = await visit(result["url"])
+    await hass.config_entries.async_remove(entry.entry_id)
+    status, text = await call(await hass_client_no_auth(), back)
+    if source == "reauth":
+        assert status == HTTPStatus.BAD_REQUEST
+        assert "its dialog is closed" in text
+    else:
+        assert status == HTTPStatus.OK
+        result = await step(hass, result)
+        assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "printer_removed")
+    assert not hass.config_entries.flow.async_progress()
+    assert not hass.config_entries.async_entries(DOMAIN)
 
 
 async def test_dialog_that_went_on_by_itself(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+import re
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntryState, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
+from homeassistant.helpers import device_registry as dr, issue_registry as ir
+from homeassistant.helpers.translation import async_get_translations
 
-from .dialogs import choose, error_of, paste, refusal_of, start, step, through_page
-from .home import settle
+from .dialogs import choices_of, choose, decide, error_of, paste, refusal_of, start, step, through_page
+from .home import log_lines, settle
 from .octoprint.server import OctoPrintServer
 from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
@@ -165,10 +168,12 @@ async def test_revoked_between_portal_and_home_assistant(
 async def test_same_printer_again_takes_over_the_credentials(
     hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, octoprint: OctoPrintServer
 ) -> None:
-    """A second set-up of a printer does not make a second device: the first uses the new connection."""
+    """A second set-up of a printer makes no second device where the user says that it is the same one."""
     second = relay.octoeverywhere.add_connection()
     result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    result = await step(hass, result, paste(relay, second, with_api_key=False))
+    result = await step(hass, result, paste(relay, second))
+    assert choices_of(result) == ["replace", "add", "discard"]
+    result = await decide(hass, result, "replace")
     await settle(hass)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
     assert loaded.data["url"] == second.url
@@ -181,7 +186,7 @@ async def test_same_printer_again_takes_over_the_credentials(
 async def test_two_dialogs_for_one_printer(
     hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer
 ) -> None:
-    """The dialog that ends last is not closed by the first, and makes no second device."""
+    """The dialog that ends last is not closed by the first, and asks what to do with the printer that there is now."""
     first = await at_the_api_key(hass, relay, connection)
     other = relay.octoeverywhere.add_connection()
     second = await at_the_api_key(hass, relay, other)
@@ -189,6 +194,7 @@ async def test_two_dialogs_for_one_printer(
     await settle(hass)
     assert first["type"] is FlowResultType.CREATE_ENTRY
     second = await step(hass, await choose(hass, second, "enter_key"), {"api_key": octoprint.api_key})
+    second = await decide(hass, second, "replace")  # with the key that was entered already
     await settle(hass)
     assert (second["type"], second["reason"]) == (FlowResultType.ABORT, "already_configured")
     [entry] = hass.config_entries.async_entries(DOMAIN)
@@ -198,10 +204,12 @@ async def test_two_dialogs_for_one_printer(
 async def test_printer_is_removed_while_the_dialog_is_open(
     hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, octoprint: OctoPrintServer
 ) -> None:
-    """A dialog that would have renewed a printer sets it up anew."""
+    """A dialog that would have replaced a printer's connection sets the printer up."""
     entry.add_to_hass(hass)
-    hass.config_entries.async_update_entry(entry, data={**entry.data, "api_key": "old"})
-    result = await at_the_api_key(hass, relay, relay.octoeverywhere.add_connection())
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    new = relay.octoeverywhere.add_connection()
+    result = await step(hass, result, paste(relay, new, with_api_key=False))
+    result = await decide(hass, result, "replace")
     await hass.config_entries.async_remove(entry.entry_id)
     result = await step(hass, await choose(hass, result, "enter_key"), {"api_key": octoprint.api_key})
     await settle(hass)
@@ -223,6 +231,8 @@ async def test_printer_that_says_who_it_is_by_now(
         connection = relay.octoeverywhere.add_connection()
     result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
     result = await step(hass, result, paste(relay, connection))
+    assert "instance_uuid" not in entry.data
+    result = await decide(hass, result, "replace")
     await settle(hass)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
     assert hass.config_entries.async_entries(DOMAIN) == [entry]
@@ -637,6 +647,209 @@ async def test_bad_endpoint_is_explained_and_kept(hass: HomeAssistant, relay: Re
     assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "api_key")
 
 
+@pytest.mark.parametrize("typed", ["127.0.0.1:{port}", "https://127.0.0.1:{port}"])
+@pytest.mark.parametrize("through", ["page", "paste"])
+async def test_server_without_https_that_was_taken_for_one(
+    hass: HomeAssistant, relay: Relay, octoprint: OctoPrintServer, typed: str, through: str
+) -> None:
+    """The dialog says that the server has to be entered as http, and suggests that where no scheme was entered."""
+    server = typed.format(port=URL(relay.obico.self_hosted_url).port)
+    tunnel = await relay.obico.add_tunnel(self_hosted=True)
+    result = await step(hass, await start(hass, "obico"), {"server_url": server})
+    result = await choose(hass, result, "obico_paste" if through == "paste" else "obico_authorize")
+    result = await step(hass, result, {"tunnel_endpoint": tunnel.endpoint})
+    if through == "page":
+        result = await step(hass, result)
+    for shown in (result, await step(hass, result)):  # also when it is loaded again
+        assert (shown["step_id"], error_of(shown)) == ("obico", "server_is_http")
+        suggested = server if "://" in server else relay.obico.self_hosted_url
+        assert suggestion_of(shown, "server_url") == suggested
+
+    result = await step(hass, result, {"server_url": relay.obico.self_hosted_url})
+    result = await choose(hass, result, "obico_paste")
+    if through == "paste":  # nothing that was entered is lost
+        assert suggestion_of(result, "tunnel_endpoint") == tunnel.endpoint
+    result = await step(hass, result, {"tunnel_endpoint": tunnel.endpoint})
+    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "api_key")
+
+
+async def test_endpoint_without_https_elsewhere(hass: HomeAssistant, relay: Relay) -> None:
+    """It is not the server's, so the server's address is not what is wrong."""
+    result = await step(hass, await start(hass, "obico"), {"server_url": "obico.home.example"})
+    result = await choose(hass, result, "obico_paste")
+    result = await step(hass, result, {"tunnel_endpoint": "http://user:password@home.example"})
+    assert (result["step_id"], error_of(result)) == ("obico_paste", "not_https")
+
+
+def suggestion_of(result: ConfigFlowResult, name: str) -> str:
+    """Return what a form has in a field already."""
+    assert result["data_schema"] is not None
+    [field] = [field for field in result["data_schema"].schema if field == name]
+    suggested: str = field.description["suggested_value"]
+    return suggested
+
+
+async def test_printers_without_a_name(
+    hass: HomeAssistant, relay: Relay, octoprint: OctoPrintServer, octoprints: Callable[[str], OctoPrintServer]
+) -> None:
+    """Where neither the service nor OctoPrint tells a name, a number tells the printers apart, devices too."""
+    titles = []
+    for server in (octoprint, octoprints("1.11")):
+        tunnel = await relay.obico.add_tunnel(replace(relay.printer, url=server.url))
+        unnamed = f"<root><UDN>uuid:{server.uuid}</UDN></root>"
+        relay.fail(tunnel.host, 200, unnamed, content_type="text/xml", path="/plugin/discovery/")
+        result = await step(hass, await start(hass, "obico"), {"server_url": "https://app.obico.io"})
+        result = await choose(hass, result, "obico_paste")
+        result = await step(hass, result, {"tunnel_endpoint": tunnel.endpoint})
+        result = await step(hass, await choose(hass, result, "enter_key"), {"api_key": server.api_key})
+        await settle(hass)
+        assert result["type"] is FlowResultType.CREATE_ENTRY
+        entry = result["result"]
+        devices = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+        titles.append((entry.title, [device.name for device in devices]))
+        await hass.config_entries.async_unload(entry.entry_id)
+    assert titles == [("OctoPrint", ["OctoPrint"]), ("OctoPrint 2", ["OctoPrint 2"])]
+
+
+async def test_name_that_another_printer_has(hass: HomeAssistant, relay: Relay, entry: MockConfigEntry) -> None:
+    """As when the whole SD card was copied, name and all."""
+    entry.add_to_hass(hass)
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
+    result = await decide(hass, result, "add")
+    await settle(hass)
+    assert (result["type"], result["title"]) == (FlowResultType.CREATE_ENTRY, "Kitchen 2")
+    await hass.config_entries.async_unload(result["result"].entry_id)
+
+
+# Words from outside
+
+TRAP = "![x](https://evil.example/track.png) [Renew it](https://evil.example/pay)\n# Urgent <a href='//evil.example'>"
+
+
+async def shown(hass: HomeAssistant, result: ConfigFlowResult, *, of: str = "step") -> str:
+    """Return the Markdown of a dialog, as Home Assistant's frontend fills it in."""
+    texts = await async_get_translations(hass, "en", "config", {DOMAIN})
+    key = f"step.{result['step_id']}.description" if of == "step" else of
+    return texts[f"component.{DOMAIN}.config.{key}"].format(**(result["description_placeholders"] or {}))
+
+
+def links(markdown: str) -> list[str]:
+    """Return where a text in Markdown leads to, pictures included; HTML is what it must not have."""
+    assert not re.search(r"(?<!\\)<", markdown)
+    plain = re.sub(r"\\[!-/:-@\[-`{-~]", "", markdown)
+    targets = re.compile(r"\]\(([^)]*)\)")
+    return targets.findall(plain) + re.findall(r"(?:https?://|www\.)\S+", targets.sub("", plain))
+
+
+async def test_names_from_outside_make_no_links(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, octoprint: OctoPrintServer
+) -> None:
+    """Titles that were stored before names were cleaned, and names that come with a link."""
+    entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(entry, title=TRAP)
+    result = await entry.start_reauth_flow(hass)
+    assert links(await shown(hass, result)) == []
+    hass.config_entries.flow.async_abort(result["flow_id"])
+    connection = relay.octoeverywhere.add_connection()
+    link = URL(paste(relay, connection, with_api_key=False)["completion_url"])
+    page = "https://octoeverywhere.com/view/) is old. [Log in](https://evil.example/login"
+    link = link.update_query(printername=TRAP, userPrinterAccessUrl=page)
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    result = await step(hass, result, {"completion_url": str(link)})
+    assert links(await shown(hass, result)) == []
+    result = await step(hass, result, {"choice": "add"})
+    result = await choose(hass, result, "enter_key")
+    [target] = links(await shown(hass, result))
+    assert URL(target).host == "octoeverywhere.com"
+    result = await step(hass, result, {"api_key": octoprint.api_key})
+    await settle(hass)
+    assert links(result["title"]) == []
+    await hass.config_entries.async_unload(result["result"].entry_id)
+
+
+@pytest.mark.parametrize("where", ["enter_key", "request_key"])
+async def test_page_that_was_stored_before_it_was_checked(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, where: str
+) -> None:
+    """The printer's page leads to the service, or the link leads to the tunnel."""
+    entry.add_to_hass(hass)
+    for page in ("https://octoeverywhere.com/) [Log in](https://evil.example/", "https://evil.example/", "https://[]@"):
+        hass.config_entries.async_update_entry(entry, data={**entry.data, "printer_url": page})
+        result = await reconfigure(hass, entry, "api_key", where)
+        text = "progress.wait_for_decision" if where == "request_key" else "step"
+        [target] = links(await shown(hass, result, of=text))
+        assert (URL(target).host or "").endswith("octoeverywhere.com")
+        hass.config_entries.flow.async_abort(result["flow_id"])
+
+
+async def test_name_of_a_server_makes_no_link(hass: HomeAssistant) -> None:
+    """Whatever was entered, or is stored."""
+    result = await step(
+        hass, await start(hass, "obico"), {"server_url": "https://home.example/x](https://evil.example)"}
+    )
+    assert links(await shown(hass, result)) == []
+    [target] = links(await shown(hass, await choose(hass, result, "obico_paste")))
+    assert URL(target).host == "home.example"
+
+
+@pytest.mark.parametrize(
+    ("title", "kept"),
+    [
+        (
+            "Kitchen\n2026-11-26 WARNING [homeassistant] \x1b[31mforged",
+            "Kitchen 2026-11-26 WARNING [homeassistant] [31mforged",
+        ),
+        ("K" * 6000, "K" * 255),
+        ("![x](https://evil.example)", "!(x)(https: evil.example)"),
+        ("\n", "OctoPrint"),
+        ("Printer [left] *1*", "Printer [left] *1*"),
+    ],
+    ids=["lines", "long", "picture", "blank", "brackets"],
+)
+async def test_title_of_before(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+    title: str,
+    kept: str,
+) -> None:
+    """A title that was stored as it came is one line from the next start on; what users write themselves stays."""
+    entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(entry, title=title)
+    relay.fail("octoeverywhere_tunnel", 601)
+    caplog.clear()
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    assert entry.title == kept
+    assert log_lines(caplog)
+    assert not [line for line in log_lines(caplog) if "\n" in line or "\x1b" in line or len(line) > 500]
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_title_in_a_repair_issue(
+    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, connection: AppConnection
+) -> None:
+    """It is shown as plain text and in Markdown, so it is as it can be in both."""
+    hass.config_entries.async_update_entry(loaded, title="Kitchen [new](//evil.example) *1*")
+    connection.supporter = False
+    await loaded.runtime_data.tunnel.async_refresh()
+    await settle(hass)
+    [issue] = [issue for issue in ir.async_get(hass).issues.values() if issue.domain == DOMAIN]
+    assert issue.translation_placeholders is not None
+    assert issue.translation_placeholders["printer"] == "Kitchen (new)(//evil.example) *1*"
+
+
+@pytest.mark.parametrize("name", ["K" * 6000, "名" * 2000], ids=["ASCII", "percent-encoded"])
+async def test_link_with_a_long_name(hass: HomeAssistant, relay: Relay, connection: AppConnection, name: str) -> None:
+    """The name is cut, and the link is as good as any."""
+    link = URL(paste(relay, connection)["completion_url"]).update_query(printername=name)
+    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+    result = await step(hass, result, {"completion_url": str(link)})
+    assert (result["type"], result["title"]) == (FlowResultType.CREATE_ENTRY, name[:100])
+
+
 # Sign in again
 
 
@@ -670,6 +883,8 @@ async def test_reauth_with_a_new_app_connection(
         result = await choose(hass, result, "octoeverywhere_paste")
         new = relay.octoeverywhere.add_connection()
         result = await step(hass, result, paste(relay, new, with_api_key=False))
+    assert choices_of(result) == ["replace", "discard"]
+    result = await decide(hass, result, "replace")
     await settle(hass)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
     assert loaded.data["url"] == relay.octoeverywhere.connections[-1].url
@@ -709,6 +924,7 @@ async def test_reauth_refuses_another_printer(
     assert loaded.data == before
     relay.heal()
     result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
+    result = await decide(hass, result, "replace")
     await hass.async_block_till_done(wait_background_tasks=True)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
     assert result["translation_domain"] == "homeassistant"
@@ -741,6 +957,7 @@ async def test_reauth_of_a_printer_that_never_had_an_identity(
     result = await step(hass, await reauth(hass, without), {})
     result = await choose(hass, result, "octoeverywhere_paste")
     result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
+    result = await decide(hass, result, "replace")
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
     assert without.data["instance_uuid"] == octoprint.uuid
     assert without.unique_id == connection.id
@@ -786,7 +1003,7 @@ async def test_reauth_of_an_obico_tunnel(hass: HomeAssistant, relay: Relay, obic
     assert "not accepted" in refusal_of(result, "obico_method")
     result = await choose(hass, result, "obico_paste")
     new = await relay.obico.add_tunnel()
-    result = await step(hass, result, {"tunnel_endpoint": new.endpoint})
+    result = await decide(hass, await step(hass, result, {"tunnel_endpoint": new.endpoint}), "replace")
     await settle(hass)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
     assert obico_entry.data["password"] == new.password
@@ -818,6 +1035,7 @@ async def test_change_to_obico_and_back(
     result = await step(hass, result, {"server_url": "https://app.obico.io"})
     result = await choose(hass, result, "obico_paste")
     result = await step(hass, result, {"tunnel_endpoint": (await relay.obico.add_tunnel()).endpoint})
+    result = await decide(hass, result, "replace")
     await settle(hass)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
     assert loaded.data["provider"] == "obico"
@@ -829,6 +1047,7 @@ async def test_change_to_obico_and_back(
 
     result = await reconfigure(hass, loaded, "octoeverywhere", "octoeverywhere_paste")
     result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
+    result = await decide(hass, result, "replace")
     await settle(hass)
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
     after = {item.unique_id: item.entity_id for item in er.async_entries_for_config_entry(registry, loaded.entry_id)}

@@ -26,7 +26,7 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from homeassistant.util.aiohttp import MockRequest
 
-from .dialogs import choose, paste, step
+from .dialogs import choose, decide, paste, step
 from .home import log_lines, settle, state, until, wait
 from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
@@ -438,6 +438,7 @@ async def test_new_connection(
     result = await registered.start_reauth_flow(hass)
     result = await choose(hass, await step(hass, result, {}), "octoeverywhere_paste")
     result = await step(hass, result, paste(relay, new, with_api_key=False))
+    result = await decide(hass, result, "replace")
     assert result["reason"] == "reauth_successful"
     await settle(hass)
     await wait(hass, freezer, 31)

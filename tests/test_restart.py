@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_test_home_assistant
@@ -116,6 +117,18 @@ async def in_change_to_obico(hass: HomeAssistant, entry: MockConfigEntry) -> Con
     return await choose(hass, result, "obico_authorize")
 
 
+async def at_the_question(hass: HomeAssistant, entry: MockConfigEntry) -> ConfigFlowResult:
+    """Go on to the question whether a connection that is pasted is for this printer."""
+    result = await reconfigure(hass, entry, "octoeverywhere", "octoeverywhere_paste")
+    link = f"https://octoeverywhere.com/appportal/v1/complete?success=true&{urlencode(_of_another_id(entry))}"
+    return await step(hass, result, {"completion_url": link})
+
+
+def _of_another_id(entry: MockConfigEntry) -> dict[str, str]:
+    names = {"url": "url", "authBasicHttpUser": "username", "authBasicHttpPassword": "password"}
+    return {"id": "another", "appApiToken": "token", **{key: entry.data[name] for key, name in names.items()}}
+
+
 WALKS_OF_ENTRY: dict[str, WalkOfEntry] = {
     "reauth_confirm": reauth,
     "reauth in the portal": lambda hass, entry: in_reauth(hass, entry, "octoeverywhere_portal"),
@@ -125,6 +138,7 @@ WALKS_OF_ENTRY: dict[str, WalkOfEntry] = {
         hass, entry, "octoeverywhere", "octoeverywhere_portal"
     ),
     "reconfigure at Obico": in_change_to_obico,
+    "replace_known": at_the_question,
 }
 
 

@@ -75,7 +75,9 @@ def test_every_error_has_a_text_wherever_it_can_be_met(texts: Any) -> None:
     refusals = set(re.findall(r'_refuse\(\s*"(\w+)"', (PACKAGE / "services.py").read_text(encoding="utf-8")))
     assert set(texts["exceptions"]) == set(ERRORS) - {"key_workflow_missing"} | refusals
     # Home Assistant has texts of its own for what ended well.
-    assert set(texts["config"]["abort"]) == {"already_configured", "wrong_printer", "nothing_to_set_up"}
+    assert set(texts["config"]["abort"]) == {
+        *("already_configured", "wrong_printer", "printer_removed", "nothing_to_set_up")
+    }
 
 
 def test_reasons_for_another_connection_stand_alone(texts: Any) -> None:

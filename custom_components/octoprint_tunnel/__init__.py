@@ -1,6 +1,7 @@
 """Reach OctoPrint from Home Assistant through an OctoEverywhere App Connection or an Obico tunnel."""
 
 from functools import partial
+import re
 
 from aiohttp import DummyCookieJar
 
@@ -11,19 +12,23 @@ from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.helpers.typing import ConfigType
 
 from .authorize import async_serve_redirects
-from .const import CONF_LIVE_UPDATES, DOMAIN
+from .const import CONF_LIVE_UPDATES, DEFAULT_NAME, DOMAIN
 from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator, RuntimeData, TunnelCoordinator
 from .detection import DetectionCoordinator
 from .entity import async_update_device
 from .live import LiveUpdates
 from .notifications import Notifications, async_forget_webhook
 from .polling import Outage
+from .remote_text import as_name, one_line
 from .repairs import async_clear_issues, async_update_issues
 from .route import refuse_redirects
 from .services import async_setup_services
 from .tunnels import tunnel_from_data
 from .tunnels.octoeverywhere import OctoEverywhere
 from .webcams import Webcams
+
+MAX_TITLE = 255  # characters
+_MARKUP = re.compile(r"\]\(|://|\bwww\.|<", re.IGNORECASE)
 
 PLATFORMS = [Platform.BINARY_SENSOR, Platform.BUTTON, Platform.CAMERA, Platform.EVENT, Platform.NUMBER, Platform.SENSOR]
 
@@ -39,6 +44,8 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 
 async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> bool:
     """Set up one printer, whether or not its OctoPrint is there now."""
+    if entry.title != (title := _safe_title(entry.title)):
+        hass.config_entries.async_update_entry(entry, title=title)
     # OctoPrint and Obico set session cookies: kept, they would mix printers up and meet OctoPrint's CSRF check.
     new_session = partial(
         async_create_clientsession, hass, cookie_jar=DummyCookieJar(), middlewares=(refuse_redirects,)
@@ -76,6 +83,12 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
     if entry.options.get(CONF_LIVE_UPDATES, True):
         entry.async_create_background_task(hass, live.async_run(), name=f"{entry.title} live updates")
     return True
+
+
+def _safe_title(title: str) -> str:
+    """Return the title of an entry as one line; names of before were taken as they came, with links in Markdown."""
+    line = one_line(title, MAX_TITLE)
+    return (as_name(line) if _MARKUP.search(line) else line) or DEFAULT_NAME
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> bool:

@@ -7,7 +7,9 @@ from typing import Final
 from aiohttp import web
 
 from homeassistant.components.http import HomeAssistantView
+from homeassistant.config_entries import UnknownEntry
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.data_entry_flow import UnknownFlow
 from homeassistant.helpers.http import KEY_HASS, current_request
 from homeassistant.helpers.network import NoURLAvailableError, get_url
 from homeassistant.util.hass_dict import HassKey
@@ -36,6 +38,7 @@ body {{ font: 1.2em/1.5 sans-serif; margin: 4em auto; max-width: 30em; padding: 
 <script nonce="{nonce}">history.replaceState(null, "", location.pathname); {script}</script>
 </html>
 """
+GONE: Final = "This address was used already, or its dialog is closed. Start again in Home Assistant."
 HEADERS: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 POLICY: Final = (
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
@@ -94,8 +97,11 @@ class AuthorizeView(HomeAssistantView):
             return _page("Nothing came with this address. Go back to the service's page and finish there.")
         flow_id = hass.data[WAITING].pop(state, None)
         if flow_id is None:
-            return _page("This address was used already, or its dialog is closed. Start again in Home Assistant.")
-        result = await hass.config_entries.flow.async_configure(flow_id, dict(request.query))
+            return _page(GONE)
+        try:
+            result = await hass.config_entries.flow.async_configure(flow_id, dict(request.query))
+        except UnknownFlow, UnknownEntry:
+            return _page(GONE)
         text = "Done. You can close this window and go on in Home Assistant."
         if result["step_id"] == NOT_AUTHORIZED:
             text = "No connection was created. You can close this window; Home Assistant says how to go on."

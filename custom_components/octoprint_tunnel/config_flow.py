@@ -9,22 +9,27 @@ import voluptuous as vol
 from yarl import URL
 
 from homeassistant.config_entries import (
+    SOURCE_REAUTH,
     SOURCE_RECONFIGURE,
-    SOURCE_USER,
     ConfigEntry,
     ConfigEntryState,
     ConfigFlow,
     ConfigFlowResult,
     OptionsFlowWithReload,
+    UnknownEntry,
 )
 from homeassistant.const import CONF_API_KEY, CONF_VERIFY_SSL, CONF_WEBHOOK_ID
 from homeassistant.core import callback
+from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.helpers.selector import (
     BooleanSelector,
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
     TextSelector,
     TextSelectorConfig,
     TextSelectorType,
@@ -42,6 +47,7 @@ from .const import (
     CONF_LOCAL_ACCESS,
     CONF_LOCAL_URL,
     CONF_POLL_INTERVAL,
+    DEFAULT_NAME,
     DEFAULT_POLL_INTERVAL,
     DOMAIN,
     MAX_POLL_INTERVAL,
@@ -49,17 +55,34 @@ from .const import (
 )
 from .coordinator import RuntimeData
 from .errors import ApiKeyRejected, OctoPrintTunnelError, PermissionMissing, Remedy
+from .identity import (
+    async_free_title,
+    async_free_unique_id,
+    async_is_shared,
+    async_printers,
+    is_same_connection,
+    looks_like,
+)
 from .octoprint.app_keys import KeyRequest
 from .octoprint.client import OctoPrint
 from .octoprint.server import Instance
+from .remote_text import in_markdown, link_in_markdown
 from .tunnels import TUNNELS, tunnel_from_data
 from .tunnels.obico import Obico
 from .tunnels.octoeverywhere import OctoEverywhere
 from .tunnels.tunnel import APP_NAME, AuthorizationError, Authorized, Tunnel, is_header_text
 
+CONF_CHOICE = "choice"
 CONF_COMPLETION_URL = "completion_url"
 CONF_SERVER_URL = "server_url"
 CONF_TUNNEL_ENDPOINT = "tunnel_endpoint"
+
+REPLACE = "replace"
+ADD = "add"
+DISCARD = "discard"
+"""What to do with a new connection that seems to lead to a known printer."""
+
+SERVER_IS_HTTP = "server_is_http"
 
 # Credentials are part of these links, but a user who cannot see what was pasted cannot see that it was cut off.
 LINK = TextSelector(TextSelectorConfig(type=TextSelectorType.TEXT, autocomplete="off"))
@@ -94,18 +117,24 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
 
     _tunnel: Tunnel
     _authorized: Authorized
+    _known: ConfigEntry
     _again: Callable[[], Awaitable[ConfigFlowResult]]
 
     def __init__(self) -> None:
         """Begin with nothing known."""
-        self._entry: ConfigEntry | None = None
         self._server_url = Obico.default_server
+        self._server_typed: str | None = None
+        self._server_error: str | None = None
         self._service: type[Tunnel] = OctoEverywhere
         self._return_url: str | None = None
         self._refusal: str | None = None
         self._paste_step: str | None = None
         self._pasted = ""
         self._instance: Instance | None = None
+        self._asked_about: set[str] = set()
+        self._asking_about: set[str] = set()
+        self._replaces: str | None = None
+        self._recognized: str | None = None
         self._api_key: str | None = None
         self._key_task: asyncio.Task[str | None] | None = None
         self._problem: OctoPrintTunnelError | None = None
@@ -139,20 +168,52 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
         return self.async_show_menu(step_id="reconfigure", menu_options=[*TUNNELS, "api_key"])
 
     async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:
-        """Begin anew with a printer whose tunnel or API key is no longer accepted."""
+        """Begin with a printer whose tunnel or API key is no longer accepted."""
         self._begin_with(self._get_reauth_entry())
         return await self.async_step_reauth_confirm()
 
     def _begin_with(self, entry: ConfigEntry) -> None:
-        self._entry, self._tunnel = entry, tunnel_from_data(entry.data)
+        self._tunnel = tunnel_from_data(entry.data)
         self._service = type(self._tunnel)
         if isinstance(self._tunnel, Obico):
             self._server_url = self._tunnel.server_url
 
+    @override
+    @callback
+    def _get_reauth_entry(self) -> ConfigEntry:
+        """Return the printer to sign in to; Home Assistant asks for it with every form."""
+        try:
+            return super()._get_reauth_entry()
+        except UnknownEntry:
+            raise AbortFlow("printer_removed") from None
+
+    @override
+    @callback
+    def _get_reconfigure_entry(self) -> ConfigEntry:
+        """Return the printer to reconfigure; Home Assistant leaves the dialog open when the printer is removed."""
+        try:
+            return super()._get_reconfigure_entry()
+        except UnknownEntry:
+            raise AbortFlow("printer_removed") from None
+
+    @property
+    def _own_entry(self) -> ConfigEntry | None:
+        """Return the printer that this dialog was opened for, None in a set-up; ends a dialog whose printer is gone."""
+        if self.source == SOURCE_REAUTH:
+            return self._get_reauth_entry()
+        return self._get_reconfigure_entry() if self.source == SOURCE_RECONFIGURE else None
+
+    @property
+    def _entry(self) -> ConfigEntry | None:
+        """Return the printer that gets the new connection or key, None where one is set up."""
+        if own := self._own_entry:
+            return own
+        return self.hass.config_entries.async_get_entry(self._replaces) if self._replaces else None
+
     async def async_step_reauth_confirm(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Say what this is about, then find out what is not accepted."""
         if user_input is None:
-            placeholders = {"printer": self._get_reauth_entry().title}
+            placeholders = {"printer": in_markdown(self._get_reauth_entry().title)}
             return self.async_show_form(step_id="reauth_confirm", description_placeholders=placeholders)
         return await self._async_find_refused()
 
@@ -162,16 +223,16 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
             await self._tunnel.status(self._tunnel.service(self._client_session()))
             self._instance = await self._octoprint().instance()
         except OctoPrintTunnelError as error:
-            return await self._async_mend(error, self._async_find_refused)
+            return await self._async_recover(error, self._async_find_refused)
         return await self._async_find_api_key()
 
     @override
     async def async_step_zeroconf(self, discovery_info: ZeroconfServiceInfo) -> ConfigFlowResult:
-        """Take note of where a printer that is set up is on the local network; others are not offered."""
+        """Remember where a printer that is set up is on the local network; others are not offered."""
         uuid = discovery_info.properties.get("uuid")
         addresses = private_addresses(discovery_info.host, [discovery_info.port or 80])
-        for entry in self._async_current_entries(include_ignore=False):
-            if uuid and addresses and entry.data.get(CONF_INSTANCE_UUID) == uuid.lower():
+        for entry in async_printers(self.hass, uuid.lower()) if uuid else []:
+            if addresses and not async_is_shared(self.hass, entry):
                 url = addresses[0].with_path(discovery_info.properties.get("path") or "/")
                 await self._async_note(entry, str(url).rstrip("/"))
         return self.async_abort(reason="nothing_to_set_up")
@@ -205,28 +266,42 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def async_step_obico(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Ask for the Obico server."""
-        errors = {}
-        if user_input is not None:
-            try:
-                self._server_url = Obico.server_address(user_input[CONF_SERVER_URL])
-            except AuthorizationError as error:
-                errors[CONF_SERVER_URL] = error.key
-            else:
-                return await self.async_step_obico_method()
+        if user_input is None:
+            return self._show_server()
+        self._server_typed, self._server_error = user_input[CONF_SERVER_URL], None
+        try:
+            self._server_url = Obico.server_address(self._server_typed)
+        except AuthorizationError as error:
+            self._server_error = error.key
+            return self._show_server()
+        return await self.async_step_obico_method()
+
+    def _show_server(self) -> ConfigFlowResult:
         return self.async_show_form(
             step_id="obico",
             data_schema=self.add_suggested_values_to_schema(
-                vol.Schema({vol.Required(CONF_SERVER_URL, default=self._server_url): LINK}), user_input
+                vol.Schema({vol.Required(CONF_SERVER_URL, default=self._server_url): LINK}),
+                {} if self._server_typed is None else {CONF_SERVER_URL: self._server_typed},
             ),
-            errors=errors,
+            errors={CONF_SERVER_URL: self._server_error} if self._server_error else {},
         )
+
+    def _ask_for_http_server(self) -> ConfigFlowResult:
+        """Ask for the server again, whose tunnel is http; an address without a scheme was taken as https."""
+        self._server_error = SERVER_IS_HTTP
+        if self._server_typed and "://" not in self._server_typed:
+            self._server_typed = str(URL(self._server_url).with_scheme("http")).rstrip("/")
+        return self._show_server()
 
     async def async_step_obico_method(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Choose how the tunnel's endpoint gets here."""
         return self.async_show_menu(
             step_id="obico_method",
             menu_options=["obico_authorize", "obico_paste"],
-            description_placeholders={"server": self._server_url, "refusal": await self._async_refusal_text()},
+            description_placeholders={
+                "server": in_markdown(self._server_url),
+                "refusal": await self._async_refusal_text(),
+            },
         )
 
     async def async_step_obico_authorize(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
@@ -269,6 +344,8 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def async_step_not_authorized(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Begin again with the service, which sent back something else than a connection."""
+        if self._refusal == SERVER_IS_HTTP:
+            return self._ask_for_http_server()
         return await self._async_choose_method(self._refusal)
 
     async def _async_choose_method(self, refusal: str | None) -> ConfigFlowResult:
@@ -295,6 +372,8 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
         try:
             authorized = self._service.from_link(self._pasted, self._server_url)
         except AuthorizationError as error:
+            if error.key == SERVER_IS_HTTP:
+                return self._ask_for_http_server()
             return self._show_paste(step_id, error.key)
         return await self._async_use(authorized)
 
@@ -306,32 +385,109 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
                 vol.Schema({vol.Required(field): LINK}), {field: self._pasted}
             ),
             errors={field: error} if error else {},
-            description_placeholders={"portal": str(service.authorize_url(self._server_url))},
+            description_placeholders={"portal": link_in_markdown(str(service.authorize_url(self._server_url)))},
         )
 
     # Which printer it is
 
     async def _async_use(self, authorized: Authorized) -> ConfigFlowResult:
+        """Go on with a new connection; what the user decided about another one does not hold for it."""
         self._tunnel, self._api_key = authorized.tunnel, authorized.api_key
+        self._asked_about, self._replaces, self._recognized = set(), None, None
         return await self._async_identify()
 
     async def _async_identify(self) -> ConfigFlowResult:
-        """Find out which OctoPrint is at the tunnel's other end, and whether it is the one that is meant."""
+        """Find out which OctoPrint is at the tunnel's other end, and ask before a known printer gets the connection."""
         try:
             self._instance = await self._octoprint().instance()
         except OctoPrintTunnelError as error:
             if error.remedy is Remedy.REAUTHORISE:
                 return await self._async_refuse(error.key)
             return self._show_offline(error, self._async_identify)
-        if self.source == SOURCE_USER:
-            # The known printer is not sent away: it takes over the new credentials.
-            self._entry = self._known_entry() or await self._async_recognized_entry()
-        elif (known := self._entry and self._entry.data.get(CONF_INSTANCE_UUID)) and (
-            self._instance is None or self._instance.uuid != known
-        ):
+        if own := self._own_entry:
+            return await self._async_check_own(own)
+        if known := self._look_alike() or await self._async_recognized_entry():
+            return self._ask_about(known)
+        return await self._async_find_api_key()
+
+    async def _async_check_own(self, entry: ConfigEntry) -> ConfigFlowResult:
+        """See that the new connection leads to the printer that this dialog was opened for."""
+        if self._is_another(entry):
             if self.source == SOURCE_RECONFIGURE:
                 return self.async_abort(reason="wrong_printer")
             return await self._async_refuse("wrong_printer")
+        if not is_same_connection(entry, self._tunnel):
+            return self._ask_about(entry)
+        return await self._async_find_api_key()
+
+    def _is_another(self, entry: ConfigEntry) -> bool:
+        known = entry.data.get(CONF_INSTANCE_UUID)
+        if known and (self._instance is None or self._instance.uuid != known):
+            return True
+        others = (other for other in async_printers(self.hass) if other.entry_id != entry.entry_id)
+        return any(
+            is_same_connection(other, self._tunnel) and looks_like(other, self._tunnel, self._instance)
+            for other in others
+        )
+
+    def _look_alike(self) -> ConfigEntry | None:
+        """Return a printer that is set up and may be this one, unless the user was asked about it."""
+        printers = [
+            entry
+            for entry in async_printers(self.hass)
+            if entry.entry_id not in self._asked_about and looks_like(entry, self._tunnel, self._instance)
+        ]
+        # Of printers with one instance id, the one that uses this connection already.
+        same = (entry for entry in printers if is_same_connection(entry, self._tunnel))
+        return next(same, printers[0] if printers else None)
+
+    async def _async_recognized_entry(self) -> ConfigEntry | None:
+        """Return the printer whose OctoPrint did not say who it is at set-up, and says now that it is this one."""
+        for entry in async_printers(self.hass):
+            if self._instance is None or CONF_INSTANCE_UUID in entry.data:
+                continue
+            try:
+                instance = await OctoPrint(tunnel_from_data(entry.data).route(self._client_session())).instance()
+            except OctoPrintTunnelError:
+                continue
+            if instance and instance.uuid == self._instance.uuid:
+                self._recognized = entry.entry_id
+                return entry
+        return None
+
+    def _ask_about(self, entry: ConfigEntry) -> ConfigFlowResult:
+        """Ask whether a new connection is for this printer, by name and with where the connection leads."""
+        self._known = entry
+        # The answer holds for all of one instance id: the user can tell them apart, the id cannot.
+        alike = (other for other in async_printers(self.hass) if looks_like(other, self._tunnel, self._instance))
+        self._asking_about = {entry.entry_id, *(other.entry_id for other in alike)}
+        choices = [REPLACE, ADD, DISCARD]
+        if self._own_entry or is_same_connection(entry, self._tunnel):  # one connection leads to one printer
+            choices.remove(ADD)
+        selector = SelectSelector(
+            SelectSelectorConfig(options=choices, mode=SelectSelectorMode.LIST, translation_key="replace_known")
+        )
+        return self.async_show_form(
+            step_id="replace_known",
+            data_schema=vol.Schema({vol.Required(CONF_CHOICE): selector}),
+            description_placeholders={"printer": in_markdown(entry.title), "connection": self._connection_text},
+        )
+
+    @property
+    def _connection_text(self) -> str:
+        """Return where the new connection leads: the service's name of the printer, and the host, which proves more."""
+        host = URL(self._tunnel.url).host_port_subcomponent or ""
+        return in_markdown(f"{self._tunnel.name} ({host})" if self._tunnel.name else host)
+
+    async def async_step_replace_known(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Do with the new connection what the user decided."""
+        if user_input is None:
+            return self._ask_about(self._known)
+        if user_input[CONF_CHOICE] == DISCARD:
+            return await self._async_choose_method(None)
+        if user_input[CONF_CHOICE] == REPLACE:
+            self._replaces = self._known.entry_id
+        self._asked_about |= self._asking_about
         return await self._async_find_api_key()
 
     async def _async_refuse(self, refusal: str) -> ConfigFlowResult:
@@ -340,41 +496,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
             return self._show_paste(self._paste_step, refusal)
         return await self._async_choose_method(refusal)
 
-    @property
-    def _unique_id(self) -> str:
-        return self._instance.uuid if self._instance else self._tunnel.own_id
-
-    def _known_entry(self) -> ConfigEntry | None:
-        """Return the entry of this printer."""
-        entries = self._async_current_entries(include_ignore=False)
-        return next((entry for entry in entries if self._is_of_this_printer(entry)), None)
-
-    def _is_of_this_printer(self, entry: ConfigEntry) -> bool:
-        """Compare who OctoPrint is; where that was not told then or now, the tunnels, whose addresses may be reused."""
-        if entry.unique_id == self._unique_id:
-            return True
-        if self._instance and CONF_INSTANCE_UUID in entry.data:
-            return bool(entry.data[CONF_INSTANCE_UUID] == self._instance.uuid)
-        tunnel = tunnel_from_data(entry.data)
-        return tunnel.own_id == self._tunnel.own_id or tunnel.url == self._tunnel.url
-
-    async def _async_recognized_entry(self) -> ConfigEntry | None:
-        """Return the entry of this printer, where OctoPrint did not say who it is at set-up and does by now."""
-        for entry in self._async_current_entries(include_ignore=False):
-            if self._instance is None or CONF_INSTANCE_UUID in entry.data:
-                continue
-            try:
-                instance = await OctoPrint(tunnel_from_data(entry.data).route(self._client_session())).instance()
-            except OctoPrintTunnelError:
-                continue
-            if instance and instance.uuid == self._instance.uuid:
-                self.hass.config_entries.async_update_entry(
-                    entry, data={**entry.data, CONF_INSTANCE_UUID: instance.uuid}
-                )
-                return entry
-        return None
-
-    async def _async_mend(
+    async def _async_recover(
         self, error: OctoPrintTunnelError, again: Callable[[], Awaitable[ConfigFlowResult]]
     ) -> ConfigFlowResult:
         """Lead to what helps: a new connection, or another try."""
@@ -402,9 +524,9 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
     # The API key
 
     async def _async_find_api_key(self) -> ConfigFlowResult:
-        """Use the key that the portal made, or else the one in use so far, where OctoPrint accepts it."""
+        """Use the key that came with the connection, or else the stored one, where OctoPrint accepts it."""
         self._problem = None
-        for key in (self._api_key, self._entry and self._entry.data[CONF_API_KEY]):
+        for key in (self._api_key, self._stored_key()):
             if not key:
                 continue
             try:
@@ -414,10 +536,24 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
             except PermissionMissing as error:
                 self._problem = error
             except OctoPrintTunnelError as error:
-                return await self._async_mend(error, self._async_find_api_key)
+                return await self._async_recover(error, self._async_find_api_key)
             else:
                 return await self._async_finish(key)
         return await (self.async_step_enter_key() if self._problem else self.async_step_api_key())
+
+    def _stored_key(self) -> str | None:
+        """Return the printer's stored API key, if it may go through this connection.
+
+        Through a new one only in a dialog that the user opened for the printer, once OctoPrint has shown its instance
+        id, which anyone can, and the user has confirmed the connection.
+        """
+        if (entry := self._own_entry) is None:
+            return None
+        known = entry.data.get(CONF_INSTANCE_UUID)
+        is_proved = known is not None and self._instance is not None and self._instance.uuid == known
+        if is_same_connection(entry, self._tunnel) or (is_proved and self._replaces == entry.entry_id):
+            return str(entry.data[CONF_API_KEY])
+        return None
 
     async def async_step_api_key(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Choose how the API key gets here."""
@@ -430,7 +566,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
             try:
                 request = await KeyRequest.start(self._octoprint(), APP_NAME)
             except OctoPrintTunnelError as error:
-                return await self._async_mend_request(error)
+                return await self._async_recover_request(error)
             self._key_task = self.hass.async_create_task(request.wait(self._octoprint()), eager_start=False)
         if not self._key_task.done():
             return self.async_show_progress(
@@ -449,15 +585,15 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
                 return await self.async_step_api_key()
             await self._octoprint(key).check_key()
         except OctoPrintTunnelError as error:
-            return await self._async_mend_request(error)
+            return await self._async_recover_request(error)
         return await self._async_finish(key)
 
-    async def _async_mend_request(self, error: OctoPrintTunnelError) -> ConfigFlowResult:
+    async def _async_recover_request(self, error: OctoPrintTunnelError) -> ConfigFlowResult:
         """Lead to what helps where no key came of a request: one that is typed, unless the tunnel is what failed."""
         if error.condition is None:
             self._problem = error
             return await self.async_step_enter_key()
-        return await self._async_mend(error, self.async_step_request_key)
+        return await self._async_recover(error, self.async_step_request_key)
 
     async def async_step_enter_key(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Take an API key that the user made in OctoPrint."""
@@ -488,23 +624,56 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
     # The end
 
     async def _async_finish(self, api_key: str) -> ConfigFlowResult:
+        # The dialog may have been open for long: another one may have set the printer up, or changed its connection.
+        if changed := self._unconfirmed():
+            self._api_key = api_key
+            return self._ask_about(changed)
+        entry = self._entry
         data = {**self._tunnel.to_data(), CONF_API_KEY: api_key}
         if self._instance:
             data[CONF_INSTANCE_UUID] = self._instance.uuid
-        # Another dialog may have set the same printer up, or the user removed it, while this one waited.
-        if entry := self._known_entry() if self.source == SOURCE_USER else self._entry:
-            kept = (CONF_INSTANCE_UUID, CONF_DISCOVERED_URL, CONF_WEBHOOK_ID)
-            data = {name: entry.data[name] for name in kept if name in entry.data} | data
-            reason = "already_configured" if self.source == SOURCE_USER else UNDEFINED
-            return self.async_update_reload_and_abort(entry, data=data, reason=reason)
+            self._share(self._instance.uuid, entry)
+        if entry:
+            reason = UNDEFINED if self._own_entry else "already_configured"
+            return self.async_update_reload_and_abort(entry, data=self._kept(entry, data) | data, reason=reason)
         # Not before: Home Assistant closes the other dialogs with the same id as soon as one of them ends.
-        await self.async_set_unique_id(self._unique_id, raise_on_progress=False)
-        name = self._tunnel.name or (self._instance and self._instance.name)
-        return self.async_create_entry(title=name or "OctoPrint", data=data)
+        unique_id = async_free_unique_id(self.hass, self._tunnel, self._instance)
+        await self.async_set_unique_id(unique_id, raise_on_progress=False)
+        name = self._tunnel.name or (self._instance and self._instance.name) or DEFAULT_NAME
+        return self.async_create_entry(title=async_free_title(self.hass, name), data=data)
+
+    def _unconfirmed(self) -> ConfigEntry | None:
+        """Return the printer that the user has yet to be asked about before it gets this connection."""
+        if (own := self._own_entry) is None:
+            return None if self._entry else self._look_alike()
+        is_confirmed = self._replaces == own.entry_id or is_same_connection(own, self._tunnel)
+        return None if is_confirmed else own
+
+    def _kept(self, entry: ConfigEntry, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what stays of a printer's data: of who and where it is, only what still holds."""
+        kept = [CONF_WEBHOOK_ID]
+        uuid = data.get(CONF_INSTANCE_UUID)
+        if uuid == entry.data.get(CONF_INSTANCE_UUID) or (uuid is None and is_same_connection(entry, self._tunnel)):
+            kept += [CONF_INSTANCE_UUID, CONF_DISCOVERED_URL]
+        return {name: entry.data[name] for name in kept if name in entry.data}
+
+    def _share(self, uuid: str, entry: ConfigEntry | None) -> None:
+        """Have others with the instance id that a printer gets leave the local addresses which only the id proves."""
+        if entry and entry.data.get(CONF_INSTANCE_UUID) == uuid:
+            return
+        for other in async_printers(self.hass):
+            if other is entry:
+                continue
+            if other.entry_id == self._recognized and CONF_INSTANCE_UUID not in other.data:
+                # Only with its id can it be told that they share one.
+                data = {**other.data, CONF_INSTANCE_UUID: uuid}
+                self.hass.config_entries.async_update_entry(other, data=data)
+            if other.data.get(CONF_INSTANCE_UUID) == uuid and other.state is ConfigEntryState.LOADED:
+                self.hass.config_entries.async_schedule_reload(other.entry_id)
 
     @property
     def _octoprint_page(self) -> str:
-        return self._tunnel.printer_page or self._tunnel.url
+        return link_in_markdown(self._tunnel.printer_page or self._tunnel.url)
 
     def _octoprint(self, api_key: str | None = None) -> OctoPrint:
         return OctoPrint(self._tunnel.route(self._client_session()), api_key)

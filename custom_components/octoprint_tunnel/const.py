@@ -7,6 +7,8 @@ from typing import Final
 DOMAIN: Final = "octoprint_tunnel"
 LOGGER = logging.getLogger(__package__)
 
+DEFAULT_NAME: Final = "OctoPrint"  # of a printer whose name neither the service nor OctoPrint tells
+
 CONF_DISCOVERED_URL: Final = "discovered_url"
 CONF_INSTANCE_UUID: Final = "instance_uuid"
 CONF_LIVE_UPDATES: Final = "live_updates"

@@ -29,6 +29,7 @@ from .errors import (
     ServiceError,
     UnexpectedStatus,
 )
+from .identity import async_is_shared
 from .octoprint.client import OctoPrint
 from .octoprint.connection import Connection, PrinterState
 from .octoprint.job import Job
@@ -245,13 +246,16 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
     def _local_addresses(self) -> list[URL]:
         """Return where OctoPrint may be on the local network: as the user typed it, else as the service or it says.
 
-        What announces itself comes last: anybody on the network can, in the name of this OctoPrint.
+        What announces itself comes last: anybody on the network can, in the name of this OctoPrint. Where another
+        printer has the same instance id, only the user can tell which of them is at an address.
         """
         options = self.config_entry.options
         if not options.get(CONF_LOCAL_ACCESS, True) or CONF_INSTANCE_UUID not in self.config_entry.data:
             return []
         if typed := options.get(CONF_LOCAL_URL):
             return [URL(typed)]
+        if async_is_shared(self.hass, self.config_entry):
+            return []
         told = self._tunnel.data.local_ip or self._tunnel.tunnel.local_ip
         discovered = self.config_entry.data.get(CONF_DISCOVERED_URL)
         return [*private_addresses(told), *([URL(discovered)] if discovered else [])]

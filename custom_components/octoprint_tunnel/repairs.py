@@ -6,6 +6,7 @@ from homeassistant.helpers import issue_registry as ir
 from .const import DOMAIN
 from .coordinator import OctoPrintTunnelConfigEntry
 from .errors import Condition
+from .remote_text import as_name
 
 CONDITIONS = (Condition.NOT_SUPPORTER, Condition.OVER_CAP, Condition.PLUGIN_OUTDATED)
 
@@ -26,7 +27,8 @@ def async_update_issues(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) 
             severity=ir.IssueSeverity.WARNING,
             learn_more_url=coordinator.tunnel.help_url(condition),
             translation_key=condition.value,
-            translation_placeholders={"printer": entry.title, **coordinator.tunnel.explain(coordinator.data)},
+            # Shown as plain text in the title, and in Markdown below it.
+            translation_placeholders={"printer": as_name(entry.title), **coordinator.tunnel.explain(coordinator.data)},
         )
 
 

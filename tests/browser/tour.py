@@ -284,6 +284,10 @@ class Tour:
         self._browser.see("Open the portal and come back automatically")
         self._look()
         self._authorise("Open the portal and come back automatically", Service.OCTOEVERYWHERE_PORTAL, "/appportal/")
+        self._browser.see("Known printer")
+        self._look()
+        self._browser.click("Replace the connection")
+        self._browser.click("Submit")
         self._browser.see_part("Re-authentication was successful")
         self._look()
 

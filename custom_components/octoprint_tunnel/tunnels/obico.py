@@ -95,8 +95,9 @@ class Obico(Tunnel):
     def from_completion(cls, query: Mapping[str, str], server_url: str) -> Authorized:
         """Return the tunnel at the endpoint `https://user:password@host[:port]`.
 
-        Raises AuthorizationError with `invalid_endpoint`, `foreign_host` (a tunnel of Obico's cloud elsewhere) or
-        `not_https` (unless the server itself was entered as http).
+        Raises AuthorizationError with `invalid_endpoint`, `foreign_host` (a tunnel of Obico's cloud elsewhere),
+        `server_is_http` (a tunnel of this server, which was entered as https) or `not_https` (any other that is http,
+        unless the server was entered as http).
         """
         server, url = URL(server_url), web_address(query.get("tunnel_endpoint"))
         if url is None or not (url.host and url.user and url.password):
@@ -106,7 +107,8 @@ class Obico(Tunnel):
         if _is_cloud(server.host or "") and not _is_cloud(url.host):
             raise AuthorizationError("foreign_host")
         if url.scheme == "http" and server.scheme != "http":
-            raise AuthorizationError("not_https")
+            is_server = url.host == server.host and not _is_cloud(url.host)
+            raise AuthorizationError("server_is_http" if is_server else "not_https")
         tunnel = cls(url=str(url.origin()), username=url.user, password=url.password, server_url=server_url)
         return Authorized(tunnel=tunnel)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 import re
 from typing import ClassVar, override
+from urllib.parse import parse_qsl
 
 from aiohttp import ClientSession
 from yarl import URL
@@ -42,6 +43,10 @@ SERVICE = URL(f"https://{DOMAIN}")
 PORTAL = SERVICE / "appportal" / "v1"
 APP_ID = "devtest"  # OctoEverywhere's public test app; it assigns an id to an app that applies for one
 APP_LOGO = "https://brands.home-assistant.io/homeassistant/icon.png"
+
+MAX_QUERY = 32_768  # characters of a completion link's parameters
+MAX_PARAMETERS = 100
+MAX_ID = 200  # characters; it becomes a part of the ids of entities
 
 BARE = ("IsOnline", "State", "Url", "ShortUrl")
 """Fields of which an answer of the App APIs has one, unless it is in an envelope."""
@@ -103,14 +108,20 @@ class OctoEverywhere(Tunnel):
 
         Raises AuthorizationError with `invalid_link`, `foreign_host` or `not_https`, and as `from_completion` does.
         """
-        url = web_address(link)
-        if url is None:
+        # The parameters are longer than an address may be where the printer has a long name.
+        address, _, query = link.strip().partition("?")
+        url = web_address(address)
+        if url is None or len(query) > MAX_QUERY or not query.isprintable():
             raise AuthorizationError("invalid_link")
         if not _belongs_to_service(url):
             raise AuthorizationError("foreign_host")
         if url.scheme != "https":
             raise AuthorizationError("not_https")
-        return cls.from_completion(url.query, server_url)
+        try:
+            values = dict(parse_qsl(query.partition("#")[0], max_num_fields=MAX_PARAMETERS))
+        except ValueError:
+            raise AuthorizationError("invalid_link") from None
+        return cls.from_completion(values, server_url)
 
     @classmethod
     @override
@@ -132,6 +143,9 @@ class OctoEverywhere(Tunnel):
         secrets = (username, password, bearer_token, app_token)
         if not all(is_header_text(secret) for secret in secrets if secret) or ":" in (username or ""):
             raise AuthorizationError("invalid_link")
+        if not is_header_text(own_id) or len(own_id) > MAX_ID:
+            raise AuthorizationError("invalid_link")
+        local_ip = values.get("printerlastknownlocalip")
         tunnel = cls(
             url=_tunnel_address(url),
             username=username if has_basic else None,
@@ -141,7 +155,7 @@ class OctoEverywhere(Tunnel):
             app_token=app_token,
             printer_name=as_name(values.get("printername", "")) or None,
             printer_url=_page(values.get("userprinteraccessurl")),
-            local_ip=values.get("printerlastknownlocalip"),
+            local_ip=local_ip if local_ip and is_header_text(local_ip) and len(local_ip) <= MAX_ID else None,
         )
         api_key = values.get("octoprintapikey")
         return Authorized(tunnel=tunnel, api_key=api_key if api_key and is_header_text(api_key) else None)
@@ -154,18 +168,18 @@ class OctoEverywhere(Tunnel):
     @property
     @override
     def name(self) -> str | None:
-        return self.printer_name
+        return as_name(self.printer_name or "") or None
 
     @property
     @override
     def printer_page(self) -> str | None:
-        return self.printer_url
+        return _page(self.printer_url)
 
     @override
     def help_url(self, condition: Condition) -> str | None:
         if condition is Condition.NOT_SUPPORTER:
             return str((PORTAL / "nosupporterperks").with_query(appid=APP_ID))
-        return self.printer_url
+        return self.printer_page
 
     @override
     def service(self, session: ClientSession) -> Route:

@@ -1,0 +1,74 @@
+"""Which printer a connection leads to, as far as ids can tell.
+
+No id is a secret: anyone who knows one can show it, and OctoPrint's instance id is copied along with an SD card. So an
+id says which printer to ask the user about; it never authorizes a change of a config entry.
+"""
+
+from itertools import count
+from uuid import uuid4
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant, callback
+
+from .const import CONF_INSTANCE_UUID, DOMAIN
+from .octoprint.server import Instance
+from .tunnels import tunnel_from_data
+from .tunnels.tunnel import Tunnel
+
+
+@callback
+def async_printers(hass: HomeAssistant, uuid: str | None = None) -> list[ConfigEntry]:
+    """Return the config entries of all printers, or of those whose OctoPrint has this instance id."""
+    entries = hass.config_entries.async_entries(DOMAIN, include_ignore=False)
+    return [entry for entry in entries if uuid is None or entry.data.get(CONF_INSTANCE_UUID) == uuid]
+
+
+@callback
+def async_is_shared(hass: HomeAssistant, entry: ConfigEntry) -> bool:
+    """Tell whether another printer has the same instance id, so that the id does not tell which of them answers."""
+    uuid = entry.data.get(CONF_INSTANCE_UUID)
+    return bool(uuid) and any(other.entry_id != entry.entry_id for other in async_printers(hass, uuid))
+
+
+def is_same_connection(entry: ConfigEntry, tunnel: Tunnel) -> bool:
+    """Tell whether a tunnel is the one that a printer uses already, perhaps with other credentials."""
+    stored = tunnel_from_data(entry.data)
+    return (stored.provider, stored.own_id, stored.url) == (tunnel.provider, tunnel.own_id, tunnel.url)
+
+
+def looks_like(entry: ConfigEntry, tunnel: Tunnel, instance: Instance | None) -> bool:
+    """Tell whether a new connection may lead to a printer that is set up.
+
+    Instance ids decide where both are known: a service may give a freed address to another printer.
+    """
+    known = entry.data.get(CONF_INSTANCE_UUID)
+    if instance and known:
+        return bool(instance.uuid == known)
+    stored = tunnel_from_data(entry.data)
+    ids = (tunnel.own_id, instance.uuid if instance else tunnel.own_id)
+    return stored.url == tunnel.url or stored.own_id == tunnel.own_id or entry.unique_id in ids
+
+
+@callback
+def async_free_unique_id(hass: HomeAssistant, tunnel: Tunnel, instance: Instance | None) -> str:
+    """Return an id for a new config entry: OctoPrint's own, or the service's where another printer has that.
+
+    It is the prefix of the ids of entities, so no id may begin with another one.
+    """
+    taken = [f"{entry.unique_id}_" for entry in hass.config_entries.async_entries(DOMAIN)]
+    wanted = [tunnel.own_id, f"{tunnel.provider}_{tunnel.own_id}", uuid4().hex]
+    if instance and not async_printers(hass, instance.uuid):
+        wanted.insert(0, instance.uuid)
+    return next(own for own in wanted if not any(_begin_alike(f"{own}_", other) for other in taken))
+
+
+def _begin_alike(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
+
+
+@callback
+def async_free_title(hass: HomeAssistant, name: str) -> str:
+    """Return a title that no other printer has: the name, or the name with a number."""
+    taken = {entry.title.casefold() for entry in async_printers(hass)}
+    numbered = (f"{name} {number}" for number in count(2))
+    return name if name.casefold() not in taken else next(it for it in numbered if it.casefold() not in taken)
