@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.octoprint_tunnel.addresses import web_address
 from custom_components.octoprint_tunnel.errors import OctoPrintTunnelError
 from custom_components.octoprint_tunnel.json_object import JsonObject
 from custom_components.octoprint_tunnel.octoprint.connection import Connection
@@ -22,7 +23,7 @@ from custom_components.octoprint_tunnel.octoprint.heaters import PrinterReading
 from custom_components.octoprint_tunnel.octoprint.job import Job
 from custom_components.octoprint_tunnel.octoprint.server import Instance, User
 from custom_components.octoprint_tunnel.octoprint.webcam import Webcam, webcams_from_json
-from custom_components.octoprint_tunnel.route import MAX_BODY, web_address
+from custom_components.octoprint_tunnel.route import MAX_BODY
 from custom_components.octoprint_tunnel.tunnels.app_apis import Gadget, LiveLink, Notification
 from custom_components.octoprint_tunnel.tunnels.obico import Obico
 from custom_components.octoprint_tunnel.tunnels.octoeverywhere import OctoEverywhere

@@ -26,7 +26,7 @@ from custom_components.octoprint_tunnel.errors import (
     RequestTimeout,
     ServiceError,
 )
-from custom_components.octoprint_tunnel.route import GATEWAY_CODES, MAX_BODY, Answer, Route, StatusCodes, typed_address
+from custom_components.octoprint_tunnel.route import GATEWAY_CODES, MAX_BODY, Answer, Route, StatusCodes
 
 from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
@@ -372,89 +372,3 @@ def test_a_route_does_not_show_what_it_carries() -> None:
     shown = repr(Route(session=object(), base_url=URL("https://example.com"), headers=_headers()))  # type: ignore[arg-type]
     assert "example.com" in shown
     assert _headers()["Authorization"] not in shown
-
-
-# where it begins
-
-
-@pytest.mark.parametrize(
-    ("typed", "address"),
-    [
-        ("octopi.local", "http://octopi.local"),
-        ("  octopi.local/ \n", "http://octopi.local"),
-        ("192.168.7.20:5000", "http://192.168.7.20:5000"),
-        ("[fd00::1]:5000", "http://[fd00::1]:5000"),
-        ("http://octopi:80/", "http://octopi"),
-        ("https://octopi:443", "https://octopi"),
-        ("HTTPS://OctoPi.Local/OctoPrint/", "https://octopi.local/OctoPrint"),
-        ("https://octopi/?a=1#b", "https://octopi"),
-    ],
-)
-def test_an_address_is_written_in_its_shortest_form(typed: str, address: str) -> None:
-    """However it was typed, so that the same one is the same; the short form stays as it is."""
-    assert typed_address(typed, "http") == URL(address)
-    assert typed_address(address, "ftp") == URL(address)
-
-
-@pytest.mark.parametrize(
-    "typed",
-    [
-        "octopi",
-        "octopi.local.",
-        "OctoPi.Local:5000",
-        "3d-printer_2.lan",
-        "192.168.1.20",
-        "[fd00::1]:5000",
-        "[fe80::1%25eth0]",
-        "m\u00fcnchen.example",
-        "\u65e5\u672c.example",
-        "o" * 63,
-    ],
-)
-def test_hosts_of_every_kind_are_taken(typed: str) -> None:
-    """Names of the local network and of the world, and addresses of both kinds."""
-    assert typed_address(typed, "http") is not None
-
-
-def test_an_address_without_a_scheme_gets_one() -> None:
-    """Which, depends on what it is the address of."""
-    assert typed_address("octopi", "https") == URL("https://octopi")
-
-
-@pytest.mark.parametrize(
-    "typed",
-    [
-        "",
-        " ",
-        "https://",
-        "ftp://octopi",
-        "file:///etc/passwd",
-        "javascript:alert(1)",
-        "user@octopi",
-        "http://user:password@octopi",
-        "octopi:port",
-        "octopi:99999",
-        "http://[fd00::1",
-        "http://evil.example\\@octopi",
-        "not a url at all",
-        "octo%20pi",
-        "octopi!",
-        "<octopi>",
-        "-octopi",
-        "octopi-.local",
-        "octopi..local",
-        ".local",
-        "octopi:0",
-        "octopi:-1",
-        "192.168.1.256",
-        "192.168.1",
-        "[fd00::g]",
-        "o" * 64,
-        "octopi." * 40 + "local",
-        "octopi/" + "o" * 9000,
-    ],
-    ids=lambda typed: typed[:24],
-)
-def test_what_is_no_web_address_is_none(typed: str) -> None:
-    """And nothing else; credentials have no place in it."""
-    assert typed_address(typed, "http") is None

@@ -5,8 +5,11 @@ from base64 import b64decode
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from html import escape
 from http import HTTPStatus
+from json import dumps as json_text
 from typing import Any, Literal, Protocol
+from urllib.parse import quote
 
 from aiohttp import (
     ClientError,
@@ -134,8 +137,10 @@ def _secrets(headers: Mapping[str, str]) -> list[str]:
 def without_secrets(body: bytes, secrets: Iterable[str]) -> bytes:
     """Return a body without the credentials that were sent: a server may repeat them in its words for an error."""
     for secret in secrets:
-        if len(secret) >= MIN_SECRET:
-            body = body.replace(secret.encode(), b"***")
+        if len(secret) < MIN_SECRET:
+            continue
+        for form in {secret, json_text(secret)[1:-1], quote(secret, safe=""), quote(secret), escape(secret)}:
+            body = body.replace(form.encode(), b"***")
     return body
 
 

@@ -12,7 +12,7 @@ from typing import ClassVar, override
 from aiohttp import ClientSession
 from yarl import URL
 
-from ..addresses import MAX_ADDRESS, picture_address, web_address
+from ..addresses import MAX_ADDRESS, has_credentials, picture_address, web_address
 from ..errors import (
     BetaOnly,
     Condition,
@@ -292,7 +292,7 @@ def _tunnel_address(text: str) -> str:
         raise AuthorizationError("incomplete_link")
     if url.scheme != "https":
         raise AuthorizationError("not_https")
-    if url.raw_user is not None or url.raw_password is not None or not _belongs_to_service(url):
+    if has_credentials(url) or not _belongs_to_service(url):
         raise AuthorizationError("foreign_host")
     return str(url.origin())
 
@@ -300,7 +300,7 @@ def _tunnel_address(text: str) -> str:
 def _page(text: str | None) -> str | None:
     """Return an address to show to the user, None unless it is a page of the service."""
     url = web_address(text)
-    if url is None or url.scheme != "https" or url.user or not _belongs_to_service(url):
+    if url is None or url.scheme != "https" or has_credentials(url) or not _belongs_to_service(url):
         return None
     return link_in_markdown(str(url))
 
