@@ -3,7 +3,7 @@
 import asyncio
 from base64 import b64decode
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from html import escape
 from http import HTTPStatus
@@ -130,7 +130,8 @@ def _secrets(headers: Mapping[str, str]) -> list[str]:
         kind, _, credential = value.rpartition(" ")
         secrets.append(credential)
         if kind == "Basic":
-            secrets.extend(b64decode(credential).decode(errors="replace").split(":", 1))
+            with suppress(ValueError):
+                secrets.extend(b64decode(credential).decode(errors="replace").split(":", 1))
     return secrets
 
 
