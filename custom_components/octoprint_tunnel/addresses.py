@@ -12,6 +12,7 @@ from typing import Final
 from yarl import URL
 
 MAX_ADDRESS: Final = 4096  # characters; longer ones meet limits of servers, and of Home Assistant's recorder
+MAX_LINK: Final = 16_384  # characters of a link that is pasted, with its query, and not kept
 MAX_HOST: Final = 253  # characters, as in the DNS
 LOCAL_PORTS: Final = (80, 5000)  # where OctoPi and a bare OctoPrint listen
 
@@ -23,12 +24,12 @@ _LOCAL_NETWORKS: Final = tuple(
 )
 
 
-def web_address(text: str | None) -> URL | None:
-    """Return an http or https address whose host can be looked up; None for anything else.
+def web_address(text: str | None, most: int = MAX_ADDRESS) -> URL | None:
+    """Return an http or https address of at most `most` characters whose host can be looked up; None for anything else.
 
     It may hold a user and a password. Zone ids and unspecified addresses (0.0.0.0, ::) are refused.
     """
-    url = _parse(text)
+    url = _parse(text, most)
     return url if url is not None and url.scheme in ("http", "https") else None
 
 
@@ -83,10 +84,10 @@ def is_loopback(url: URL) -> bool:
     return _LOOPBACK_NAME.fullmatch(host) is not None
 
 
-def _parse(text: str | None) -> URL | None:
+def _parse(text: str | None, most: int = MAX_ADDRESS) -> URL | None:
     """Return an address that reads the same wherever it is used; without a host it has no scheme either."""
     text = (text or "").strip()
-    if not text or len(text) > MAX_ADDRESS or not text.isprintable():
+    if not text or len(text) > most or not text.isprintable():
         return None
     try:
         url = URL(text)
@@ -97,7 +98,7 @@ def _parse(text: str | None) -> URL | None:
         same = parts == (again.scheme, again.raw_host, again.host, again.port, again.user, again.password)
     except ValueError, IndexError:
         return None
-    if not 0 < len(str(again)) <= MAX_ADDRESS:  # a character that is not ASCII is up to twelve in an address
+    if not 0 < len(str(again)) <= most:  # a character that is not ASCII is up to twelve in an address
         return None
     if host is None:
         return again if same and not url.scheme and not text.startswith("//") else None

@@ -685,6 +685,15 @@ async def test_a_time_is_in_utc_or_not_told(
     assert time is None or (status.last_connected and status.last_connected.tzinfo is UTC)
 
 
+def test_a_link_may_be_long_and_the_name_in_it_is_cut_off(relay: Relay, connection: AppConnection) -> None:
+    """With what a portal may put in it; without end it is no link."""
+    link = URL(relay.octoeverywhere.completion_url(connection)).update_query(printername="K" * 6000)
+    tunnel = OctoEverywhere.from_link(str(link), "").tunnel
+    assert (tunnel.url, tunnel.name) == (connection.url, "K" * 100)
+    with pytest.raises(AuthorizationError, match="invalid_link"):
+        OctoEverywhere.from_link(str(link.update_query(printername="K" * 20_000)), "")
+
+
 @pytest.mark.parametrize(
     ("value", "limit"),
     [(1, 1), (3600, 3600), (3600.75, 3600), (0, None), (0.5, None), (-1, None), ("600", None), (True, None)],

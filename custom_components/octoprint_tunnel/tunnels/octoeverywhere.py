@@ -12,7 +12,7 @@ from typing import ClassVar, override
 from aiohttp import ClientSession
 from yarl import URL
 
-from ..addresses import MAX_ADDRESS, has_credentials, picture_address, web_address
+from ..addresses import MAX_ADDRESS, MAX_LINK, has_credentials, picture_address, web_address
 from ..errors import (
     BetaOnly,
     Condition,
@@ -103,7 +103,7 @@ class OctoEverywhere(Tunnel):
 
         Raises AuthorizationError with `invalid_link`, `foreign_host` or `not_https`, and as `from_completion` does.
         """
-        url = web_address(link)
+        url = web_address(link, MAX_LINK)
         if url is None:
             raise AuthorizationError("invalid_link")
         if not _belongs_to_service(url):
