@@ -1,6 +1,7 @@
 """Whatever arrives, it is read as what was declared or refused with the error that was documented, and soon."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 import copy
 from dataclasses import fields, is_dataclass
@@ -45,7 +46,8 @@ from custom_components.octoprint_tunnel.tunnels.tunnel import (
     TunnelStatus,
 )
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.core import HomeAssistant
+from homeassistant.const import EVENT_STATE_CHANGED
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.setup import async_setup_component
 
@@ -621,6 +623,36 @@ async def test_hostile_push_frames_do_no_harm(
     await until(lambda: updates.since)
     await relay.say_on_sockets(json.dumps(EVENT))
     await until_state(hass, entry, "offline")
+    await unload(hass, entry)
+
+
+@pytest.mark.usefixtures("hurried", "everything_enabled")
+async def test_hostile_push_frames_without_pause_do_no_harm(
+    hass: HomeAssistant, caplog: pytest.LogCaptureFixture, relay: Relay, entry: MockConfigEntry, api: Api
+) -> None:
+    """However fast they come, the history gets so many states, and the last one is right."""
+    await listening(hass, entry)
+    user = await api()
+    caplog.clear()
+    history: Counter[str] = Counter()
+
+    @callback
+    def record(event: Event[EventStateChangedData]) -> None:
+        history[event.data["entity_id"]] += 1
+
+    hass.bus.async_listen(EVENT_STATE_CHANGED, record)
+    async with lag_of_the_loop() as lag:
+        for number in range(1000):
+            text = f"Printing {number}" + "x" * 2000
+            payload = {"state_id": "PRINTING", "state_string": text}
+            await relay.say_on_sockets(written({"event": {"type": "PrinterStateChanged", "payload": payload}}))
+        await until(lambda: history)
+        await relay.say_on_sockets(json.dumps(EVENT))
+        await until_state(hass, entry, "offline")
+        await settle(hass)
+        assert lag.worst < MAX_LAG
+    assert max(history.values()) < 100
+    await assert_unharmed(hass, user, caplog)
     await unload(hass, entry)
 
 
