@@ -25,8 +25,10 @@ LIBRARY = [
     if file.startswith(("octoprint/", "tunnels/"))
     or file
     in (
+        "addresses.py",
         "errors.py",
         "json_object.py",
+        "remote_text.py",
         "route.py",
         "routing.py",
         "backoff.py",

@@ -323,15 +323,17 @@ async def test_glances_on_a_metered_line(
     assert states(hass, set_up, "printer_state", "port") == ("offline", "unknown")
 
 
-async def test_text_longer_than_a_state_may_be_is_cut(
+async def test_texts_longer_than_a_state_may_be(
     hass: HomeAssistant, caplog: pytest.LogCaptureFixture, relay: Relay, entry: MockConfigEntry
 ) -> None:
     """OctoPrint's plugins name things as they like; Home Assistant takes 255 characters and logs an error for more."""
-    current = {"state": "Operational", "port": "/dev/" + "x" * 300, "baudrate": 115200, "printerProfile": "_default"}
-    body = json.dumps({"current": current, "options": {}})
+    profiles = [{"id": "_default", "name": "P" * 300}]
+    current = {"state": "Operational" + "x" * 300, "port": "/dev/" + "x" * 300, "printerProfile": "_default"}
+    body = json.dumps({"current": current, "options": {"printerProfiles": profiles}})
     relay.fail("octoeverywhere_tunnel", 200, body, content_type="application/json", path="/api/connection")
     entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(entry.entry_id)
     await settle(hass)
-    assert state(hass, entry, "port").state == "/dev/" + "x" * 250
+    assert state(hass, entry, "printer_state").attributes["state_text"] == ("Operational" + "x" * 300)[:255]
+    assert state(hass, entry, "port").state == "unknown"  # a part of it would be another port
     assert not [record for record in caplog.records if record.levelname == "ERROR"]

@@ -1,19 +1,30 @@
 """Whatever arrives, it is read as what was declared or refused with the error that was documented, and soon."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 import copy
 from dataclasses import fields, is_dataclass
+from datetime import timedelta
+from http import HTTPStatus
 import json
 from pathlib import Path
+import re
 from time import process_time
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
+from unittest.mock import patch
 
 from aiohttp import ClientSession
+from aiohttp.test_utils import TestClient
+from freezegun.api import FrozenDateTimeFactory
 from hypothesis import HealthCheck, given, settings, strategies as st
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+from yarl import URL
 
+from custom_components.octoprint_tunnel.addresses import web_address
 from custom_components.octoprint_tunnel.errors import OctoPrintTunnelError
 from custom_components.octoprint_tunnel.json_object import JsonObject
 from custom_components.octoprint_tunnel.octoprint.connection import Connection
@@ -22,7 +33,8 @@ from custom_components.octoprint_tunnel.octoprint.heaters import PrinterReading
 from custom_components.octoprint_tunnel.octoprint.job import Job
 from custom_components.octoprint_tunnel.octoprint.server import Instance, User
 from custom_components.octoprint_tunnel.octoprint.webcam import Webcam, webcams_from_json
-from custom_components.octoprint_tunnel.route import MAX_BODY, web_address
+from custom_components.octoprint_tunnel.remote_text import MAX_NAME
+from custom_components.octoprint_tunnel.route import MAX_BODY
 from custom_components.octoprint_tunnel.tunnels.app_apis import Gadget, LiveLink, Notification
 from custom_components.octoprint_tunnel.tunnels.obico import Obico
 from custom_components.octoprint_tunnel.tunnels.octoeverywhere import OctoEverywhere
@@ -33,11 +45,21 @@ from custom_components.octoprint_tunnel.tunnels.tunnel import (
     Tunnel,
     TunnelStatus,
 )
-from homeassistant.core import HomeAssistant
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import EVENT_STATE_CHANGED
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.setup import async_setup_component
 
+from .dialogs import start, step
+from .faults import SITE
 from .figures import FIGURES
-from .home import listening, log_lines, unload, until, until_state
+from .harm import MAX_LAG, assert_unharmed, lag_of_the_loop
+from .home import listening, log_lines, settle, state, unload, until, until_state, wait
+from .hostile import HOSTILE_TEXTS, WORST, WORST_TEXTS, drawn, everywhere, hostile, places, written
 from .relay.server import Relay
+
+type Api = Callable[[], Awaitable[TestClient[Any, Any]]]
 
 TRIED = "bodies and links tried on the parsers"
 REPEATABLE = settings(
@@ -177,28 +199,19 @@ def mutated(draw: st.DrawFn, bodies: list[Any]) -> Any:
     """Return a body with some of its parts gone, exchanged, or put where they do not belong."""
     body = copy.deepcopy(draw(st.sampled_from(bodies)))
     for _ in range(draw(st.integers(1, 5))):
-        places = list(_places(body))
-        if not places:
+        found = places(body)
+        if not found:
             break
-        holder, key = draw(st.sampled_from(places))
+        holder, key = draw(st.sampled_from(found))
         match draw(st.sampled_from(["remove", "replace", "move"])):
             case "remove":
                 del holder[key]
             case "replace":
                 holder[key] = copy.deepcopy(draw(REPLACEMENTS))
             case _:
-                other, other_key = draw(st.sampled_from(places))
+                other, other_key = draw(st.sampled_from(found))
                 holder[key] = copy.deepcopy(other[other_key])
     return body
-
-
-def _places(value: Any) -> list[tuple[Any, Any]]:
-    """Return every place in a body where something is, by what holds it."""
-    places: list[tuple[Any, Any]] = []
-    held = list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if isinstance(value, list) else []
-    for key, part in held:
-        places += [(value, key), *_places(part)]
-    return places
 
 
 @st.composite
@@ -416,6 +429,280 @@ async def test_push_frames(
     await until_state(hass, entry, "offline")
     await until(lambda: updates.since)
     assert not log_lines(caplog)
+    await unload(hass, entry)
+
+
+# Into Home Assistant
+
+CONNECTED = recorded("connection_1.11_connected") + recorded("connection_2.0_connected")
+COMMANDS = {"core": [{"action": "restart", "name": "Restart OctoPrint", "source": "core", "confirm": "Really?"}]}
+OCTOPRINT_SAYS: dict[str, list[Any]] = {
+    "/api/connection": CONNECTED,
+    "/api/printer": [READING],
+    "/api/job": [JOB],
+    "/api/settings": recorded("settings_"),
+    "/api/system/commands": [COMMANDS],
+    "/api/version": recorded("version_"),
+}
+SERVICES_SAY: dict[str, dict[str, list[Any]]] = {
+    "octoeverywhere": {"/api/appconnection/info": [INFO, {"Status": 200, "Result": INFO}], "/api/gadget": [GADGET]},
+    "obico": {"/_tsd_/tunnelusage": [USAGE], "/_tsd_/prediction": [{"normalized_p": 0.25}]},
+}
+
+
+@pytest.fixture
+def everything_enabled() -> Iterator[None]:
+    """Let every entity have a state, those that are off at first, too."""
+    with patch("homeassistant.helpers.entity.Entity.entity_registry_enabled_default", True):
+        yield
+
+
+@pytest.fixture
+async def api(
+    hass: HomeAssistant,
+    components: None,
+    hass_admin_user: MockUser,
+    hass_access_token: str,
+    hass_client: ClientSessionGenerator,
+) -> Api:
+    """Return how somebody logs in who stays logged in for months of the tests' time."""
+    [token] = hass_admin_user.refresh_tokens.values()
+    token.access_token_expiration = timedelta(days=3650)
+    return lambda: hass_client(hass.auth.async_create_access_token(token))
+
+
+@pytest.fixture
+async def components(hass: HomeAssistant) -> None:
+    """Have everything that takes requests in Home Assistant, which learns no new ones after the first."""
+    for component in ("api", "webhook", "camera", "image"):
+        assert await async_setup_component(hass, component, {})
+
+
+@pytest.mark.usefixtures("everything_enabled")
+@pytest.mark.parametrize("provider", ["octoeverywhere", "obico"])
+async def test_hostile_responses_do_no_harm(
+    hass: HomeAssistant,
+    caplog: pytest.LogCaptureFixture,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    entry: MockConfigEntry,
+    obico_entry: MockConfigEntry,
+    api: Api,
+    provider: str,
+) -> None:
+    """What OctoPrint and the service say, at set-up and in a later poll: a part of it each time, the rest as it is."""
+    chosen = entry if provider == "octoeverywhere" else obico_entry
+    chosen.add_to_hass(hass)
+    said: dict[str, list[Any]] = OCTOPRINT_SAYS | SERVICES_SAY[provider]
+    some = st.fixed_dictionaries({path: st.none() | hostile(bodies) for path, bodies in said.items()})
+    tried: list[Mapping[str, str | None]] = [
+        *({path: written(everywhere(bodies[-1], value)) for path, bodies in said.items()} for value in WORST),
+        *drawn(some, 80),
+    ]
+    assert await hass.config_entries.async_setup(chosen.entry_id)
+    await settle(hass)
+    user = await api()
+    async with lag_of_the_loop() as lag:
+        for number, bodies in enumerate(tried):
+            relay.heal()
+            for path, body in bodies.items():
+                where = "tunnel" if path in OCTOPRINT_SAYS else SITE[provider]
+                relay.fail(where, 200, body or written(said[path][0]), path=path, content_type="application/json")
+            lag.reset()
+            if number % 4 == 0:
+                await hass.config_entries.async_reload(chosen.entry_id)
+                await settle(hass)
+            else:
+                await wait(hass, freezer, 3700)
+            assert lag.worst < MAX_LAG, bodies
+            await assert_unharmed(hass, user, caplog)
+    relay.heal()
+    await wait(hass, freezer, 3700)
+    assert chosen.state is ConfigEntryState.LOADED
+    assert state(hass, chosen, "printer_state").state == "offline"
+    await unload(hass, chosen)
+
+
+async def test_hostile_deliveries_do_no_harm(
+    hass: HomeAssistant,
+    caplog: pytest.LogCaptureFixture,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    entry: MockConfigEntry,
+    hass_client_no_auth: ClientSessionGenerator,
+    api: Api,
+) -> None:
+    """What is said to the webhook by whoever knows its address."""
+    hass.config.external_url = "https://home.example.com"
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    await wait(hass, freezer, 31)
+    worst = [written(everywhere(NOTIFICATION, value)) for value in WORST]
+    user, service = await api(), await hass_client_no_auth()
+    caplog.clear()
+    async with lag_of_the_loop() as lag:
+        for body in [*worst, *drawn(hostile([NOTIFICATION]), 150)]:
+            lag.reset()
+            async with service.post(f"/api/webhook/{entry.data['webhook_id']}", data=body.encode()) as response:
+                assert response.status < HTTPStatus.INTERNAL_SERVER_ERROR
+            await wait(hass, freezer, 5)
+            assert lag.worst < MAX_LAG, body
+            await assert_unharmed(hass, user, caplog)
+    await unload(hass, entry)
+
+
+async def test_hostile_completion_links_do_no_harm(
+    hass: HomeAssistant,
+    caplog: pytest.LogCaptureFixture,
+    relay: Relay,
+    hass_client_no_auth: ClientSessionGenerator,
+    api: Api,
+) -> None:
+    """What anybody appends to the address that a portal sends the browser back to, and the dialog that waits for it."""
+    await hass.config.async_update(internal_url="http://127.0.0.1:8123")
+    await start(hass, "octoeverywhere", "octoeverywhere_portal")
+    user, browser = await api(), await hass_client_no_auth()
+    others = COMPLETION.keys() - {"success", "url", "id", "appApiToken"}
+    worst = [change for text in WORST_TEXTS for change in ({"url": text}, {"id": text}, dict.fromkeys(others, text))]
+    changes = st.dictionaries(st.sampled_from(list(COMPLETION)), HOSTILE_TEXTS, min_size=1, max_size=4)
+    async with lag_of_the_loop() as lag:
+        for changed in [*worst, *drawn(changes, 150)]:
+            # As a browser sends it: no half of a character, and no more than Home Assistant's server takes.
+            query = {
+                name: text[:150].encode(errors="replace").decode() for name, text in (COMPLETION | changed).items()
+            }
+            dialog = await start(hass, "octoeverywhere", "octoeverywhere_portal")
+            lag.reset()
+            async with browser.get(URL(URL(dialog["url"]).query["returnUrl"]).with_query(query).relative()) as response:
+                # Home Assistant itself refuses some of them before they come here.
+                assert response.status in (HTTPStatus.OK, HTTPStatus.BAD_REQUEST), query
+                assert "<a href" not in await response.text()
+                result = await step(hass, dialog) if response.status == HTTPStatus.OK else dialog
+            await settle(hass)
+            assert lag.worst < MAX_LAG, query
+            for text in (result.get("description_placeholders") or {}).values():
+                assert not re.search(r"\]\(|\) \[", text)
+            if result["type"] not in (FlowResultType.ABORT, FlowResultType.CREATE_ENTRY):
+                hass.config_entries.flow.async_abort(result["flow_id"])
+            await assert_unharmed(hass, user, caplog)
+
+
+FRAMES = [
+    EVENT,
+    {"event": {"type": "Error", "payload": {"error": "Heater", "reason": "firmware"}}},
+    {"event": {"type": "Connected", "payload": {"port": "VIRTUAL", "baudrate": 115200, "connector": "serial"}}},
+    {"event": {"type": "PrintStarted", "payload": {"name": "a.gcode", "path": "a.gcode", "user": "u", "size": 1}}},
+    {"event": {"type": "SettingsUpdated", "payload": {"config_hash": "x"}}},
+    {"connected": {"version": "2.0", "plugin_hash": "x", "permissions": []}},
+    {"history": {"state": {"text": "Printing", "flags": {}}, "temps": [], "logs": ["x"]}},
+]
+
+
+@pytest.mark.usefixtures("hurried", "everything_enabled")
+async def test_hostile_push_frames_do_no_harm(
+    hass: HomeAssistant,
+    caplog: pytest.LogCaptureFixture,
+    relay: Relay,
+    entry: MockConfigEntry,
+    api: Api,
+) -> None:
+    """What is said on the push socket, by OctoPrint or one of its plugins."""
+    updates = await listening(hass, entry)
+    worst = [written(everywhere(frame, value)) for value in WORST for frame in FRAMES[:2]]
+    user = await api()
+    caplog.clear()
+    async with lag_of_the_loop() as lag:
+        for frame in [*worst, *drawn(hostile(FRAMES), 150)]:
+            lag.reset()
+            await relay.say_on_sockets(frame)
+            await asyncio.sleep(0.01)
+            await settle(hass)
+            assert lag.worst < MAX_LAG, frame
+            await assert_unharmed(hass, user, caplog)
+    await until(lambda: updates.since)
+    await relay.say_on_sockets(json.dumps(EVENT))
+    await until_state(hass, entry, "offline")
+    await unload(hass, entry)
+
+
+@pytest.mark.usefixtures("hurried", "everything_enabled")
+async def test_hostile_push_frames_without_pause_do_no_harm(
+    hass: HomeAssistant, caplog: pytest.LogCaptureFixture, relay: Relay, entry: MockConfigEntry, api: Api
+) -> None:
+    """However fast they come, the history gets so many states, and the last one is right."""
+    await listening(hass, entry)
+    user = await api()
+    caplog.clear()
+    history: Counter[str] = Counter()
+
+    @callback
+    def record(event: Event[EventStateChangedData]) -> None:
+        history[event.data["entity_id"]] += 1
+
+    hass.bus.async_listen(EVENT_STATE_CHANGED, record)
+    async with lag_of_the_loop() as lag:
+        for number in range(1000):
+            text = f"Printing {number}" + "x" * 2000
+            payload = {"state_id": "PRINTING", "state_string": text}
+            await relay.say_on_sockets(written({"event": {"type": "PrinterStateChanged", "payload": payload}}))
+        await until(lambda: history)
+        await relay.say_on_sockets(json.dumps(EVENT))
+        await until_state(hass, entry, "offline")
+        await settle(hass)
+        assert lag.worst < MAX_LAG
+    assert max(history.values()) < 100
+    await assert_unharmed(hass, user, caplog)
+    await unload(hass, entry)
+
+
+async def test_hostile_words_in_dialogs_do_no_harm(
+    hass: HomeAssistant, caplog: pytest.LogCaptureFixture, loaded: MockConfigEntry, api: Api
+) -> None:
+    """What somebody types or pastes, or is talked into pasting: every form says what is wrong with it."""
+    user = await api()
+    caplog.clear()
+    options = {"poll_interval": 60, "verify_ssl": True}
+    async with lag_of_the_loop() as lag:
+        for text in [*WORST_TEXTS, *drawn(HOSTILE_TEXTS, 100)]:
+            pasted = await start(hass, "octoeverywhere", "octoeverywhere_paste")
+            lag.reset()
+            for typed in (
+                text,
+                f"https://octoeverywhere.com/?success=true&id=1&appApiToken=x&authBearerToken=y&url={text}",
+            ):
+                pasted = await step(hass, pasted, {"completion_url": typed})
+                if pasted["type"] is FlowResultType.MENU:  # it is an App Connection: a key is asked for
+                    break
+                assert pasted["type"] is FlowResultType.FORM, typed
+                assert pasted["errors"], typed
+            hass.config_entries.flow.async_abort(pasted["flow_id"])
+            changed = await hass.config_entries.options.async_init(loaded.entry_id)
+            changed = await hass.config_entries.options.async_configure(
+                changed["flow_id"], {**options, "local_url": f"http://[::]{text}"}
+            )
+            assert changed["type"] is FlowResultType.FORM, text
+            assert changed["errors"] == {"local_url": "invalid_url"}, text
+            hass.config_entries.options.async_abort(changed["flow_id"])
+            assert lag.worst < MAX_LAG, text
+            await assert_unharmed(hass, user, caplog)
+
+
+@pytest.mark.usefixtures("everything_enabled")
+async def test_names_of_a_hundred_characters_in_any_script_do_no_harm(
+    hass: HomeAssistant, caplog: pytest.LogCaptureFixture, relay: Relay, entry: MockConfigEntry, api: Api
+) -> None:
+    """One character of some becomes fifteen in an entity id."""
+    name = "\u337f" * 500
+    webcams = {"webcams": [{"name": name, "displayName": name, "compat": {"snapshot": "/s"}}] * 3}
+    relay.fail("tunnel", 200, json.dumps({"webcam": webcams}), path="/api/settings", content_type="application/json")
+    relay.fail("octoeverywhere_api", 200, json.dumps(INFO | {"PrinterName": name}), content_type="application/json")
+    entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(entry, title="\u337f" * MAX_NAME)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    await assert_unharmed(hass, await api(), caplog)
+    assert hass.states.async_entity_ids("camera")
     await unload(hass, entry)
 
 

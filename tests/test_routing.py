@@ -21,8 +21,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from yarl import URL
 
 from custom_components.octoprint_tunnel import routing
+from custom_components.octoprint_tunnel.addresses import private_addresses
 from custom_components.octoprint_tunnel.const import DOMAIN
-from custom_components.octoprint_tunnel.routing import private_addresses
 from homeassistant.config_entries import SOURCE_ZEROCONF
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType

@@ -12,6 +12,7 @@ from typing import Final
 from yarl import URL
 
 MAX_ADDRESS: Final = 4096  # characters; longer ones meet limits of servers, and of Home Assistant's recorder
+MAX_LINK: Final = 16_384  # characters of a link that is pasted, with its query, and not kept
 MAX_HOST: Final = 253  # characters, as in the DNS
 LOCAL_PORTS: Final = (80, 5000)  # where OctoPi and a bare OctoPrint listen
 
@@ -23,12 +24,12 @@ _LOCAL_NETWORKS: Final = tuple(
 )
 
 
-def web_address(text: str | None) -> URL | None:
-    """Return an http or https address whose host can be looked up; None for anything else.
+def web_address(text: str | None, most: int = MAX_ADDRESS) -> URL | None:
+    """Return an http or https address of at most `most` characters whose host can be looked up; None for anything else.
 
     It may hold a user and a password. Zone ids and unspecified addresses (0.0.0.0, ::) are refused.
     """
-    url = _parse(text)
+    url = _parse(text, most)
     return url if url is not None and url.scheme in ("http", "https") else None
 
 
@@ -38,7 +39,7 @@ def typed_address(text: str, scheme: str) -> URL | None:
     None where it is no web address, or holds a user or a password.
     """
     url = web_address(text if "://" in text else f"{scheme}://{text.strip()}")
-    if url is None or url.raw_user is not None or url.raw_password is not None:
+    if url is None or has_credentials(url):
         return None
     return URL(str(url.with_query(None).with_fragment(None)).rstrip("/"))
 
@@ -54,6 +55,11 @@ def picture_address(text: str | None) -> URL | None:
     return None if "webrtc" in url.parts else url
 
 
+def has_credentials(url: URL) -> bool:
+    """Tell whether an address holds a user or a password."""
+    return url.raw_user is not None or url.raw_password is not None
+
+
 def private_addresses(host: str | None, ports: Iterable[int] = LOCAL_PORTS) -> list[URL]:
     """Return where OctoPrint may listen at an IP address that somebody else told; none unless it is a private one."""
     address = _ip_address(host or "")
@@ -65,18 +71,23 @@ def private_addresses(host: str | None, ports: Iterable[int] = LOCAL_PORTS) -> l
 
 
 def is_loopback(url: URL) -> bool:
-    """Tell whether an address leads to the machine that asks for it, in any of the ways to write that."""
+    """Tell whether an address leads to the machine that asks for it, in any of the ways to write that.
+
+    An unspecified address does, too.
+    """
     host = (url.raw_host or "").lower().removesuffix(".")
     address = _ip_address(host)
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
-    return address.is_loopback if address else _LOOPBACK_NAME.fullmatch(host) is not None
+    if address:
+        return address.is_loopback or address.is_unspecified
+    return _LOOPBACK_NAME.fullmatch(host) is not None
 
 
-def _parse(text: str | None) -> URL | None:
+def _parse(text: str | None, most: int = MAX_ADDRESS) -> URL | None:
     """Return an address that reads the same wherever it is used; without a host it has no scheme either."""
     text = (text or "").strip()
-    if not text or len(text) > MAX_ADDRESS or not text.isprintable():
+    if not text or len(text) > most or not text.isprintable():
         return None
     try:
         url = URL(text)
@@ -86,6 +97,8 @@ def _parse(text: str | None) -> URL | None:
         again = URL(str(url))
         same = parts == (again.scheme, again.raw_host, again.host, again.port, again.user, again.password)
     except ValueError, IndexError:
+        return None
+    if not 0 < len(str(again)) <= most:  # a character that is not ASCII is up to twelve in an address
         return None
     if host is None:
         return again if same and not url.scheme and not text.startswith("//") else None

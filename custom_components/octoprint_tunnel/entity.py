@@ -12,6 +12,7 @@ from homeassistant.helpers.entity import Entity, EntityDescription
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import UNDEFINED
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
+from homeassistant.util import slugify
 
 from .const import DOMAIN
 from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator, RuntimeData, TunnelCoordinator
@@ -20,6 +21,17 @@ from .errors import OctoPrintTunnelError, Remedy
 from .octoprint.heaters import heater_kind
 
 MANUFACTURER = "OctoPrint"
+MAX_IN_ENTITY_ID = 115  # characters of the printer, and as many of the entity, in at most 255
+
+
+def short_enough(name: str) -> str:
+    """Return a name, cut off where it would make an entity id too long: a character may be written with sixteen.
+
+    Home Assistant cuts ids itself and then refuses those that a "_" ends.
+    """
+    while (length := len(slugify(name))) > MAX_IN_ENTITY_ID:
+        name = name[: len(name) * MAX_IN_ENTITY_ID // length].rstrip()
+    return name
 
 
 def _device_name(runtime: RuntimeData) -> str | None:
@@ -39,7 +51,7 @@ def async_update_device(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) 
         config_entry_id=entry.entry_id,
         identifiers={identifier},
         manufacturer=MANUFACTURER,
-        name=_device_name(runtime) or (entry.title if is_new else UNDEFINED),
+        name=short_enough(name) if (name := _device_name(runtime) or (is_new and entry.title)) else UNDEFINED,
         configuration_url=_printer_page(runtime) or UNDEFINED,
         sw_version=runtime.printer.version or UNDEFINED,
     )
@@ -59,6 +71,12 @@ class _OctoPrintTunnelEntity[CoordinatorT: TunnelCoordinator | PrinterCoordinato
         super().__init__(coordinator)
         self.entity_description = description
         self._attr_unique_id = f"{entry.unique_id}_{description.key}"
+
+    @property
+    @override
+    def suggested_object_id(self) -> str | None:
+        name = super().suggested_object_id
+        return name and short_enough(name)
 
     @property
     @override

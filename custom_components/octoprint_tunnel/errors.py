@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import ClassVar
 
-from .remote_text import one_line
+from .remote_text import one_line, without_links
 
 MAX_DETAIL = 300  # characters
 
@@ -75,7 +75,8 @@ class OctoPrintTunnelError(Exception):
     @property
     def placeholders(self) -> dict[str, str]:
         """Return what the translated text may mention."""
-        return {"code": str(self.code or "-"), "detail": self.detail or "-"}
+        # Some of these texts are shown as Markdown.
+        return {"code": str(self.code or "-"), "detail": without_links(self.detail, MAX_DETAIL) or "-"}
 
 
 # retry: passes by itself

@@ -1,6 +1,6 @@
 """Read fields of a JSON object that may be missing, null, of another type than documented, or beyond what is real.
 
-Everything that is read here is bounded: depth, numbers, the length of texts, the count of lists and objects.
+Everything that is read here is bounded: parts and depth, numbers, the length of texts, the count of lists and objects.
 """
 
 from collections.abc import Mapping
@@ -10,9 +10,10 @@ import math
 from typing import Any, Final
 
 from .errors import InvalidResponse
-from .remote_text import one_line
+from .remote_text import is_one_line, one_line
 
 MAX_DEPTH: Final = 50  # levels; what responses hold is copied level by level, and no service nests this deeply
+MAX_PARTS: Final = 30_000  # of one body in all; the event loop reads it without a pause
 MAX_NUMBER: Final = 2**53  # what JSON holds exactly everywhere; Home Assistant's own cannot write more than 64 bits
 MAX_TEXT: Final = 1000  # characters
 MAX_ITEMS: Final = 100  # of a list or an object
@@ -60,7 +61,7 @@ def _bounded(value: Any) -> Any:
 
 def _is_exact(text: str, most: int) -> bool:
     """Tell whether a text can be taken as it is: not too long, and nothing in it that a line cannot hold."""
-    return len(text) <= most and one_line(text, most) == " ".join(text.split())
+    return len(text) <= most and is_one_line(text)
 
 
 class JsonObject:
@@ -74,14 +75,21 @@ class JsonObject:
     def parse(cls, body: bytes) -> JsonObject:
         """Parse a response body; a number that is none, or is beyond MAX_NUMBER, reads as missing.
 
-        Raises InvalidResponse where the body is not one JSON object in UTF-8, or is nested too deeply to be read.
+        Raises InvalidResponse where the body is not one JSON object in UTF-8, has more than MAX_PARTS, or is nested
+        more than MAX_DEPTH levels.
         """
+        # Counted before it is parsed: a megabyte of small parts takes a slow machine a second.
+        if sum(body.count(sign) for sign in (b",", b"[", b"{")) > MAX_PARTS:
+            raise InvalidResponse(detail="too many parts in it")
+        failure = None
         try:
             value = json.loads(
                 body.decode("utf-8-sig"), parse_int=_integer, parse_float=_fraction, parse_constant=_no_number
             )
-        except (ValueError, RecursionError) as error:
-            raise InvalidResponse(detail="not JSON") from error
+        except ValueError, RecursionError:
+            failure = InvalidResponse(detail="not JSON")
+        if failure:
+            raise failure  # outside the handler: the parser's error holds the whole body
         if not isinstance(value, dict):
             raise InvalidResponse(detail="not a JSON object")
         if _is_deep(value):

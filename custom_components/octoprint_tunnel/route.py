@@ -3,10 +3,13 @@
 import asyncio
 from base64 import b64decode
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from html import escape
 from http import HTTPStatus
+from json import dumps as json_text
 from typing import Any, Literal, Protocol
+from urllib.parse import quote
 
 from aiohttp import (
     ClientError,
@@ -127,15 +130,18 @@ def _secrets(headers: Mapping[str, str]) -> list[str]:
         kind, _, credential = value.rpartition(" ")
         secrets.append(credential)
         if kind == "Basic":
-            secrets.extend(b64decode(credential).decode(errors="replace").split(":", 1))
+            with suppress(ValueError):
+                secrets.extend(b64decode(credential).decode(errors="replace").split(":", 1))
     return secrets
 
 
 def without_secrets(body: bytes, secrets: Iterable[str]) -> bytes:
     """Return a body without the credentials that were sent: a server may repeat them in its words for an error."""
     for secret in secrets:
-        if len(secret) >= MIN_SECRET:
-            body = body.replace(secret.encode(), b"***")
+        if len(secret) < MIN_SECRET:
+            continue
+        for form in {secret, json_text(secret)[1:-1], quote(secret, safe=""), quote(secret), escape(secret)}:
+            body = body.replace(form.encode(), b"***")
     return body
 
 

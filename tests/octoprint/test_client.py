@@ -397,13 +397,13 @@ async def test_a_status_that_octoprint_does_not_document_is_unexpected(
         "",
         "<html><body>Please log in</body></html>",
         '{"current": {"state": "Opera',
-        '{"current": NaN}',
+        '{"current": nan}',
         "[" * 100_000,
         '["current"]',
         "null",
         "\x00",
     ],
-    ids=["nothing", "page", "cut", "NaN", "deep", "list", "null", "zero"],
+    ids=["nothing", "page", "cut", "nan", "deep", "list", "null", "zero"],
 )
 async def test_an_answer_that_cannot_be_read_is_invalid(client: OctoPrint, relay: Relay, body: str) -> None:
     """Whatever was asked, and whoever answered: one error, which passes by itself."""

@@ -314,7 +314,7 @@ def test_any_other_text_is_an_unknown_state(text: str | None) -> None:
     """It is kept as a text, where there is one."""
     assert PrinterState.from_text(text) is PrinterState.UNKNOWN_STATE
     connection = read({"current": {"state": text}})
-    assert (connection.state, connection.state_text) == (PrinterState.UNKNOWN_STATE, text or None)
+    assert (connection.state, connection.state_text) == (PrinterState.UNKNOWN_STATE, (text or "").strip() or None)
 
 
 @BOTH

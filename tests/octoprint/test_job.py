@@ -33,11 +33,18 @@ def test_a_job_is_read() -> None:
     assert (read.progress, read.elapsed, read.left) == (12.5, 60, 420)
 
 
-@pytest.mark.parametrize("value", [None, "12", -1, 101, 1e400, True, [], {}])
+@pytest.mark.parametrize("value", [None, "12", -1, 1e400, True, [], {}])
 def test_what_is_no_progress_is_none(value: Any) -> None:
     """Absurd figures are not shown."""
     text = json.dumps({"progress": {"completion": value}}).replace("Infinity", "1e999")
     assert Job.from_json(JsonObject.parse(text.encode())).progress is None
+
+
+@pytest.mark.parametrize("value", [100, 100.0, 100.01, 101, 2**53])
+def test_progress_beyond_100_is_100(value: float) -> None:
+    """A file that grew while it was printed is as good as done."""
+    progress = job(completion=value).progress
+    assert (progress, type(progress)) == (100.0, float)
 
 
 @pytest.mark.parametrize("value", [None, "60", -1, 10**9, 1e300, []])

@@ -28,7 +28,7 @@ def test_a_recorded_discovery_document_names_the_instance(version: str) -> None:
     ("told", "name"),
     [
         ("OctoPrint instance &#34;Tom &amp; Jerry&#34;", "Tom & Jerry"),
-        ("OctoPrint instance &quot;&lt;b&gt;&quot;", "<b>"),
+        ("OctoPrint instance &quot;&lt;b&gt;&quot;", "(b)"),
         ('OctoPrint instance "K\u00fcche"', "K\u00fcche"),
         ('\n  OctoPrint instance "Kitchen"\n', "Kitchen"),
         ("OctoPrint instance on octopi", None),

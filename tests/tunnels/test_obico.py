@@ -399,29 +399,43 @@ async def test_the_usage_is_asked_for_without_using_the_tunnel(
 
 
 @pytest.mark.parametrize(
-    ("answer", "total", "cap"),
+    ("body", "total", "cap", "is_unlimited"),
     [
-        ({"total": 282, "monthly_cap": 314572800.0, "reset_in_seconds": 863999.99}, 282, 314572800),
-        ({"total": 282, "monthly_cap": 314572800}, 282, 314572800),
-        ({"total": 282.9, "monthly_cap": 314572800.5}, 282, 314572800),
-        ({"total": 0, "monthly_cap": 0}, 0, 0),
-        ({"total": 10**12, "monthly_cap": -1}, 10**12, None),
-        ({"total": 282, "monthly_cap": -1.0}, 282, None),
-        ({"total": 282, "monthly_cap": None}, 282, None),
-        ({"total": 282, "monthly_cap": "unlimited"}, 282, None),
-        ({"total": 282, "news": [1]}, 282, None),
-        ({"total": 282, "monthly_cap": 10**400, "reset_in_seconds": "soon"}, 282, None),
+        ('{"total": 282, "monthly_cap": 314572800.0, "reset_in_seconds": 863999.99}', 282, 314572800, False),
+        ('{"total": 282, "monthly_cap": 314572800}', 282, 314572800, False),
+        ('{"total": 282.9, "monthly_cap": 314572800.5}', 282, 314572800, False),
+        ('{"total": 0, "monthly_cap": 0}', 0, 0, False),
+        ('{"total": 1000000000000, "monthly_cap": -1}', 10**12, None, True),
+        ('{"total": 282, "monthly_cap": -1.0}', 282, None, True),
+        ('{"total": 282, "monthly_cap": null}', 282, None, False),
+        ('{"total": 282, "monthly_cap": "unlimited"}', 282, None, False),
+        ('{"total": 282, "news": [1]}', 282, None, False),
+        ('{"total": 282, "monthly_cap": -2}', 282, None, False),
+        ('{"total": 282, "monthly_cap": 1e300, "reset_in_seconds": "soon"}', 282, None, False),
+        ('{"total": 282, "monthly_cap": 1' + "0" * 5000 + "}", 282, None, False),
+        ('{"total": 282, "monthly_cap": NaN}', 282, None, False),
+        ('{"total": null, "monthly_cap": 5}', None, 5, False),
+        ('{"total": -5, "monthly_cap": 5}', None, 5, False),
+        ('{"total": 1e300, "monthly_cap": 5}', None, 5, False),
+        ('{"total": Infinity, "monthly_cap": 5}', None, 5, False),
+        ('{"monthly_cap": -1}', None, None, True),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:70],
 )
 @freeze_time("2026-11-21T18:00:00+00:00")
 async def test_the_usage_is_read(
-    session: ClientSession, relay: Relay, tunnel: Obico, answer: dict[str, object], total: int, cap: int | None
+    session: ClientSession,
+    relay: Relay,
+    tunnel: Obico,
+    body: str,
+    total: int | None,
+    cap: int | None,
+    is_unlimited: bool,
 ) -> None:
-    """In whole bytes; a cap below zero, or none, is unlimited. When it begins anew is reckoned here."""
-    relay.fail("obico_tsd", 200, json.dumps(answer))
+    """In whole bytes; -1 stands for no cap. A bad total or cap is None and leaves the other as it is."""
+    relay.fail("obico_tsd", 200, body)
     assert await tunnel.status(tunnel.service(session)) == TunnelStatus(
-        usage=Usage(total=total, cap=cap, reset=datetime(2026, 12, 1, tzinfo=UTC))
+        usage=Usage(total=total, cap=cap, is_unlimited=is_unlimited, reset=datetime(2026, 12, 1, tzinfo=UTC))
     )
 
 
@@ -431,14 +445,14 @@ async def test_the_usage_is_read(
         "{}",
         '{"total": null}',
         '{"total": "282"}',
-        '{"monthly_cap": -1}',
         '{"total": NaN}',
+        '{"total": -1, "monthly_cap": -5}',
         "",
         "<html></html>",
         "[282]",
     ],
 )
-async def test_an_answer_without_a_total_is_invalid(
+async def test_an_answer_without_total_and_cap_is_invalid(
     session: ClientSession, relay: Relay, tunnel: Obico, body: str
 ) -> None:
     """It says nothing about the tunnel."""

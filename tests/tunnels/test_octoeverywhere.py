@@ -685,9 +685,18 @@ async def test_a_time_is_in_utc_or_not_told(
     assert time is None or (status.last_connected and status.last_connected.tzinfo is UTC)
 
 
+def test_a_link_may_be_long_and_the_name_in_it_is_cut_off(relay: Relay, connection: AppConnection) -> None:
+    """With what a portal may put in it; without end it is no link."""
+    link = URL(relay.octoeverywhere.completion_url(connection)).update_query(printername="K" * 6000)
+    tunnel = OctoEverywhere.from_link(str(link), "").tunnel
+    assert (tunnel.url, tunnel.name) == (connection.url, "K" * 100)
+    with pytest.raises(AuthorizationError, match="invalid_link"):
+        OctoEverywhere.from_link(str(link.update_query(printername="K" * 20_000)), "")
+
+
 @pytest.mark.parametrize(
     ("value", "limit"),
-    [(1, 1), (104857600, 104857600), (104857600.75, 104857600), (0, None), (-1, None), ("600", None), (True, None)],
+    [(1, 1), (3600, 3600), (3600.75, 3600), (0, None), (0.5, None), (-1, None), ("600", None), (True, None)],
 )
 async def test_a_limit_is_more_than_nothing_or_not_told(
     session: ClientSession, relay: Relay, tunnel: OctoEverywhere, value: object, limit: int | None
@@ -697,6 +706,37 @@ async def test_a_limit_is_more_than_nothing_or_not_told(
     assert (await tunnel.status(tunnel.service(session))).limits == Limits(
         max_download=limit, max_upload=limit, max_webcam_stream=limit
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "size", "seconds"),
+    [
+        (31536000, 31536000, 31536000),
+        (31536001, 31536001, None),
+        (2**53, 2**53, None),
+        (2**53 + 1, None, None),
+        (10**19, None, None),
+        (1e300, None, None),
+    ],
+)
+async def test_a_limit_beyond_what_is_real_is_not_told(
+    session: ClientSession, relay: Relay, tunnel: OctoEverywhere, number: float, size: int | None, seconds: int | None
+) -> None:
+    """A stream of more than a year, and more bytes than JSON can count."""
+    _info(relay, {"PrinterLimits": dict.fromkeys(DOCUMENTED["PrinterLimits"], number)})
+    assert (await tunnel.status(tunnel.service(session))).limits == Limits(
+        max_download=size, max_upload=size, max_webcam_stream=seconds
+    )
+
+
+async def test_a_bad_limit_leaves_the_others_as_they_are(
+    session: ClientSession, relay: Relay, tunnel: OctoEverywhere
+) -> None:
+    """And what else the answer tells."""
+    limits = {"MaxDownloadFileSizeBytes": float("nan"), "MaxUploadFileSizeBytes": 5}
+    _info(relay, {"PrinterLimits": limits, "IsOnline": float("inf"), "PrinterName": "Garage"})
+    status = await tunnel.status(tunnel.service(session))
+    assert (status.limits, status.online, status.name) == (Limits(max_upload=5), None, "Garage")
 
 
 @pytest.mark.parametrize("status", [201, 204, 302, 400, 401, 403, 404, 429, 500])
@@ -710,7 +750,7 @@ async def test_any_other_status_is_a_fault_of_the_service(
     assert (caught.value.code, caught.value.remedy) == (status, Remedy.RETRY)
 
 
-@pytest.mark.parametrize("body", ["", "<html></html>", "[]", "null", '{"IsOnline": NaN}', '{"IsOnline"', "[" * 100_000])
+@pytest.mark.parametrize("body", ["", "<html></html>", "[]", "null", '{"IsOnline": -}', '{"IsOnline"', "[" * 100_000])
 async def test_an_answer_that_cannot_be_read_is_invalid(
     session: ClientSession, relay: Relay, tunnel: OctoEverywhere, body: str
 ) -> None:

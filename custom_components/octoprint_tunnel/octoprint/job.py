@@ -42,7 +42,7 @@ class Job:
             path=path,
             name=file.text("display", MAX_FILE_NAME) or file.text("name", MAX_FILE_NAME) or path,
             size=file.integer("size", 0),
-            progress=None if completion is None else min(completion, 100),
+            progress=None if completion is None else min(completion, 100.0),
             elapsed=progress.integer("printTime", 0, LONGEST),
             left=progress.integer("printTimeLeft", 0, LONGEST),
         )

@@ -6,7 +6,7 @@ Source: OctoEverywhere's developer documentation, "App APIs": Gadget, Live Links
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ..addresses import MAX_ADDRESS, web_address
+from ..addresses import MAX_ADDRESS, has_credentials, web_address
 from ..errors import InvalidResponse
 from ..json_object import JsonObject
 from ..octoprint.job import LONGEST
@@ -129,7 +129,7 @@ class Notification:
             type=_NOTIFICATION_TYPES[number] if known else NotificationType.UNKNOWN,
             print_id=delivery.text("PrintId", MAX_TEXT),
             file=delivery.text("FileName", MAX_TEXT),
-            progress=None if progress is None else min(progress, 100),
+            progress=None if progress is None else min(progress, 100.0),
             duration=delivery.integer("DurationSec", 0, LONGEST),
             time_left=delivery.integer("TimeRemainingSec", 0, LONGEST),
             height=delivery.number("ZOffsetMM", -HIGHEST, HIGHEST),
@@ -143,4 +143,4 @@ class Notification:
 
 def _https_address(text: str | None) -> str | None:
     url = web_address(text)
-    return str(url) if url and url.scheme == "https" and not url.user else None
+    return str(url) if url and url.scheme == "https" and not has_credentials(url) else None

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 import re
 from typing import ClassVar, override
-from urllib.parse import parse_qsl
 
 from aiohttp import ClientSession
 from yarl import URL
 
-from ..addresses import MAX_ADDRESS, picture_address, web_address
+from ..addresses import MAX_ADDRESS, MAX_LINK, has_credentials, picture_address, web_address
 from ..errors import (
     BetaOnly,
     Condition,
@@ -44,8 +43,6 @@ PORTAL = SERVICE / "appportal" / "v1"
 APP_ID = "devtest"  # OctoEverywhere's public test app; it assigns an id to an app that applies for one
 APP_LOGO = "https://brands.home-assistant.io/homeassistant/icon.png"
 
-MAX_QUERY = 32_768  # characters of a completion link's parameters
-MAX_PARAMETERS = 100
 MAX_ID = 200  # characters; it becomes a part of the ids of entities
 
 BARE = ("IsOnline", "State", "Url", "ShortUrl")
@@ -108,20 +105,14 @@ class OctoEverywhere(Tunnel):
 
         Raises AuthorizationError with `invalid_link`, `foreign_host` or `not_https`, and as `from_completion` does.
         """
-        # The parameters are longer than an address may be where the printer has a long name.
-        address, _, query = link.strip().partition("?")
-        url = web_address(address)
-        if url is None or len(query) > MAX_QUERY or not query.isprintable():
+        url = web_address(link, MAX_LINK)
+        if url is None:
             raise AuthorizationError("invalid_link")
         if not _belongs_to_service(url):
             raise AuthorizationError("foreign_host")
         if url.scheme != "https":
             raise AuthorizationError("not_https")
-        try:
-            values = dict(parse_qsl(query.partition("#")[0], max_num_fields=MAX_PARAMETERS))
-        except ValueError:
-            raise AuthorizationError("invalid_link") from None
-        return cls.from_completion(values, server_url)
+        return cls.from_completion(url.query, server_url)
 
     @classmethod
     @override
@@ -306,7 +297,7 @@ def _tunnel_address(text: str) -> str:
         raise AuthorizationError("incomplete_link")
     if url.scheme != "https":
         raise AuthorizationError("not_https")
-    if url.raw_user is not None or url.raw_password is not None or not _belongs_to_service(url):
+    if has_credentials(url) or not _belongs_to_service(url):
         raise AuthorizationError("foreign_host")
     return str(url.origin())
 
@@ -314,7 +305,7 @@ def _tunnel_address(text: str) -> str:
 def _page(text: str | None) -> str | None:
     """Return an address to show to the user, None unless it is a page of the service."""
     url = web_address(text)
-    if url is None or url.scheme != "https" or url.user or not _belongs_to_service(url):
+    if url is None or url.scheme != "https" or has_credentials(url) or not _belongs_to_service(url):
         return None
     return link_in_markdown(str(url))
 
