@@ -120,17 +120,10 @@ async def test_a_picture_without_its_end_is_shown_when_the_next_part_begins() ->
 async def test_a_picture_is_passed_on_as_soon_as_it_is_whole() -> None:
     """With a length at its end, else when the next part begins."""
     for header, expected in ((HEADER, [0, 1, 1, 2]), (PLAIN, [0, 0, 1, 1])):
-        got, counts = [], []
-        whole = part(header=header)
-
-        async def source(whole: bytes = whole, got: list[bytes] = got, counts: list[int] = counts):  # noqa: ANN202
-            for piece in (whole[:99], whole[99:], whole[:99], whole[99:]):
-                yield piece
-                counts.append(len(got))
-
-        async for picture in pictures(source(), DELIMITER):
-            got.append(picture)
-        assert counts == expected
+        reader, whole, counts = mjpeg._Reader(DELIMITER), part(header=header), [0]
+        for piece in (whole[:99], whole[99:], whole[:99], whole[99:]):
+            counts.append(counts[-1] + len(list(reader.pictures(piece))))
+        assert counts[1:] == expected
 
 
 # what is written

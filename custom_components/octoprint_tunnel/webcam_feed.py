@@ -24,6 +24,7 @@ from .tunnels.tunnel import Tunnel
 STILL_TIMEOUT: Final = 9  # seconds; Home Assistant waits for ten
 FRAME_TIMEOUT: Final = 30  # seconds from one picture of a stream to the next
 STREAM_TIMEOUT: Final = ClientTimeout(total=None, connect=10, sock_read=15)  # seconds; the second one between bytes
+ENOUGH_TO_TELL: Final = 16  # bytes
 MAX_STREAMS: Final = 4  # of one webcam; all of a host have 100 connections, and polls need some of them
 
 FIRST_RETRY: Final = 30  # seconds until a limit of the account is tried again, doubling
@@ -298,11 +299,24 @@ async def _picture(place: Place) -> bytes:
     download = await place.route.download(place.url, _patience(place))
     try:
         if (delimiter := delimiter_of(download.content_type)) is None:
-            return await download.body(MAX_PICTURE)
+            return await _whole_picture(download)
         async with aclosing(download.chunks()) as chunks:
             return await first_picture(chunks, delimiter)
     finally:
         download.close()
+
+
+async def _whole_picture(download: Download) -> bytes:
+    """Return a picture of up to MAX_PICTURE bytes, and take no more than the first of them of what is none."""
+    body = bytearray()
+    async with aclosing(download.chunks()) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) >= ENOUGH_TO_TELL and picture_type(bytes(body[:ENOUGH_TO_TELL])) is None:
+                break
+            if len(body) > MAX_PICTURE:
+                raise InvalidResponse(detail=f"more than {MAX_PICTURE} bytes")
+    return bytes(body)
 
 
 def _retrieve(look: asyncio.Task[Still | None]) -> None:
