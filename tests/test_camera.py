@@ -220,6 +220,48 @@ async def test_obico_has_stills(
     assert log_lines(caplog) == []
 
 
+@BOTH_VERSIONS
+async def test_a_server_of_ones_own_that_is_called_otherwise_has_stills(
+    hass: HomeAssistant,
+    relay: Relay,
+    obico_entry: MockConfigEntry,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """After a plain installation it takes itself for localhost:3334; path and signature hold where it was entered."""
+    set_webcam(**RELATIVE)
+    tunnel = await relay.obico.add_tunnel(self_hosted=True)
+    data = {"url": tunnel.url, "username": tunnel.user, "password": tunnel.password}
+    obico_entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(
+        obico_entry, data={**obico_entry.data, **data, "server_url": relay.obico.self_hosted_url}
+    )
+    hass.config_entries.async_update_entry(obico_entry, options={"live_updates": False})
+    assert await hass.config_entries.async_setup(obico_entry.entry_id)
+    relay.obico.watched = True
+    signed = {"snapshot": f"http://localhost:3334/media/tsd-pics/snapshot.jpg?digest={relay.obico._signature}"}
+    relay.fail("obico_tsd", 200, json.dumps(signed), path="/_tsd_/webcam/0/")
+    assert shown(await still(browser, hass, obico_entry)).size == (320, 240)
+    await hass.config_entries.async_unload(obico_entry.entry_id)
+    assert log_lines(caplog) == []
+
+
+async def test_obicos_picture_is_its_primary_webcams(
+    hass: HomeAssistant, relay: Relay, obico_entry: MockConfigEntry, set_up: SetUp, browser: Browser
+) -> None:
+    """Wherever OctoPrint lists it."""
+    listed = json.loads(settings("classic", "nozzle cam"))
+    listed["plugins"] = {"obico": {"webcams": [{"name": "nozzle cam", "is_primary_camera": True}]}}
+    relay.fail("obico_tunnel", 200, json.dumps(listed), path="/api/settings", content_type="application/json")
+    entry = await set_up(obico_entry)
+    relay.obico.watched = True
+    feeds = entry.runtime_data.webcams.feeds
+    assert await feeds["webcam"].still() is None
+    assert await feeds["webcam_nozzle_cam"].still()
+
+
 async def test_the_last_picture_stays_while_obico_has_none(
     hass: HomeAssistant,
     relay: Relay,

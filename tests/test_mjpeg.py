@@ -120,7 +120,7 @@ async def test_a_picture_without_its_end_is_shown_when_the_next_part_begins() ->
 async def test_a_picture_is_passed_on_as_soon_as_it_is_whole() -> None:
     """With a length at its end, else when the next part begins."""
     for header, expected in ((HEADER, [0, 1, 1, 2]), (PLAIN, [0, 0, 1, 1])):
-        reader, whole, counts = mjpeg._Reader(DELIMITER), part(header=header), [0]
+        reader, whole, counts = mjpeg._Reader(DELIMITER), part(PICTURE + bytes(200), header), [0]
         for piece in (whole[:99], whole[99:], whole[:99], whole[99:]):
             counts.append(counts[-1] + len(list(reader.pictures(piece))))
         assert counts[1:] == expected

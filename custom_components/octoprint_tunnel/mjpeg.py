@@ -12,7 +12,7 @@ import secrets
 from typing import Final
 
 from .errors import InvalidResponse
-from .jpeg import ENDS, MAX_PADDING, is_complete, picture_type, with_orientation
+from .jpeg import MAX_PADDING, is_complete, picture_type, with_orientation
 
 MAX_PICTURE: Final = 16_000_000  # bytes; a JPEG of 12 megapixels has some 5 MB, one that is all noise 14 MB
 MAX_HEADER: Final = 4096  # bytes
@@ -126,7 +126,6 @@ class _Reader:
         self._name = delimiter.lstrip(b"-") or delimiter
         # Without dashes it is a word like others, which counts at the beginning of a line only.
         self._first = re.compile(rb"(-{2,%d}|(?:\A|(?<=\n))-?)%s" % (_MAX_DASHES, re.escape(self._name)))
-        self._end_of_part = _end_of_part(delimiter)
         self._held = bytearray()
         self._searched = 0
         """How many of the bytes that are held have been looked at in vain."""
@@ -135,6 +134,9 @@ class _Reader:
         self._has_ended = False
         self._trusts_lengths = True
         self._length = 0
+        self._hits = 0
+        """How many delimiters have been seen inside of a part whose length is known."""
+        self._is_whole: bool | None = None
         self._read = self._preamble
         self._part: bytes | None = None
 
@@ -170,7 +172,6 @@ class _Reader:
         found = self._first.search(self._held, max(0, self._searched - len(self._name) - _MAX_DASHES))
         if found:
             self._delimiter = found[0] if found[1] else b"\n" + self._name
-            self._end_of_part = _end_of_part(self._delimiter)
             return self._go_on(self._header, found.end())
         self._searched = len(self._held)
         if len(self._held) > MAX_PREAMBLE:
@@ -193,7 +194,9 @@ class _Reader:
     def _body_of_known_length(self) -> bool:
         """Take as many bytes as the header says, if that is right."""
         is_there = len(self._held) >= self._length
-        if is_there and (self._is_complete(self._length) or self._delimiter_follows(self._length)):
+        if is_there and self._is_whole is None:
+            self._is_whole = self._is_complete(self._length)
+        if is_there and (self._is_whole or self._delimiter_follows(self._length)):
             return self._finish(self._length)
         most = self._length + _MAX_BLANKS + len(self._delimiter)
         if not self._has_ended and len(self._held) < most and not (not is_there and self._is_too_long()):
@@ -203,10 +206,13 @@ class _Reader:
 
     def _is_too_long(self) -> bool:
         """Tell whether a complete picture and the next part have come before as many bytes as the header says."""
-        searched = max(0, self._searched - MAX_PADDING - len(self._delimiter) - _MAX_BLANKS)
-        self._searched = len(self._held)
-        found = self._end_of_part.search(self._held, searched)
-        return found is not None and self._is_complete(found.end() - len(self._delimiter))
+        while self._hits < MAX_OTHER_PARTS and (at := self._find(self._searched)) >= 0:
+            if self._is_complete(at):
+                return True
+            self._hits += 1
+            self._searched = at + len(self._delimiter) + 1
+        self._searched = max(self._searched, len(self._held))
+        return False
 
     def _delimiter_follows(self, at: int) -> bool:
         after = self._held[at : at + _MAX_BLANKS + len(self._delimiter)]
@@ -238,7 +244,10 @@ class _Reader:
         return self._held.find(self._delimiter, max(0, searched - len(self._delimiter)))
 
     def _is_complete(self, size: int) -> bool:
-        return is_complete(self._held[:_MAX_BLANKS].lstrip(_BLANKS), self._held[max(0, size - MAX_PADDING) : size])
+        end = self._held[max(0, size - MAX_PADDING) : size]
+        if not end.strip(b"\0"):
+            end = self._held[:size].rstrip(b"\0")[-MAX_PADDING:]
+        return is_complete(self._held[:_MAX_BLANKS].lstrip(_BLANKS), end)
 
     def _finish(self, size: int) -> bool:
         self._part = bytes(self._held[:size]).strip(b"\r\n")
@@ -247,11 +256,7 @@ class _Reader:
     def _go_on(self, read: Callable[[], bool], size: int = 0) -> bool:
         del self._held[:size]
         self._searched = 0
+        self._hits = 0
+        self._is_whole = None
         self._read = read
         return True
-
-
-def _end_of_part(delimiter: bytes) -> re.Pattern[bytes]:
-    """Return what a complete picture ends with, and the delimiter after it."""
-    ends = b"|".join(re.escape(end) for end in ENDS)
-    return re.compile(rb"(?:%s)[\0\r\n]{0,%d}%s" % (ends, MAX_PADDING, re.escape(delimiter)))
