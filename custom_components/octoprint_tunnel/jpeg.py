@@ -8,7 +8,7 @@ MAX_PADDING: Final = 64  # bytes that some cameras write after the end
 MAX_SEGMENTS: Final = 1000  # before the picture proper; real ones have some ten, and a color profile up to 255 more
 
 _KINDS: Final = ((b"\xff\xd8\xff", JPEG_TYPE), (b"\x89PNG\r\n\x1a\n", "image/png"))
-_ENDS: Final = (b"\xff\xd9", b"IEND\xaeB`\x82")
+ENDS: Final = (b"\xff\xd9", b"IEND\xaeB`\x82")
 
 _EXIF: Final = b"Exif\0\0"
 _APP1: Final = 0xE1
@@ -22,7 +22,7 @@ def picture_type(data: bytes) -> str | None:
 
 def is_complete(beginning: bytes | bytearray, end: bytes | bytearray) -> bool:
     """Tell whether a picture of which these are the first and the last bytes is whole, but for a little padding."""
-    return any(beginning.startswith(magic) for magic, _ in _KINDS) and end.rstrip(b"\0\r\n").endswith(_ENDS)
+    return any(beginning.startswith(magic) for magic, _ in _KINDS) and end.rstrip(b"\0\r\n").endswith(ENDS)
 
 
 def orientation_segment(orientation: int) -> bytes:

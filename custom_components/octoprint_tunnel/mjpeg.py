@@ -12,7 +12,7 @@ import secrets
 from typing import Final
 
 from .errors import InvalidResponse
-from .jpeg import MAX_PADDING, is_complete, picture_type, with_orientation
+from .jpeg import ENDS, MAX_PADDING, is_complete, picture_type, with_orientation
 
 MAX_PICTURE: Final = 16_000_000  # bytes; a JPEG of 12 megapixels has some 5 MB, one that is all noise 14 MB
 MAX_HEADER: Final = 4096  # bytes
@@ -246,7 +246,9 @@ class _Reader:
     def _is_complete(self, size: int) -> bool:
         end = self._held[max(0, size - MAX_PADDING) : size]
         if not end.strip(b"\0"):
-            end = self._held[:size].rstrip(b"\0")[-MAX_PADDING:]
+            # Padded to a size of its own; compared, which is faster than to strip it.
+            at = 1 + max(self._held.rfind(last[-1:], 0, size) for last in ENDS)
+            end = self._held[max(0, at - MAX_PADDING) : at] if self._held[at:size] == bytes(size - at) else bytearray()
         return is_complete(self._held[:_MAX_BLANKS].lstrip(_BLANKS), end)
 
     def _finish(self, size: int) -> bool:
