@@ -1,14 +1,16 @@
 """Pictures are taken out of every stream that browsers show, however it is cut, and nothing else is."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterable
 import re
 import time
 
+from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.octoprint_tunnel import mjpeg
 from custom_components.octoprint_tunnel.errors import InvalidResponse
-from custom_components.octoprint_tunnel.jpeg import orientation_segment
+from custom_components.octoprint_tunnel.jpeg import orientation_segment, picture_type
 from custom_components.octoprint_tunnel.mjpeg import MjpegParts, delimiter_of, first_picture, pictures
 
 DELIMITER = b"--frame"
@@ -220,6 +222,27 @@ async def test_little_is_held() -> None:
     for piece in cut(part() * 500, 1001):
         list(reader.pictures(piece))
         assert len(reader._held) <= len(part()) + 1001
+
+
+PIECES = [b"--frame", b"frame", b"\r\n", b"\n", b"\r\n\r\n", b"--", b"\xff\xd8\xff", b"\xff\xd9", bytes(70), b"x", b"-"]
+PIECES += [b"Content-Type: text/html", b"Content-Length: 12", b"Content-Length: 999999999", PICTURE, PNG, TREACHEROUS]
+
+
+@given(body=st.lists(st.sampled_from(PIECES), max_size=40), size=st.integers(1, 400))
+def test_whatever_comes_only_pictures_are_found(body: list[bytes], size: int) -> None:
+    """Any other error would be one of ours."""
+    try:
+        got = asyncio.run(found(b"".join(body), size))
+    except InvalidResponse:
+        return
+    assert all(picture_type(picture) for picture in got)
+
+
+@given(content_type=st.text() | st.text().map("multipart/x-mixed-replace; boundary={}".format))
+def test_every_type_can_be_read(content_type: str) -> None:
+    """It comes from a header that anyone may write."""
+    delimiter = delimiter_of(content_type)
+    assert delimiter is None or len(delimiter) > len(b"--")
 
 
 # which streams are MJPEG
