@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 import io
 import json
+import random
+import re
 import time
 from typing import Any
 
@@ -20,9 +22,11 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.octoprint_tunnel import live as live_updates, webcam_feed, webcams
 from custom_components.octoprint_tunnel.const import DOMAIN
 from custom_components.octoprint_tunnel.diagnostics import async_get_config_entry_diagnostics
+from custom_components.octoprint_tunnel.octoprint.webcam import MAX_WEBCAMS
 from homeassistant.components.camera import img_util
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
 
 from .home import entities, log_lines, settle, state, states, until, wait
@@ -34,6 +38,8 @@ from .relay.webcam import Fault
 BOTH_VERSIONS = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
 RELATIVE = {"snapshot": "/webcam/?action=snapshot", "stream": "/webcam/?action=stream"}
 NO_WEBCAM = {"snapshot": "", "stream": "", "flipH": False, "flipV": False, "rotate90": False}
+
+PART = re.compile(rb"--picture-[0-9a-f]{32}\r\nContent-Type: image/jpeg\r\n")
 
 type Browser = TestClient[Any, Any]
 type SetUp = Callable[..., Any]
@@ -164,8 +170,9 @@ async def test_still_and_live_view(
     picture = shown(await still(browser, hass, entry))
     assert (picture.size, red_corner(picture)) == ((320, 240), "left upper")
     async with live(browser, hass, entry) as response:
-        assert response.headers["Content-Type"] == "multipart/x-mixed-replace;boundary=boundarydonotcross"
-        assert (await first_bytes(response)).startswith(b"--boundarydonotcross\r\nContent-Type: image/jpeg\r\n")
+        assert response.headers["Content-Type"].startswith("multipart/x-mixed-replace; boundary=picture-")
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert PART.match(await first_bytes(response))
         assert relay.webcam.open_streams == 1
     await until(lambda: relay.webcam.open_streams == 0)
     tunnel, local, beside = (relay.seen(where) for where in ("octoeverywhere_tunnel", "local", "webcam"))
@@ -200,10 +207,10 @@ async def test_obico_has_stills(
     monkeypatch.setattr(type(feed._pictures), "pause", 0)
     async with live(browser, hass, entry) as response:
         body = b""
-        while body.count(b"--frameboundary") < 5:
+        while len(PART.findall(body)) < 5:
             body += await first_bytes(response, 1000)
-    frames = body.split(b"--frameboundary")[1:5]
-    assert len(set(frames)) == 3  # the first one twice: browsers show a frame when the next one begins
+    frames = PART.split(body)[1:5]
+    assert len(set(frames)) == 4
     asked = relay.seen("obico_site")
     assert len(asked) >= 4
     assert not [request for request in asked if "Authorization" in request.headers]
@@ -211,6 +218,48 @@ async def test_obico_has_stills(
     assert len(relay.seen("obico_site")) <= len(asked) + 1
     assert relay.obico.used_bytes == used
     assert log_lines(caplog) == []
+
+
+@BOTH_VERSIONS
+async def test_a_server_of_ones_own_that_is_called_otherwise_has_stills(
+    hass: HomeAssistant,
+    relay: Relay,
+    obico_entry: MockConfigEntry,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """After a plain installation it takes itself for localhost:3334; path and signature hold where it was entered."""
+    set_webcam(**RELATIVE)
+    tunnel = await relay.obico.add_tunnel(self_hosted=True)
+    data = {"url": tunnel.url, "username": tunnel.user, "password": tunnel.password}
+    obico_entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(
+        obico_entry, data={**obico_entry.data, **data, "server_url": relay.obico.self_hosted_url}
+    )
+    hass.config_entries.async_update_entry(obico_entry, options={"live_updates": False})
+    assert await hass.config_entries.async_setup(obico_entry.entry_id)
+    relay.obico.watched = True
+    signed = {"snapshot": f"http://localhost:3334/media/tsd-pics/snapshot.jpg?digest={relay.obico._signature}"}
+    relay.fail("obico_tsd", 200, json.dumps(signed), path="/_tsd_/webcam/0/")
+    assert shown(await still(browser, hass, obico_entry)).size == (320, 240)
+    await hass.config_entries.async_unload(obico_entry.entry_id)
+    assert log_lines(caplog) == []
+
+
+async def test_obicos_picture_is_its_primary_webcams(
+    hass: HomeAssistant, relay: Relay, obico_entry: MockConfigEntry, set_up: SetUp, browser: Browser
+) -> None:
+    """Wherever OctoPrint lists it."""
+    listed = json.loads(settings("classic", "nozzle cam"))
+    listed["plugins"] = {"obico": {"webcams": [{"name": "nozzle cam", "is_primary_camera": True}]}}
+    relay.fail("obico_tunnel", 200, json.dumps(listed), path="/api/settings", content_type="application/json")
+    entry = await set_up(obico_entry)
+    relay.obico.watched = True
+    feeds = entry.runtime_data.webcams.feeds
+    assert await feeds["webcam"].still() is None
+    assert await feeds["webcam_nozzle_cam"].still()
 
 
 async def test_the_last_picture_stays_while_obico_has_none(
@@ -263,7 +312,8 @@ async def test_what_is_no_mjpeg_stream_is_shown_in_stills(
     relay.fail("octoeverywhere_tunnel", 200, "<html>", path="/webcam/player")
     relay.fail("local", 200, "<html>", path="/webcam/player")
     async with live(browser, hass, entry) as response:
-        assert (await first_bytes(response)).startswith(b"--frameboundary")
+        assert PART.match(await first_bytes(response))
+        assert relay.webcam.open_streams == 0
 
 
 async def test_a_webcam_with_a_stream_alone_has_stills_too(
@@ -375,6 +425,110 @@ async def test_several_webcams(
         "webcam_door",
         "max_webcam_stream",
     }
+
+
+def described(*webcams: tuple[str, str]) -> str:
+    """Return OctoPrint's settings with webcams of these names, and of these names for people."""
+    items = [{"name": name, "displayName": shown, "compat": RELATIVE} for name, shown in webcams]
+    return json.dumps({"webcam": {"webcamEnabled": True, "webcams": items}})
+
+
+async def shown_names(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, str]:
+    """Read the settings, and return the name that each camera shows."""
+    await entry.runtime_data.webcams.async_read()
+    await settle(hass)
+    cameras = {key: hass.states.get(entity) for key, entity in entities(hass, entry).items() if "camera." in entity}
+    return {key: camera.name for key, camera in cameras.items() if camera and camera.state != STATE_UNAVAILABLE}
+
+
+async def test_names_that_look_alike_give_a_camera_each(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    """Each keeps its key, wherever the webcam is listed and after a restart; equal names are told apart, too."""
+    first, *others = [
+        ("a", "First"),
+        ("Cam 1", "Left"),
+        ("cam-1", "Right"),
+        ("\U0001f4f7", "Top"),
+        ("\U0001f3a5", "Bed"),
+    ]
+    has_settings(relay, described(first, *others))
+    await set_up(entry)
+    keys = await shown_names(hass, entry)
+    assert sorted(keys.values()) == sorted(
+        ["Kitchen Webcam", *(f"Kitchen Webcam {name}" for name in ("Left", "Right", "Top", "Bed"))]
+    )
+    has_settings(relay, described(*reversed(others), first))
+    assert await shown_names(hass, entry) == keys
+    await hass.config_entries.async_reload(entry.entry_id)
+    await settle(hass)
+    has_settings(relay, described(*reversed(others)))
+    assert await shown_names(hass, entry) == {key: name for key, name in keys.items() if key != "webcam"}
+    has_settings(relay, described(("x" * 200, "One"), ("x" * 200 + "y", "Two")))
+    assert len(await shown_names(hass, entry)) == 2
+
+
+async def test_cameras_of_version_0_1_0_stay_with_their_webcams(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    """It kept no names, and gave the first webcam a key without one: by then another one may be listed first."""
+    entry.add_to_hass(hass)
+    registry = er.async_get(hass)
+    for key, name in (("webcam", "Classic"), ("webcam_nozzle_cam", "Nozzle"), ("webcam_door", "Door")):
+        unique_id = f"{entry.unique_id}_{key}"
+        registry.async_get_or_create("camera", DOMAIN, unique_id, config_entry=entry, suggested_object_id=name)
+    before = entities(hass, entry)
+    has_settings(relay, described(("door", "Door"), ("nozzle cam", "Nozzle"), ("classic", "Classic")))
+    hass.config_entries.async_update_entry(entry, options={"live_updates": False})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    assert {key: feed.webcam.name for key, feed in entry.runtime_data.webcams.feeds.items()} == {
+        "webcam_door": "door",
+        "webcam_nozzle_cam": "nozzle cam",
+        "webcam": "classic",
+    }
+    assert before.items() <= entities(hass, entry).items()
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_a_webcam_that_takes_the_place_of_the_first_one_keeps_its_camera(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    """It is one camera for its user, whose plugin is another now; a webcam that was there before keeps its own."""
+    has_settings(relay, described(("classic", "Classic"), ("door", "Door")))
+    await set_up(entry)
+    has_settings(relay, described(("door", "Door")))
+    assert set(await shown_names(hass, entry)) == {"webcam_door"}
+    has_settings(relay, described(("new", "New"), ("door", "Door")))
+    assert set(await shown_names(hass, entry)) == {"webcam", "webcam_door"}
+    has_settings(relay, described(("classic", "Classic"), ("new", "New"), ("door", "Door")))
+    assert set(await shown_names(hass, entry)) == {"webcam", "webcam_door", "webcam_classic"}
+    assert entry.runtime_data.webcams.feeds["webcam"].webcam.name == "new"
+
+
+async def test_a_webcam_that_is_renamed_renames_its_camera(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    """At once, and the entity id stays."""
+    has_settings(relay, described(("classic", "Classic"), ("door", "Door")))
+    await set_up(entry)
+    before = entities(hass, entry)["webcam_door"]
+    has_settings(relay, described(("classic", "Classic"), ("door", "Front\n\x1b[31mdoor")))
+    assert (await shown_names(hass, entry))["webcam_door"] == "Kitchen Webcam Front (31mdoor"
+    assert entities(hass, entry)["webcam_door"] == before
+    registered = er.async_get(hass).async_get(before)
+    assert registered is not None
+    assert registered.original_name == "Webcam Front (31mdoor"
+
+
+async def test_more_webcams_than_anyone_has(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_up: SetUp, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first ones are shown, and the log says once that there are more."""
+    has_settings(relay, described(*((f"w{number}", f"W{number}") for number in range(3000))))
+    await set_up(entry)
+    assert len(await shown_names(hass, entry)) == MAX_WEBCAMS
+    assert log_lines(caplog) == ["Kitchen: OctoPrint has too many webcams; only 16 are shown"]
 
 
 async def test_settings_that_cannot_be_read_are_read_later(
@@ -582,7 +736,7 @@ async def test_no_image(
         case "html":
             relay.fail(where, 200, "<html>", path=path)
         case "large":
-            relay.webcam.frame_size = 8_000_001
+            relay.webcam.frame_size = 16_000_001
         case "drop":
             relay.drop(where, path=path)
         case "cut":
@@ -639,6 +793,128 @@ async def test_what_concerns_everything_is_said_where_everything_is(
     assert len(log_lines(caplog)) == 1
 
 
+# where stills are
+
+
+async def test_octopi_as_it_comes_has_stills_at_home(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its snapshot address works on the machine alone; what worked is asked first, until it fails."""
+    set_webcam(snapshot="http://127.0.0.1:1/?action=snapshot", stream=RELATIVE["stream"])
+    await set_up(entry, local_url=relay.local.url)
+    for _ in range(2):
+        relay.clear()
+        assert shown(await still(browser, hass, entry)).size == (320, 240)
+        assert [request.query["action"] for request in relay.seen("local", path="/webcam/")] == ["snapshot"]
+    feed = entry.runtime_data.webcams.feeds["webcam"]
+    assert list(feed._choice.values()) == [1]
+    relay.fail("local", 404, path="/webcam/", times=1)
+    relay.clear()
+    assert await still(browser, hass, entry)  # its stream's first picture
+    assert [request.query["action"] for request in relay.seen("local", path="/webcam/")] == ["snapshot", "stream"]
+    await until(lambda: relay.webcam.open_streams == 0)
+    assert log_lines(caplog) == []
+
+
+async def test_a_place_that_says_nothing_does_not_keep_the_others_from_being_tried(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The next look begins after it."""
+    monkeypatch.setattr(webcam_feed, "STILL_TIMEOUT", 0.5)
+    set_webcam(snapshot=f"{relay.webcam.url}/?action=snapshot", stream=RELATIVE["stream"])
+    await set_up(entry, local_url=relay.local.url)
+    relay.hang("webcam")
+    assert await still(browser, hass, entry) is None
+    assert await still(browser, hass, entry)
+    assert len(relay.seen("webcam")) == 1
+
+
+@pytest.mark.parametrize("route", ["tunnel", "local"])
+async def test_a_snapshot_address_that_is_a_stream_gives_its_first_picture(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+    route: str,
+) -> None:
+    """And no more of it."""
+    set_webcam(snapshot=RELATIVE["stream"], stream="")
+    await set_up(entry, **({"local_url": relay.local.url} if route == "local" else {}))
+    assert shown(await still(browser, hass, entry)).size == (320, 240)
+    await until(lambda: relay.webcam.open_streams == 0)
+    assert sum(request.response_bytes for request in relay.seen(path="/webcam/")) < 50_000
+
+
+async def test_what_is_no_picture_is_not_fetched_whole(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_webcam: SetWebcam, set_up: SetUp, browser: Browser
+) -> None:
+    """Its first bytes tell."""
+    set_webcam(**RELATIVE)
+    await set_up(entry)
+    relay.webcam.picture = b"<html>" + bytes(12_000_000)
+    assert await still(browser, hass, entry) is None
+    [request] = relay.seen(path="/webcam/")
+    await until(lambda: request.response_bytes)
+    assert entry.runtime_data.printer.router.traffic["tunnel"].bytes_received < 5_000_000
+
+
+async def test_a_still_of_12_megapixels_is_shown(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_webcam: SetWebcam, set_up: SetUp, browser: Browser
+) -> None:
+    """Also one that can hardly be compressed."""
+    set_webcam(**RELATIVE)
+    await set_up(entry, local_url=relay.local.url)
+    body = io.BytesIO()
+    Picture.frombytes("RGB", (4000, 3000), random.Random(0).randbytes(36_000_000)).save(body, "JPEG", quality=90)
+    relay.webcam.picture = body.getvalue()
+    assert len(relay.webcam.picture) > 10_000_000
+    assert await still(browser, hass, entry) == relay.webcam.picture
+
+
+async def test_a_webcams_password_is_told_to_the_webcam_alone(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Not to the log, not even where it is most detailed, and not to diagnostics."""
+    caplog.set_level("DEBUG")
+    address = relay.webcam.url.replace("://", "://anna:hunter2@")
+    set_webcam(snapshot=f"{address}/?action=snapshot", stream=f"{address}/?action=stream")
+    await set_up(entry, local_url=relay.local.url)
+    assert await still(browser, hass, entry)
+    async with live(browser, hass, entry) as response:
+        await first_bytes(response)
+    asked = relay.seen("webcam")
+    assert {request.headers["Authorization"] for request in asked} == {"Basic YW5uYTpodW50ZXIy"}
+    for where in ("webcam", "local"):  # beside OctoPrint, and through the proxy before it
+        relay.drop(where, path="/webcam/" if where == "local" else None)
+    assert await still(browser, hass, entry) is None
+    relay.heal()
+    relay.fail("webcam", 401)
+    async with live(browser, hass, entry) as response:
+        assert response.status == HTTPStatus.BAD_GATEWAY
+    found = json.dumps(await async_get_config_entry_diagnostics(hass, entry), default=str)
+    assert "hunter2" not in caplog.text + found
+
+
 # live views
 
 
@@ -666,7 +942,7 @@ async def test_a_broken_stream_ends(
             has_frames = fault in ("stalls", "ends")
             assert response.status == (HTTPStatus.OK if has_frames else HTTPStatus.BAD_GATEWAY)
             if has_frames:
-                assert (await last_bytes(response)).count(b"--boundarydonotcross") == 2
+                assert len(PART.findall(await last_bytes(response))) == 1
     assert len(log_lines(caplog)) == {"silent": 1, "garbage": 1, "stalls": 3, "ends": 0}[fault]
     assert states(hass, entry, "active_route", "tunnel_status", "webcam") == (route, "ok", "idle")
     relay.webcam.fault = None
@@ -775,20 +1051,21 @@ async def test_the_webcam_limit_turns_live_views_into_stills(
     relay.fail("octoeverywhere_tunnel", 609, path="/webcam/stream/")
     relay.webcam.interval = 0
 
-    async def begins_with() -> bytes:
+    async def is_live() -> bool:
         async with live(browser, hass, entry) as response:
-            return (await first_bytes(response))[:15]
+            assert PART.match(await first_bytes(response))
+            return relay.webcam.open_streams == 1
 
     for tries, seconds in ((1, 0), (1, 10), (2, 25), (2, 25), (3, 50)):
         await wait(hass, freezer, seconds)
-        assert await begins_with() == b"--frameboundary"
+        assert not await is_live()
         assert len(relay.seen(path="/webcam/stream/")) == tries
     [line] = log_lines(caplog)
     assert "no live view" in line
     assert states(hass, entry, "tunnel_status", "printer_state", "webcam") == ("ok", "offline", "idle")
     relay.heal()
     await wait(hass, freezer, 150)
-    assert await begins_with() == b"--boundarydonot"
+    assert await is_live()
     assert log_lines(caplog)[1:] == ["Kitchen Classic Webcam, no live view: works again"]
 
 
@@ -851,3 +1128,197 @@ async def test_diagnostics_tell_of_webcams(
     found = await async_get_config_entry_diagnostics(hass, entry)
     assert found["webcams"] == {"webcam": {"has_snapshot": True, "has_stream": False, "orientation": 8, "limit": None}}
     assert "10.0.0.9" not in json.dumps(found, default=str)
+
+
+# what a webcam may do to Home Assistant
+
+
+PAGE = "--frame\r\nContent-Type: text/html\r\n\r\n<script>alert(1)</script>\r\n"
+
+
+async def test_a_page_in_a_stream_is_not_passed_on(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_webcam: SetWebcam, set_up: SetUp, browser: Browser
+) -> None:
+    """It would come from Home Assistant's own origin."""
+    set_webcam(**RELATIVE)
+    await set_up(entry)
+    content_type = 'multipart/x-mixed-replace; boundary=frame; charset="x"'
+    relay.fail("octoeverywhere_tunnel", 200, PAGE * 5, path="/webcam/", content_type=content_type)
+    async with live(browser, hass, entry) as response:
+        assert response.status == HTTPStatus.BAD_GATEWAY
+        assert b"script" not in await response.read()
+
+
+@pytest.mark.parametrize("query", ["", "?interval=0.5"])
+async def test_a_picture_cannot_begin_a_part_of_its_own(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+    query: str,
+) -> None:
+    """Whichever boundary Home Assistant or a webcam is known to use."""
+    set_webcam(snapshot=RELATIVE["snapshot"], stream="")
+    await set_up(entry, local_url=relay.local.url)
+    trap = "".join(PAGE.replace("--frame", f"\r\n--{name}") for name in ("frameboundary", "--frameboundary"))
+    relay.webcam.picture = b"\xff\xd8\xff\xe0" + trap.encode() + b"\xff\xd9"
+    camera = entities(hass, entry)["webcam"]
+    async with browser.get(f"/api/camera_proxy_stream/{camera}{query}") as response:
+        boundary = response.headers["Content-Type"].partition("boundary=")[2].encode()
+        body = await first_bytes(response, 200)
+    assert body.startswith(b"--" + boundary + b"\r\nContent-Type: image/jpeg\r\n")
+    assert boundary not in relay.webcam.picture
+
+
+async def test_many_viewers_leave_connections_for_everything_else(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Some see the stream, the others stills; OctoPrint is polled as ever."""
+    set_webcam(**RELATIVE)
+    await set_up(entry, local_url=relay.local.url)
+    async with AsyncExitStack() as viewers:
+        responses = [await viewers.enter_async_context(live(browser, hass, entry)) for _ in range(12)]
+        assert all([PART.match(await first_bytes(response)) for response in responses])
+        assert relay.webcam.open_streams == webcam_feed.MAX_STREAMS
+        await entry.runtime_data.printer.async_refresh()
+        assert entry.runtime_data.printer.last_update_success
+    await until(lambda: relay.webcam.open_streams == 0)
+    async with live(browser, hass, entry) as response:
+        await first_bytes(response)
+        assert relay.webcam.open_streams == 1
+    assert log_lines(caplog) == []
+
+
+async def test_a_viewer_who_goes_before_the_first_picture_ends_the_connection(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_webcam: SetWebcam, set_up: SetUp, browser: Browser
+) -> None:
+    """Nobody looks any more."""
+    set_webcam(**RELATIVE)
+    await set_up(entry, local_url=relay.local.url)
+    relay.drip("local", 0.05, path="/webcam/")
+    for _ in range(webcam_feed.MAX_STREAMS + 1):
+        looking = asyncio.create_task(still_of_stream(browser, hass, entry))
+        await until(lambda: relay.webcam.open_streams == 1)
+        looking.cancel()
+        await until(lambda: relay.webcam.open_streams == 0)
+
+
+async def still_of_stream(browser: Browser, hass: HomeAssistant, entry: MockConfigEntry) -> bytes:
+    """Open a live view, and return what it begins with."""
+    async with live(browser, hass, entry) as response:
+        return await first_bytes(response)
+
+
+@pytest.mark.parametrize("where", ["header", "body"])
+async def test_a_stream_that_drips_ends(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    where: str,
+) -> None:
+    """However often it says something; and so does its connection."""
+    monkeypatch.setattr(webcam_feed, "STILL_TIMEOUT" if where == "header" else "FRAME_TIMEOUT", 0.5)
+    ended = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\n")
+            if where == "body":
+                writer.write(b"Content-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n--frame\r\n")
+            while not reader.at_eof():
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        except ConnectionError:
+            pass
+        finally:
+            ended.set()
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    set_webcam(snapshot="", stream=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/stream")
+    await set_up(entry, local_url=relay.local.url)
+    async with asyncio.timeout(10), live(browser, hass, entry) as response:
+        assert response.status == HTTPStatus.BAD_GATEWAY
+    async with asyncio.timeout(10):
+        await ended.wait()
+    server.close()
+    assert len(log_lines(caplog)) == 1
+
+
+@pytest.mark.parametrize(
+    "content_type", ["multipart/x-mixed-replace; boundary*" + "9" * 5000 + "=x", "multipart/x-mixed-replace; boundary="]
+)
+async def test_a_type_that_is_none_is_shown_in_stills(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+    caplog: pytest.LogCaptureFixture,
+    content_type: str,
+) -> None:
+    """Without an error, and without a connection that stays."""
+    set_webcam(snapshot=RELATIVE["snapshot"], stream="/webcam/stream")
+    await set_up(entry, local_url=relay.local.url)
+    relay.fail("local", 200, "x" * 1000, path="/webcam/stream", content_type=content_type)
+    async with live(browser, hass, entry) as response:
+        assert PART.match(await first_bytes(response))
+    assert log_lines(caplog) == []
+
+
+async def test_a_look_that_ends_with_its_camera_is_no_cancellation_of_those_who_look(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_webcam: SetWebcam, set_up: SetUp
+) -> None:
+    """An automation that takes a picture goes on; a cancelled viewer is cancelled all the same."""
+    set_webcam(**RELATIVE)
+    await set_up(entry)
+    relay.hang("octoeverywhere_tunnel", path="/webcam/")
+    feed = entry.runtime_data.webcams.feeds["webcam"]
+    one, other = asyncio.create_task(feed.still()), asyncio.create_task(feed.still())
+    await until(lambda: relay.seen(path="/webcam/"))
+    other.cancel()
+    await asyncio.wait((other,))
+    assert other.cancelled()
+    assert not one.done()
+    feed.close()
+    assert await one is None
+    assert await feed.still() is None
+    assert await feed.stream() is None
+
+
+@pytest.mark.parametrize("stream", [RELATIVE["stream"], ""])
+async def test_a_camera_that_goes_ends_its_live_views(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    set_webcam: SetWebcam,
+    set_up: SetUp,
+    browser: Browser,
+    caplog: pytest.LogCaptureFixture,
+    stream: str,
+) -> None:
+    """Streams and stills, without a line in the log."""
+    set_webcam(snapshot=RELATIVE["snapshot"], stream=stream)
+    await set_up(entry, local_url=relay.local.url)
+    async with live(browser, hass, entry) as response:
+        await first_bytes(response)
+        assert await hass.config_entries.async_unload(entry.entry_id)
+        await last_bytes(response)
+    await until(lambda: relay.webcam.open_streams == 0)
+    assert log_lines(caplog) == []

@@ -2,6 +2,8 @@
 
 import io
 from itertools import product
+import time
+import tracemalloc
 
 from PIL import ExifTags, Image, ImageChops, ImageOps
 import pytest
@@ -91,6 +93,30 @@ def test_what_needs_no_turning_stays_as_it_is() -> None:
 def test_a_broken_picture_stays_broken(rest: bytes) -> None:
     """Nothing is read beyond its end."""
     assert with_orientation(b"\xff\xd8" + rest, 8) == b"\xff\xd8" + orientation_segment(8) + rest
+
+
+@pytest.mark.parametrize("segment", [b"\xff\xe0\x00\x02", b"\xff\xe1\x00\x08Exif\0\0"])
+def test_segments_without_end_take_neither_time_nor_memory(segment: bytes) -> None:
+    """It runs in the event loop; a picture that is nothing else is turned all the same."""
+    body = b"\xff\xd8" + segment * (16_000_000 // len(segment))
+    tracemalloc.start()
+    began = time.process_time()
+    turned = with_orientation(body, 6)
+    seconds, memory = time.process_time() - began, tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert turned.startswith(b"\xff\xd8" + orientation_segment(6))
+    assert seconds < 0.2
+    assert memory < 4 * len(body)
+
+
+def test_a_real_picture_has_far_fewer_segments_than_are_looked_at() -> None:
+    """A color profile as large as it can be, 255 segments, hides no orientation behind it."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 3
+    profile = b"".join(b"\xff\xe2\x00\x04xx" for _ in range(255))
+    body = jpeg(exif=exif)
+    turned = with_orientation(body[:2] + profile + body[2:], 6)
+    assert turned.count(b"Exif\0\0") == 1
 
 
 def test_pictures_are_known_by_their_first_bytes() -> None:

@@ -12,7 +12,7 @@ from typing import Final
 from yarl import URL
 
 MAX_ADDRESS: Final = 4096  # characters; longer ones meet limits of servers, and of Home Assistant's recorder
-MAX_LINK: Final = 16_384  # characters of a link that is pasted, with its query, and not kept
+MAX_LINK: Final = 65_536  # characters of a link that is pasted, with its query, and not kept
 MAX_HOST: Final = 253  # characters, as in the DNS
 LOCAL_PORTS: Final = (80, 5000)  # where OctoPi and a bare OctoPrint listen
 

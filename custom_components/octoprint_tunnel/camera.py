@@ -1,16 +1,18 @@
 """Cameras: each webcam that OctoPrint has, over whichever way is in use."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import override
+import time
+from typing import Final, override
 
 from aiohttp import web
 
 from homeassistant.components.camera import Camera, CameraEntityDescription, Image
 from homeassistant.components.camera.img_util import scale_jpeg_camera_image
 from homeassistant.const import Platform
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
@@ -19,13 +21,15 @@ from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator
 from .entity import PrinterEntity, add_as_they_come, in_words
 from .errors import OctoPrintTunnelError
 from .jpeg import JPEG_TYPE, with_orientation
+from .mjpeg import Multipart
 from .polling import Outage
 from .routing import Way
-from .webcam_feed import Still, Stream, WebcamFeed
+from .webcam_feed import Still, WebcamFeed
 from .webcams import FIRST_WEBCAM
 
 PARALLEL_UPDATES = 0
 
+WRITE_TIMEOUT: Final = 60  # seconds; a viewer who takes nothing for so long is not there any more
 OLD = 5  # seconds; of what is older than the last look, the age is worth showing
 
 
@@ -71,12 +75,9 @@ class WebcamCamera(PrinterEntity, Camera):
         """Show the webcam whose feed has the key of the description."""
         PrinterEntity.__init__(self, entry, description)
         Camera.__init__(self)
-        self._attr_translation_placeholders = {"name": description.webcam_name}
         self._runtime = entry.runtime_data
-        name = f"{entry.title} {description.webcam_name}"
-        self._outage = Outage(name)
-        self._limits = Outage(f"{name}, no live view")
         self._is_old = False
+        self._rename(description.webcam_name)
 
     @property
     @override
@@ -88,7 +89,37 @@ class WebcamCamera(PrinterEntity, Camera):
         return self._runtime.webcams.feeds.get(self.entity_description.key)
 
     @override
+    async def async_added_to_hass(self) -> None:
+        await super().async_added_to_hass()
+        self._runtime.webcams.async_remember_names()
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        if self._feed is not None and self._feed.webcam.display_name != self._webcam_name:
+            self._rename(self._feed.webcam.display_name)
+        super()._handle_coordinator_update()
+
+    def _rename(self, webcam_name: str) -> None:
+        self._webcam_name = webcam_name
+        self._attr_translation_placeholders = {"name": webcam_name}
+        self.__dict__.pop("name", None)  # which Home Assistant has made of them
+        name = f"{self.coordinator.config_entry.title} {webcam_name}"
+        self._outage = Outage(name)
+        self._limits = Outage(f"{name}, no live view")
+
+    @override
     async def async_camera_image(self, width: int | None = None, height: int | None = None) -> bytes | None:
+        still = await self._look()
+        if still is None:
+            return None
+        self.content_type = still.content_type
+        if width and height and still.content_type == JPEG_TYPE:
+            return await self.hass.async_add_executor_job(_scaled, still.body, width, height, still.orientation)
+        return still.body
+
+    async def _look(self) -> Still | None:
+        """Return a picture, None where there is none."""
         feed = self._feed
         if feed is None or not self.available:
             return None
@@ -99,13 +130,9 @@ class WebcamCamera(PrinterEntity, Camera):
             return None
         self._note(None)
         self._note_limit(feed)
-        if still is None:
-            return None
-        self._show_age(still)
-        self.content_type = still.content_type
-        if width and height and feed.webcam.orientation != 1 and still.content_type == JPEG_TYPE:
-            return await self.hass.async_add_executor_job(_scaled, still.body, width, height, feed.webcam.orientation)
-        return still.body
+        if still is not None:
+            self._show_age(still)
+        return still
 
     @override
     async def handle_async_mjpeg_stream(self, request: web.Request) -> web.StreamResponse | None:
@@ -119,27 +146,51 @@ class WebcamCamera(PrinterEntity, Camera):
             return None
         self._note_limit(feed)
         if stream is None:
-            return await self.handle_async_still_stream(request, feed.pace)
-        try:
-            return await self._pass_on(stream, request)
-        finally:
-            stream.close()
-
-    async def _pass_on(self, stream: Stream, request: web.Request) -> web.StreamResponse | None:
-        """Answer with a stream until it ends, or has lasted as long as the account allows on the tunnel."""
+            return await self._pass_on(self._stills(feed.pace), request)
         limits = self._runtime.tunnel.data.limits
+        try:
+            limit = limits.max_webcam_stream if stream.way is Way.TUNNEL else None
+            return await self._pass_on(stream.pictures(), request, limit)
+        finally:
+            feed.end_stream(stream)
+
+    @override
+    async def handle_async_still_stream(self, request: web.Request, interval: float) -> web.StreamResponse:
+        """Answer with stills; not with Home Assistant's own writer, whose boundary a picture could contain."""
+        response = await self._pass_on(self._stills(interval), request)
+        if response is None:
+            raise web.HTTPBadGateway
+        return response
+
+    async def _stills(self, interval: float) -> AsyncGenerator[Still]:
+        """Yield each new still, until there is none."""
+        last: Still | None = None
+        asked_at = time.monotonic()
+        while (still := await self._look()) is not None:
+            if last is None or still.body != last.body:
+                last = still
+                yield still
+            await asyncio.sleep(max(0, asked_at + interval - time.monotonic()))
+            asked_at = time.monotonic()
+
+    async def _pass_on(
+        self, pictures: AsyncGenerator[Still], request: web.Request, seconds: float | None = None
+    ) -> web.StreamResponse | None:
+        """Answer with pictures until they end, at the latest after so many seconds; None where there was none."""
+        writer = Multipart()
         response: web.StreamResponse | None = None
         try:
-            async with (
-                asyncio.timeout(limits.max_webcam_stream if stream.way is Way.TUNNEL else None),
-                aclosing(stream.chunks()) as chunks,
-            ):
-                async for chunk in chunks:
+            async with asyncio.timeout(seconds), aclosing(pictures):
+                async for picture in pictures:
+                    self._note(None)
+                    part = writer.part(picture.body, picture.content_type)
                     if response is None:
-                        self._note(None)
-                        response = web.StreamResponse(headers={"Content-Type": stream.content_type})
+                        headers = {"Content-Type": writer.content_type, "X-Content-Type-Options": "nosniff"}
+                        response = web.StreamResponse(headers=headers)
                         await response.prepare(request)
-                    await response.write(chunk)
+                        part = writer.beginning + part
+                    async with asyncio.timeout(WRITE_TIMEOUT):
+                        await response.write(part)
         except TimeoutError:
             pass
         except OctoPrintTunnelError as error:

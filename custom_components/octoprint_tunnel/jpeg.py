@@ -1,17 +1,28 @@
 """Pictures as bytes: what kind they are, and how a viewer is told to turn them without decoding one."""
 
-JPEG = b"\xff\xd8"
-JPEG_TYPE = "image/jpeg"
-_KINDS = ((b"\xff\xd8\xff", JPEG_TYPE), (b"\x89PNG\r\n\x1a\n", "image/png"))
+from typing import Final
 
-_EXIF = b"Exif\0\0"
-_APP1 = 0xE1
-_APPLICATION_SEGMENTS = (*range(0xE0, 0xF0), 0xFE)  # and comments: what may stand before the picture proper
+JPEG: Final = b"\xff\xd8"
+JPEG_TYPE: Final = "image/jpeg"
+MAX_PADDING: Final = 64  # bytes that some cameras write after the end
+MAX_SEGMENTS: Final = 1000  # before the picture proper; real ones have some ten, and a color profile up to 255 more
+
+_KINDS: Final = ((b"\xff\xd8\xff", JPEG_TYPE), (b"\x89PNG\r\n\x1a\n", "image/png"))
+ENDS: Final = (b"\xff\xd9", b"IEND\xaeB`\x82")
+
+_EXIF: Final = b"Exif\0\0"
+_APP1: Final = 0xE1
+_APPLICATION_SEGMENTS: Final = (*range(0xE0, 0xF0), 0xFE)  # and comments: what may stand before the picture proper
 
 
 def picture_type(data: bytes) -> str | None:
     """Return the media type of a picture by its first bytes, None for anything but JPEG and PNG."""
     return next((kind for magic, kind in _KINDS if data.startswith(magic)), None)
+
+
+def is_complete(beginning: bytes | bytearray, end: bytes | bytearray) -> bool:
+    """Tell whether a picture of which these are the first and the last bytes is whole, but for a little padding."""
+    return any(beginning.startswith(magic) for magic, _ in _KINDS) and end.rstrip(b"\0\r\n").endswith(ENDS)
 
 
 def orientation_segment(orientation: int) -> bytes:
@@ -24,13 +35,16 @@ def orientation_segment(orientation: int) -> bytes:
 def with_orientation(picture: bytes, orientation: int) -> bytes:
     """Return a JPEG that says how to turn it, in place of what it said before; another picture as it is.
 
-    `orientation` is counted as Exif does, 1 being as it is. What other Exif data there was is left out.
+    `orientation` is counted as Exif does, 1 being as it is. What other Exif data there was is left out, as far as it
+    is among the first MAX_SEGMENTS segments.
     """
     if orientation == 1 or not picture.startswith(JPEG):
         return picture
     parts = [JPEG, orientation_segment(orientation)]
     at = len(JPEG)
-    while at + 4 <= len(picture) and picture[at] == 0xFF and picture[at + 1] in _APPLICATION_SEGMENTS:
+    for _ in range(MAX_SEGMENTS):
+        if at + 4 > len(picture) or picture[at] != 0xFF or picture[at + 1] not in _APPLICATION_SEGMENTS:
+            break
         end = at + 2 + int.from_bytes(picture[at + 2 : at + 4])
         if not at + 4 <= end <= len(picture) - 2:
             break

@@ -20,8 +20,10 @@ from aiohttp import (
     ClientTimeout,
     ClientWebSocketResponse,
     ClientWSTimeout,
+    DigestAuthMiddleware,
     FormData,
     WSServerHandshakeError,
+    encode_basic_auth,
     hdrs,
 )
 from yarl import URL
@@ -227,12 +229,20 @@ class Route:
     async def download(self, url: URL, patience: ClientTimeout) -> Download:
         """Ask for what is at an address, which has to be one that the route's headers are for.
 
+        A user and a password in the address are sent as a browser would, Basic or Digest as the server asks.
         Raises CannotConnect, RequestTimeout, the error that `codes` has for the status, or UnexpectedStatus for any
         other that is no success, redirects among them.
         """
         self.traffic.requests += 1
+        headers, middlewares = self.headers, None
         try:
-            response = await self.session.get(url, headers=self.headers, allow_redirects=False, timeout=patience)
+            if url.raw_user is not None:
+                user, password, url = url.user or "", url.password or "", url.with_user(None)
+                headers = {**headers, hdrs.AUTHORIZATION: encode_basic_auth(user, password)}
+                middlewares = (DigestAuthMiddleware(user, password),)
+            response = await self.session.get(
+                url, headers=headers, allow_redirects=False, timeout=patience, middlewares=middlewares
+            )
         except (TimeoutError, ClientError, OSError, ValueError, RuntimeError) as error:
             failure = _failure(error)
         else:

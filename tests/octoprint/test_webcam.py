@@ -9,7 +9,7 @@ import pytest
 from custom_components.octoprint_tunnel.errors import PermissionMissing
 from custom_components.octoprint_tunnel.json_object import JsonObject
 from custom_components.octoprint_tunnel.octoprint.client import OctoPrint
-from custom_components.octoprint_tunnel.octoprint.webcam import Webcam, webcams_from_json
+from custom_components.octoprint_tunnel.octoprint.webcam import MAX_WEBCAMS, Webcam, left_out, webcams_from_json
 from tests.relay.server import Relay
 
 from .server import OctoPrintServer
@@ -57,6 +57,36 @@ def test_webcams_with_nothing_to_show_are_left_out() -> None:
     assert (found.name, found.display_name, found.position, found.snapshot_url) == ("nozzle", "nozzle", 2, None)
     assert (found.flip_h, found.flip_v, found.rotate_90) == (False, True, False)
     assert read({"webcams": None}) == read({"webcams": []}) == ()
+
+
+@pytest.mark.parametrize(
+    ("obico", "expected"),
+    [
+        ([{"name": "b", "is_primary_camera": True}], "b"),
+        ([{"name": "a", "is_primary_camera": False}, {"name": "b", "is_primary_camera": True}], "b"),
+        ([{"name": "b", "is_primary_camera": False}], "a"),
+        ([{"name": "gone", "is_primary_camera": True}], "a"),
+        ([{"is_primary_camera": True}], "a"),
+        (["b", None, {"name": 5, "is_primary_camera": "yes"}], "a"),
+        ("b", "a"),
+        (None, "a"),
+    ],
+)
+def test_obicos_pictures_are_of_its_primary_webcam(obico: Any, expected: str) -> None:
+    """The plugin's settings tell, in the same response; the first one's where they do not."""
+    webcams = [{"name": name, "compat": {"snapshot": SNAPSHOT}} for name in ("a", "b", "c")]
+    said = {"webcam": {"webcams": webcams}, "plugins": {"obico": {"webcams": obico}}}
+    found = webcams_from_json(JsonObject.parse(json.dumps(said).encode()))
+    assert [webcam.name for webcam in found if webcam.is_obicos] == [expected]
+
+
+def test_more_webcams_than_anyone_has_are_counted() -> None:
+    """As far as they are read."""
+    for count, expected in ((0, 0), (16, 0), (17, 1), (3000, 84)):
+        webcams = [{"name": f"w{number}", "compat": {"snapshot": SNAPSHOT}} for number in range(count)]
+        said = JsonObject.parse(json.dumps({"webcam": {"webcams": webcams}}).encode())
+        assert len(webcams_from_json(said)) == min(count, MAX_WEBCAMS)
+        assert left_out(said) == expected
 
 
 def test_webcams_that_are_switched_off_are_none() -> None:

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 from aiohttp import FormData
 
 from ..errors import ApiKeyRejected, InvalidResponse, PermissionMissing, Rejected, UnexpectedStatus
+from ..json_object import JsonObject
 from ..route import Answer, Requester, StatusCodes
 from .connection import Connection
 from .files import UploadedFile
@@ -92,8 +93,12 @@ class OctoPrint:
         return Job.from_json((await self.request("GET", "/api/job", permission=STATUS)).json())
 
     async def webcams(self) -> tuple[Webcam, ...]:
-        """Return the webcams that have something to show; some 20 kB, not something to poll."""
-        return webcams_from_json((await self.request("GET", "/api/settings", permission=SETTINGS_READ)).json())
+        """Return the webcams that have something to show; as large as the settings."""
+        return webcams_from_json(await self.settings())
+
+    async def settings(self) -> JsonObject:
+        """Return OctoPrint's settings; some 20 kB, not something to poll."""
+        return (await self.request("GET", "/api/settings", permission=SETTINGS_READ)).json()
 
     async def reading(self, *, heaters: bool = True, state: bool = True) -> PrinterReading | None:
         """Return the printer's state and its heaters, None while the printer is not connected.

@@ -3,7 +3,7 @@
 Source: OctoPrint's REST API, "Retrieve current settings", and what 1.11 and 2.0 answer.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..addresses import MAX_ADDRESS
 from ..errors import PermissionMissing
@@ -30,6 +30,13 @@ class Webcam:
     flip_v: bool = False
     rotate_90: bool = False
     """Counter-clockwise, after the flips."""
+    is_primary: bool | None = None
+    """Whether Obico's plugin calls it its primary one; None where the plugin calls none so."""
+
+    @property
+    def is_obicos(self) -> bool:
+        """Tell whether the pictures that Obico's plugin gives its server are of this webcam."""
+        return self.position == 0 if self.is_primary is None else self.is_primary
 
     @property
     def orientation(self) -> int:
@@ -53,7 +60,21 @@ def webcams_from_json(settings: JsonObject) -> tuple[Webcam, ...]:
         found = [_webcam(position, item) for position, item in enumerate(webcam.objects("webcams", MAX_WEBCAMS))]
     else:
         found = [_classic_webcam(webcam)]
+    primary = _obicos_primary(settings)
+    if any(item.name == primary for item in found):
+        found = [replace(item, is_primary=item.name == primary) for item in found]
     return tuple(item for item in found if item.snapshot_url or item.stream_url)
+
+
+def left_out(settings: JsonObject) -> int:
+    """Return how many webcams there are beyond MAX_WEBCAMS, as far as they are counted."""
+    return max(0, len(settings.object("webcam").objects("webcams")) - MAX_WEBCAMS)
+
+
+def _obicos_primary(settings: JsonObject) -> str | None:
+    """Return the name of the webcam that Obico's plugin calls its primary one, None where it calls none so."""
+    webcams = settings.object("plugins").object("obico").objects("webcams")
+    return next((item.text("name", MAX_NAME) for item in webcams if item.boolean("is_primary_camera")), None)
 
 
 def _webcam(position: int, webcam: JsonObject) -> Webcam:

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from aiohttp import ClientSession
 from yarl import URL
 
-from ..addresses import MAX_ADDRESS, typed_address, web_address
+from ..addresses import MAX_ADDRESS, picture_address, typed_address, web_address
 from ..errors import (
     BadGateway,
     Condition,
@@ -180,7 +180,7 @@ class Obico(Tunnel):
 
 
 class _Pictures(Pictures):
-    """The latest picture that the printer's plugin gave the server: of the first webcam, while it prints or is watched.
+    """The latest picture that the plugin gave the server: of its primary webcam, while it prints or is watched.
 
     Not counted as usage. There is no stream: answers through the tunnel are held until they are whole.
     """
@@ -196,7 +196,7 @@ class _Pictures(Pictures):
 
     @override
     async def snapshot(self) -> Place | None:
-        if self._webcam.position != 0:
+        if not self._webcam.is_obicos:
             return None
         answer = await self._route.request("GET", "/_tsd_/webcam/0/")
         if answer.status != 200:
@@ -204,21 +204,28 @@ class _Pictures(Pictures):
         signed = answer.json().exact("snapshot", MAX_ADDRESS)
         if signed is None:
             return None
-        url = web_address(signed)
-        if url is None or not self._is_servers(url):
-            raise InvalidResponse(detail="the picture is elsewhere")
         # The address is signed: whoever has it needs no credentials.
-        return Place(route=replace(self._route, headers={}), url=url)
+        return Place(route=replace(self._route, headers={}), url=self._on_server(signed))
 
     @override
     async def stream(self) -> Place | None:
         return None
 
-    def _is_servers(self, url: URL) -> bool:
-        own, host = self._server.host or "", url.host or ""
-        return (url.scheme == "https" or self._server.scheme != "https") and (
-            host == own or (_is_cloud(own) and _is_cloud(host))
-        )
+    def _on_server(self, signed: str) -> URL:
+        """Return the address of a signed picture on the server that the user entered, or on another of the cloud's.
+
+        A server of one's own may think that it is called otherwise; what is signed is the path and the query.
+        """
+        url = picture_address(signed)
+        if url is None or not url.path.startswith("/"):
+            raise InvalidResponse(detail="no address of a picture")
+        if not _is_cloud(self._server.host or ""):
+            url = web_address(f"{self._server.origin()}{url.raw_path_qs}")
+            if url is None or url.origin() != self._server.origin():
+                raise InvalidResponse(detail="no address of a picture")
+        elif url.scheme != "https" or not _is_cloud(url.host or ""):
+            raise InvalidResponse(detail="the picture is elsewhere")
+        return url
 
 
 def _is_cloud(host: str) -> bool:
