@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from custom_components.octoprint_tunnel.errors import PermissionMissing
+from custom_components.octoprint_tunnel.errors import InvalidResponse, PermissionMissing
 from custom_components.octoprint_tunnel.json_object import JsonObject
 from custom_components.octoprint_tunnel.octoprint.client import OctoPrint
 from custom_components.octoprint_tunnel.octoprint.webcam import MAX_WEBCAMS, Webcam, left_out, webcams_from_json
@@ -99,6 +99,12 @@ def test_webcams_that_are_hidden_are_not_none() -> None:
     """OctoPrint answers an empty object to a user who may not see them."""
     with pytest.raises(PermissionMissing, match="WEBCAM"):
         read({})
+
+
+def test_a_response_without_webcam_settings_is_invalid() -> None:
+    """A page of a proxy or a plugin is no reason to ask for a permission."""
+    with pytest.raises(InvalidResponse):
+        webcams_from_json(JsonObject({"current": None}))
 
 
 @pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])

@@ -6,7 +6,7 @@ Source: OctoPrint's REST API, "Retrieve current settings", and what 1.11 and 2.0
 from dataclasses import dataclass, replace
 
 from ..addresses import MAX_ADDRESS
-from ..errors import PermissionMissing
+from ..errors import InvalidResponse, PermissionMissing
 from ..json_object import JsonObject
 from ..remote_text import MAX_NAME, as_name
 
@@ -49,10 +49,12 @@ class Webcam:
 def webcams_from_json(settings: JsonObject) -> tuple[Webcam, ...]:
     """Read `GET /api/settings`; webcams that have nothing to show are left out.
 
-    Raises PermissionMissing where the webcams are hidden from the key.
+    Raises PermissionMissing where the webcams are hidden from the key, and InvalidResponse where these are no settings.
     """
+    if not settings.has_object("webcam"):
+        raise InvalidResponse(detail="no webcam settings in it")
     webcam = settings.object("webcam")
-    if not webcam:
+    if not webcam:  # so OctoPrint hides them
         raise PermissionMissing(detail=WEBCAM)
     if webcam.boolean("webcamEnabled") is False:
         return ()
