@@ -20,8 +20,7 @@ class Job:
     """The file that is printed, or was last, and how far that has come.
 
     `size` is in bytes, `progress` in percent, `elapsed` and `left` in seconds. `error` is why the printer was lost, as
-    far as OctoPrint says so here (1.11 does). `seen` is when this was read, and `is_over` whether the print had ended by
-    then.
+    1.11 says it here. `seen` is when this was read, `is_over` whether the print had ended by then.
     """
 
     state_text: str | None
