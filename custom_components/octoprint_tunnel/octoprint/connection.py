@@ -169,7 +169,8 @@ class Connection:
 
     def with_state(self, state_text: str) -> Connection:
         """Return this connection in another state."""
-        return replace(self, state=PrinterState.from_text(state_text), state_text=state_text).after(self)
+        state = PrinterState.from_text(state_text)
+        return replace(self, state=state, state_text=state_text, last_error=None).after(self)
 
     def after(self, earlier: Connection | None) -> Connection:
         """Return this connection with what is remembered of an earlier reading: that an error has ended it."""

@@ -160,7 +160,7 @@ class PushSocket:
         async for frame in self._socket:
             self._waits_for_pong = False
             message = self._parse(frame.data) if frame.type is WSMsgType.TEXT else None
-            delay = self._count(message, len(frame.data or b""))
+            delay = self._count(message, len(frame.data) if isinstance(frame.data, bytes) else 0)
             if self._says_too_much:
                 return
             # Frames that are here already come without a pause; others want to run as well.
