@@ -36,8 +36,9 @@ def states(hass: HomeAssistant, entry: MockConfigEntry, *keys: str) -> tuple[str
 
 
 async def press(hass: HomeAssistant, entry: MockConfigEntry, key: str) -> None:
-    """Press a button."""
+    """Press a button, and wait until what became of it is read."""
     await hass.services.async_call("button", "press", {"entity_id": entities(hass, entry)[key]}, blocking=True)
+    await settle(hass)
 
 
 async def settle(hass: HomeAssistant) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import timedelta
-import json
+import time
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
@@ -12,10 +12,10 @@ from custom_components.octoprint_tunnel import live, routing
 from custom_components.octoprint_tunnel.diagnostics import async_get_config_entry_diagnostics
 from custom_components.octoprint_tunnel.live import LiveUpdates
 from custom_components.octoprint_tunnel.octoprint import push
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Event as HomeAssistantEvent, EventStateChangedData, HomeAssistant
 from homeassistant.util import dt as dt_util
 
-from .home import listening, log_lines, press, set_up_live, settle, state, states, unload, until, until_state
+from .home import entities, listening, log_lines, press, set_up_live, settle, state, states, unload, until, until_state
 from .octoprint.server import OctoPrintServer
 from .relay.server import Relay
 
@@ -51,7 +51,7 @@ def poll_interval(entry: MockConfigEntry) -> timedelta:
 async def test_states_come_by_themselves(
     hass: HomeAssistant, relay: Relay, chosen: MockConfigEntry, octoprint: OctoPrintServer
 ) -> None:
-    """A state shows at once; what the events do not say is read once, when the burst is over."""
+    """A state shows within a second, with what belongs to it, which is read once for all events that come together."""
     await listening(hass, chosen)
     relay.clear()
     await hass.async_add_executor_job(lambda: command(octoprint, command="connect"))
@@ -65,7 +65,8 @@ async def test_states_come_by_themselves(
     await until_state(hass, chosen, "offline")
     await until(lambda: state(hass, chosen, "port").state == "unknown")
     await settle(hass)
-    assert [exchange.path for exchange in relay.seen("tunnel")] == ["/api/connection"]
+    # Only the job tells a lost connection from one that was ended.
+    assert [exchange.path for exchange in relay.seen("tunnel")] == ["/api/connection", "/api/job"]
     await unload(hass, chosen)
 
 
@@ -88,6 +89,45 @@ async def test_errors_are_remembered(
     await until_state(hass, entry, "operational")
     await settle(hass)
     assert state(hass, entry, "printer_state").attributes["error"] is None
+
+
+@BOTH
+@pytest.mark.parametrize("end", ["!!DEBUG:trigger_fatal_error_marlin", "!!DEBUG:drop_connection"])
+async def test_an_error_is_told_once(
+    hass: HomeAssistant,
+    relay: Relay,
+    chosen: MockConfigEntry,
+    octoprint: OctoPrintServer,
+    monkeypatch: pytest.MonkeyPatch,
+    end: str,
+) -> None:
+    """*Error* goes on once, whatever OctoPrint says on the way, and the socket that said so is trusted."""
+    monkeypatch.setattr(live, "PATIENCE", 0.1)
+    updates = await listening(hass, chosen)
+    await press(hass, chosen, "connect")
+    await until_state(hass, chosen, "operational")
+    await settle(hass)
+    since, told = updates.since, []
+
+    def tell(event: HomeAssistantEvent[EventStateChangedData]) -> None:
+        new = event.data["new_state"]
+        if new and new.entity_id == entities(hass, chosen)["error"]:
+            told.append(new.state)
+
+    hass.bus.async_listen("state_changed", tell)
+    lines = {"commands": [end, "M105"]}
+    await hass.async_add_executor_job(lambda: octoprint.request("POST", "/api/printer/command", lines))
+    await until_state(hass, chosen, "offline_after_error")
+    await asyncio.sleep(1)
+    for _ in range(2):
+        await chosen.runtime_data.printer.async_refresh()
+        assert states(hass, chosen, "printer_state", "error") == ("offline_after_error", "on")
+    assert (told, updates.since) == (["on"], since)
+    await press(hass, chosen, "connect")
+    await until_state(hass, chosen, "operational")
+    await settle(hass)
+    assert (told, updates.since) == (["on", "off"], since)
+    await unload(hass, chosen)
 
 
 async def test_a_button_needs_one_reading(
@@ -115,6 +155,49 @@ async def test_log_in_again(
     await hass.async_add_executor_job(lambda: command(octoprint, command="connect"))
     await until_state(hass, entry, "operational")
     assert len(relay.seen(path=SOCKET)) == 1
+
+
+@pytest.mark.parametrize("trouble", ["another OctoPrint", "gone"])
+async def test_log_in_again_at_an_address_that_is_not_proved_any_more(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: str,
+) -> None:
+    """Who has the address by then gets no API key; live updates go on through the tunnel."""
+    monkeypatch.setattr(routing, "PROOF_LASTS", 0.3)
+    updates = await listening(hass, entry, local_url=relay.local.url)
+    assert state(hass, entry, "active_route").state == "local"
+    if trouble == "gone":
+        relay.drop("local", path="/plugin/discovery")
+    else:
+        foreign = "<root><UDN>uuid:00000000-0000-4000-8000-000000000000</UDN></root>"
+        relay.fail("local", 200, foreign, path="/plugin/discovery")
+    await asyncio.sleep(0.5)
+    relay.clear()
+    await relay.say_on_sockets('{"reauthRequired": {"reason": "stale"}}')
+    await until(lambda: relay.seen("octoeverywhere_tunnel", path=SOCKET))
+    assert not [request for request in relay.seen("local") if request.headers.get("X-Api-Key")]
+    await until(lambda: updates.since)
+    await unload(hass, entry)
+
+
+async def test_address_that_changes_while_the_socket_opens(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session that OctoPrint gave for the API key goes nowhere without a proof either."""
+    monkeypatch.setattr(routing, "PROOF_LASTS", 0.3)
+    relay.delay("local", 1, path=SOCKET)
+    updates = await set_up_live(hass, entry, local_url=relay.local.url)
+    await until(lambda: relay.seen("local", path=SOCKET))
+    [socket] = relay.seen("local", path=SOCKET)
+    relay.fail("local", 404, path="/plugin/discovery")
+    await until(lambda: updates.failure)
+    assert updates.failure == "cannot_connect requests go another way now"
+    assert socket.request_bytes < 300  # the subscription
+    relay.heal()
+    await unload(hass, entry)
 
 
 @pytest.mark.parametrize(
@@ -172,44 +255,78 @@ async def test_settings_changed(
     assert updates.since
 
 
-async def test_flood(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, updates: LiveUpdates, monkeypatch: pytest.MonkeyPatch
+EVENT = '{"event": {"type": "PrinterStateChanged", "payload": {"state_id": "X", "state_string": "%s"}}}'
+
+
+async def test_what_is_said_is_not_shown_but_read(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, updates: LiveUpdates
 ) -> None:
-    """Ten thousand events bring one reading, and let everything else run between any two of them."""
-    # Longer than any pause that a slow machine may make between two events, none of which is true.
-    monkeypatch.setattr(live, "QUIET", 5)
-    monkeypatch.setattr(live, "PATIENCE", 1000)
-    rounds = 0
-
-    async def count_rounds() -> None:
-        nonlocal rounds
-        while True:
-            rounds += 1
-            await asyncio.sleep(0)
-
-    taken: list[int] = []
-    take = live._Watch.take
-
-    def counted(self: live._Watch, event: push.Event) -> None:
-        taken.append(rounds)
-        take(self, event)
-
-    monkeypatch.setattr(live._Watch, "take", counted)
+    """A state comes with the data that belongs to it, however many events there are; they bring few readings."""
+    shown: list[str] = []
+    hass.bus.async_listen("state_changed", lambda event: shown.append(event.data["entity_id"]))
     relay.clear()
-    counting = asyncio.create_task(count_rounds())
-    event = '{"event": {"type": "PrinterStateChanged", "payload": {"state_id": "X", "state_string": "%s"}}}'
-    try:
-        for text in ("Operational", "Printing", "Paused", "Operational"):
-            await relay.say_on_sockets(event % text, 2500)
-        await until(lambda: len(taken) == 10_000)
-    finally:
-        counting.cancel()
-    assert state(hass, entry, "printer_state").state == "operational"
-    assert max(taken.count(number) for number in set(taken)) <= 2
-    assert not relay.seen("tunnel")
+    for text in ("Operational", "Printing", "Paused", "Printing " + "x" * 1000):
+        await relay.say_on_sockets(EVENT % text, 100)
     await until(lambda: relay.seen("tunnel"))
+    await asyncio.sleep(1)
     await settle(hass)
-    assert [exchange.path for exchange in relay.seen("tunnel")] == ["/api/connection"]
+    assert not shown
+    assert state(hass, entry, "printer_state").state == "offline"
+    # Every time they show nothing new, the next comes later.
+    assert len(relay.seen("tunnel", path="/api/connection")) <= 4
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "{}", '{"current": {}}', "[" * 1000, '{"plugin": {"plugin": "x", "data": {}}}']
+)
+async def test_socket_that_says_too_much_of_nothing(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, updates: LiveUpdates, text: str
+) -> None:
+    """It is ended like any that fails; everything else runs on meanwhile, and a new one is opened later."""
+    worst = 0.0
+
+    async def watch() -> None:
+        nonlocal worst
+        last = time.perf_counter()
+        while True:
+            await asyncio.sleep(0.005)
+            now = time.perf_counter()
+            worst = max(worst, now - last)
+            last = now
+
+    watching = asyncio.create_task(watch())
+    try:
+        await relay.say_on_sockets(text, 1000)
+        await until(lambda: updates.since is None)
+    finally:
+        watching.cancel()
+    assert updates.failure == "said too much"
+    assert worst < 0.5
+    await until(lambda: updates.since)
+
+
+async def test_socket_that_goes_on_and_on(
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    updates: LiveUpdates,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """More events than any printer has are read slowly, and after a while no more."""
+    monkeypatch.setattr(push, "MAX_DEBT", 0.3)
+    await relay.say_on_sockets(EVENT % "Printing", push.EVENTS_AT_ONCE + 100)
+    await until(lambda: updates.since is None)
+    assert updates.failure == "said too much"
+
+
+async def test_message_longer_than_any(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, updates: LiveUpdates
+) -> None:
+    """OctoPrint's greeting is far shorter."""
+    await relay.say_on_sockets("x" * (push.MAX_MESSAGE + 1))
+    await until(lambda: updates.since is None)
+    assert updates.failure
+    await until(lambda: updates.since)
 
 
 # What it costs
@@ -372,23 +489,6 @@ async def test_poll_disagrees(
     await until(lambda: updates.since is None)
     relay.heal()
     await until(lambda: updates.since)
-
-
-async def test_the_way_shows_while_somebody_asks(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, updates: LiveUpdates
-) -> None:
-    """What is said while a poll is on its way finds the way that works, and not that there is none."""
-    relay.delay("tunnel", 1)
-    relay.clear()
-    poll = hass.async_create_task(entry.runtime_data.printer.async_refresh())
-    await until(lambda: relay.seen("tunnel"))
-    said = {"type": "PrinterStateChanged", "payload": {"state_string": "Connecting"}}
-    await relay.say_on_sockets(json.dumps({"event": said}))
-    await until_state(hass, entry, "connecting")
-    assert not poll.done()
-    assert state(hass, entry, "active_route").state == "tunnel"
-    relay.heal()
-    await poll
 
 
 async def test_change_while_the_socket_opens(

@@ -6,6 +6,7 @@ import json
 from freezegun.api import FrozenDateTimeFactory
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+import voluptuous as vol
 
 from custom_components.octoprint_tunnel import coordinator, detection
 from homeassistant.core import HomeAssistant
@@ -156,9 +157,11 @@ async def test_temperatures(hass: HomeAssistant, chosen: MockConfigEntry, octopr
     assert states(hass, chosen, "bed_target", "tool0_target", "bed_target_temperature") == ("55.0", "70.0", "55.0")
     # What is warm is looked at as often as without live updates.
     assert chosen.runtime_data.printer.update_interval == timedelta(seconds=60)
-    target = {"entity_id": entities(hass, chosen)["bed_target"], "value": 500}
-    with pytest.raises(HomeAssistantError):
-        await hass.services.async_call("number", "set_value", target, blocking=True)
+    for absurd in (500, -1, "nan", float("nan"), "inf"):
+        target = {"entity_id": entities(hass, chosen)["bed_target"], "value": absurd}
+        with pytest.raises((HomeAssistantError, vol.Invalid)):
+            await hass.services.async_call("number", "set_value", target, blocking=True)
+    assert targets() == [55, 70]
     await hass.async_add_executor_job(lambda: printing.command(octoprint, "M140 S0", "M104 S0"))
     await unload(hass, chosen)
 

@@ -1,6 +1,7 @@
 """A printer in Home Assistant, from set-up to removal, through each tunnel and with each version of OctoPrint."""
 
 import json
+from pathlib import Path
 import time
 
 from freezegun.api import FrozenDateTimeFactory
@@ -13,7 +14,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.util import dt as dt_util
 
-from .home import entities, press, settle, state, states, wait
+from .home import entities, log_lines, press, settle, state, states, wait
+from .octoprint import printing
 from .octoprint.server import OctoPrintServer
 from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
@@ -88,6 +90,18 @@ async def until(hass: HomeAssistant, freezer: FrozenDateTimeFactory, entry: Mock
         await hass.async_add_executor_job(time.sleep, 0.1)  # OctoPrint's clock is not the frozen one
         await wait(hass, freezer, 20)
     pytest.fail(f"The printer did not become {expected}: {state(hass, entry, 'printer_state').state}")
+
+
+async def with_heaters(hass: HomeAssistant, freezer: FrozenDateTimeFactory, entry: MockConfigEntry) -> None:
+    """Connect the printer, and wait until it has told its temperatures."""
+    await press(hass, entry, "connect")
+    await until(hass, freezer, entry, "operational")
+    for _ in range(100):
+        if "bed_actual_temperature" in entities(hass, entry):
+            return
+        await hass.async_add_executor_job(time.sleep, 0.1)
+        await wait(hass, freezer, 62)
+    pytest.fail("The printer has told no temperatures")
 
 
 @BOTH_VERSIONS
@@ -337,3 +351,149 @@ async def test_texts_longer_than_a_state_may_be(
     assert state(hass, entry, "printer_state").attributes["state_text"] == ("Operational" + "x" * 300)[:255]
     assert state(hass, entry, "port").state == "unknown"  # a part of it would be another port
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+# Parts that fail
+
+
+def answer(relay: Relay, path: str, body: object) -> None:
+    """Answer this in OctoPrint's place."""
+    relay.fail("octoeverywhere_tunnel", 200, json.dumps(body), path=path, content_type="application/json")
+
+
+@BOTH_VERSIONS
+@pytest.mark.parametrize(("status", "body"), [(500, "Internal Server Error"), (200, "<html>"), (409, "{}")])
+@pytest.mark.parametrize("path", ["/api/job", "/api/connection"])
+async def test_one_bad_part_takes_no_other(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    set_up: MockConfigEntry,
+    path: str,
+    status: int,
+    body: str,
+) -> None:
+    """State and temperatures are shown while the job, or the connection as a whole, cannot be read."""
+    await with_heaters(hass, freezer, set_up)
+    relay.fail("octoeverywhere_tunnel", status, body, path=path)
+    for seconds in (61, 1000):
+        await wait(hass, freezer, seconds)
+        assert states(hass, set_up, "printer_state", "printer_connected", "port") == ("operational", "on", "VIRTUAL")
+        assert float(state(hass, set_up, "bed_actual_temperature").state) > 0
+
+
+async def test_temperatures_that_cannot_be_read(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, set_up: MockConfigEntry
+) -> None:
+    """The rest is shown as it is."""
+    await with_heaters(hass, freezer, set_up)
+    relay.fail("octoeverywhere_tunnel", 500, path="/api/printer")
+    for seconds in (61, 1000):
+        await wait(hass, freezer, seconds)
+        assert states(hass, set_up, "printer_state", "port") == ("operational", "VIRTUAL")
+
+
+async def test_more_heaters_than_any_printer_has(
+    hass: HomeAssistant, caplog: pytest.LogCaptureFixture, relay: Relay, entry: MockConfigEntry
+) -> None:
+    """What is left out is said once."""
+    answer(relay, "/api/connection", {"current": {"state": "Operational"}, "options": {}})
+    heaters = {f"tool{number}": {"actual": 20, "target": 0} for number in range(30)}
+    answer(
+        relay, "/api/printer", {"state": {"text": "Operational"}, "temperature": heaters | {"tool٣": {"actual": 20}}}
+    )
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    await entry.runtime_data.printer.async_refresh()
+    assert len([key for key in entities(hass, entry) if key.endswith("_target")]) == 20
+    assert log_lines(caplog) == ["Kitchen: more than 20 heaters, the others are left out"]
+
+
+# Errors
+
+
+@BOTH_VERSIONS
+@pytest.mark.parametrize("provider", ["octoeverywhere", "obico"])
+async def test_lost_connection_without_live_updates(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, octoprint: OctoPrintServer, set_up: MockConfigEntry
+) -> None:
+    """A connection that was there and is lost is an error, until it is made again; also for who looks later."""
+    await with_heaters(hass, freezer, set_up)
+
+    def lose() -> None:
+        printing.command(octoprint, "!!DEBUG:drop_connection", "M105")
+        printing.wait_for(octoprint, "Offline after error")
+
+    await hass.async_add_executor_job(lose)
+    for _ in range(3):
+        await wait(hass, freezer, 62)
+        assert states(hass, set_up, "printer_state", "error", "port") == ("offline_after_error", "on", "unknown")
+    assert await hass.config_entries.async_reload(set_up.entry_id)
+    await settle(hass)
+    assert states(hass, set_up, "printer_state", "error") == ("offline_after_error", "on")
+    await press(hass, set_up, "connect")
+    await until(hass, freezer, set_up, "operational")
+    assert state(hass, set_up, "error").state == "off"
+    await press(hass, set_up, "disconnect")
+    await until(hass, freezer, set_up, "offline")
+    assert state(hass, set_up, "error").state == "off"
+
+
+# Commands
+
+
+@pytest.mark.parametrize("command", ["button", "upload"])
+async def test_octoprint_hangs_after_it_has_taken_a_command(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    set_up: MockConfigEntry,
+    tmp_path: Path,
+    command: str,
+) -> None:
+    """An action ends when it is taken; what became of it is read in the background, once for all of them."""
+    file = tmp_path / "part.gcode"
+    await hass.async_add_executor_job(file.write_text, "G28")
+    hass.config.allowlist_external_dirs = {str(tmp_path)}
+    [device] = dr.async_entries_for_config_entry(dr.async_get(hass), set_up.entry_id)
+    for _ in range(3):
+        await wait(hass, freezer, 61)
+    relay.delay("octoeverywhere_tunnel", 5, path="/api/connection")
+    relay.clear()
+    began = time.perf_counter()
+    for _ in range(3):
+        if command == "button":
+            target = {"entity_id": entities(hass, set_up)["system_reboot"]}
+            await hass.services.async_call("button", "press", target, blocking=True)
+        else:
+            call = {"device_id": device.id, "path": str(file)}
+            await hass.services.async_call(DOMAIN, "upload_file", call, blocking=True, return_response=True)
+    assert time.perf_counter() - began < 4
+    assert not [request for request in relay.seen("tunnel", path="/api/connection") if request.status]
+    relay.heal()
+    await settle(hass)
+    assert len(relay.seen("tunnel", path="/api/connection")) == 2
+
+
+# The last print
+
+
+@BOTH_VERSIONS
+async def test_last_print_after_a_restart(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, octoprint: OctoPrintServer, set_up: MockConfigEntry
+) -> None:
+    """After a restart of Home Assistant the last print is what OctoPrint still has."""
+
+    def print_it() -> None:
+        octoprint.request("POST", "/api/connection", {"command": "connect"})
+        printing.wait_for(octoprint, "Operational")
+        printing.start(octoprint, 1)
+        time.sleep(1)
+        printing.wait_for(octoprint, "Operational")
+
+    await hass.async_add_executor_job(print_it)
+    assert await hass.config_entries.async_reload(set_up.entry_id)
+    await settle(hass)
+    shown = states(hass, set_up, "print_file", "print_progress", "printing", "print_started", "print_finish")
+    assert shown == ("part.gcode", "100.0", "off", "unknown", "unknown")

@@ -475,6 +475,7 @@ async def test_button_says_what_went_wrong(
     # What closes the tunnel is an outage; anything else was about this request.
     closes = code in (604, 605, 606, 610)
     assert len(log_lines(caplog)) == closes
+    await settle(hass)  # what became of it is read in the background
     loaded.runtime_data.printer.async_update_listeners()
     assert state(hass, loaded, "active_route").state == ("none" if closes else "tunnel")
 

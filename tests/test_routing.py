@@ -142,7 +142,7 @@ async def test_one_good_probe_is_not_enough(
         relay.drop("local")
         await wait(hass, freezer, MINUTE)
         assert states(hass, entry, "active_route", "printer_state") == ("tunnel", "offline")
-    assert len(keys_seen(relay, "local")) == 3  # all at set-up
+    assert len(keys_seen(relay, "local")) == 4  # all at set-up
 
 
 async def test_what_requests_meet_together_counts_once(

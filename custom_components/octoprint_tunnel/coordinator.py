@@ -1,24 +1,31 @@
 """Two coordinators: one asks the service about the tunnel, the other asks OctoPrint through it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 import time
-from typing import TYPE_CHECKING, override
+from typing import TYPE_CHECKING, Any, override
 
 from aiohttp import ClientSession
 from yarl import URL
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_API_KEY
-from homeassistant.core import HomeAssistant, callback
-from homeassistant.util import dt as dt_util
+from homeassistant.core import Event, HomeAssistant, callback
 
 from .addresses import private_addresses
 from .backoff import Backoff
-from .const import CONF_DISCOVERED_URL, CONF_INSTANCE_UUID, CONF_LOCAL_ACCESS, CONF_LOCAL_URL, WAIT_INTERVAL
+from .const import (
+    CONF_DISCOVERED_URL,
+    CONF_INSTANCE_UUID,
+    CONF_LOCAL_ACCESS,
+    CONF_LOCAL_URL,
+    DOMAIN,
+    LOGGER,
+    WAIT_INTERVAL,
+)
 from .errors import (
     BadGateway,
     Condition,
@@ -32,7 +39,8 @@ from .errors import (
 from .identity import async_is_shared
 from .octoprint.client import OctoPrint
 from .octoprint.connection import Connection, PrinterState
-from .octoprint.job import Job
+from .octoprint.heaters import MAX_HEATERS
+from .octoprint.reader import Reader
 from .octoprint.status import PrinterStatus
 from .polling import Outage, RemedyCoordinator
 from .routing import Router, Way
@@ -45,6 +53,9 @@ if TYPE_CHECKING:
 
 FIRST_FOLLOW_UP = 1  # seconds
 LOOKS_FOR_HEATERS = 4  # a printer reports its first temperatures a moment after it is connected, or has none
+PRINTER_UPDATED = f"{DOMAIN}_printer_updated"
+"""Fired on the event bus before the entities of a printer are written; what it is for is said where it is fired."""
+
 MIN_FOLLOW_UPS = 2  # after a command; OctoPrint acts on it a moment after it has answered
 
 LIVE_INTERVAL = timedelta(minutes=15)  # to check what the push socket says, as long as that is open
@@ -188,13 +199,35 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         self._blocked_by: type[OctoPrintTunnelError] | None = None
         self._shown_way = Way.NONE
         self._follow_ups = 0
-        self._job_runs = False
         self._looks_for_heaters = LOOKS_FOR_HEATERS
-        self._connection_read_at: float | None = None
+        self._reader = Reader(self.octoprint)
+        self._is_asked = False
+        self._asked_refresh: asyncio.Task[None] | None = None
+        self._warned_of_heaters = False
         self._settling = Backoff(FIRST_FOLLOW_UP, self.poll_interval.total_seconds())
+        entry.async_on_unload(hass.bus.async_listen(PRINTER_UPDATED, self._write_all, self._is_own))
+
+    @override
+    @callback
+    def async_update_listeners(self) -> None:
+        """Write all entities before any automation runs.
+
+        Home Assistant runs the automations on an entity's change while it is written, and what they read of the next
+        entity is old. What is written from within an event, though, is told when all of it is written.
+        """
+        self.hass.bus.async_fire(PRINTER_UPDATED, {"entry_id": self.config_entry.entry_id})
+
+    @callback
+    def _is_own(self, data: Mapping[str, Any]) -> bool:
+        return data.get("entry_id") == self.config_entry.entry_id
+
+    @callback
+    def _write_all(self, _event: Event) -> None:
+        super().async_update_listeners()
 
     @override
     async def _async_fetch(self) -> PrinterStatus:
+        self._is_asked = False
         known = self.data
         try:
             if known is not None and self._has_time_for_system_commands(known):
@@ -202,7 +235,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
                 self._polls_since_it_came += 1
                 self.update_interval = timedelta(seconds=FIRST_FOLLOW_UP)  # with the state that this one leaves out
                 return self.data
-            status = await self._async_read(known)
+            status = await self._reader.read(known, whole=not self._knows_connection(known))
             if self._polls_since_it_came == 0:
                 self.version = await self.octoprint.version()
             elif self.live and self.system_commands is None:
@@ -211,7 +244,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         except OctoPrintTunnelError:
             # OctoPrint may be updated, or set up anew, while it is away.
             self._polls_since_it_came, self.system_commands = 0, None
-            self._connection_read_at = None
+            self._reader.forget()
             raise
         if self.router.way is not self._shown_way:
             # The data may be the same as before; the way is not.
@@ -219,9 +252,9 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
             self.async_update_listeners()
         if self.router.way is Way.LOCAL:
             self._tunnel.async_forget_requests()
-        if self.data is not known and (told := self.data.connection.state_text):
-            # Told meanwhile, so newer than what was asked before.
-            status = status.with_connection(status.connection.with_state(told))
+        if self._reader.heaters_left_out and not self._warned_of_heaters:
+            self._warned_of_heaters = True
+            LOGGER.warning("%s: more than %d heaters, the others are left out", self.config_entry.title, MAX_HEATERS)
         self._pace(status)
         return status
 
@@ -260,57 +293,14 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         discovered = self.config_entry.data.get(CONF_DISCOVERED_URL)
         return [*private_addresses(told), *([URL(discovered)] if discovered else [])]
 
-    async def _async_read(self, known: PrinterStatus | None) -> PrinterStatus:
-        """Read what can have changed, and the connection as a whole where it may be another one."""
-        status = await self._async_look(known) if known is not None and self._knows_connection(known) else None
-        if status is None:
-            connection = (await self.octoprint.connection()).after(known.connection if known else None)
-            self._connection_read_at = time.monotonic()
-            status = PrinterStatus(connection=connection, job=known.job if known else None)
-            reading = await self.octoprint.reading(state=False) if connection.state.is_connected else None
-            if reading is not None:
-                status = replace(status, heaters=reading.heaters)
-            if connection.state.is_active:
-                status = self._with_job(status, await self.octoprint.job())
-        if status.state.is_active:
-            self._job_runs = True
-        elif self._job_runs and status.state.is_connected:
-            self._job_runs = False
-            return self._with_job(status, await self.octoprint.job())
-        return status
-
-    def _knows_connection(self, known: PrinterStatus) -> bool:
-        if self._connection_read_at is None or self._follow_ups or known.state.is_settling:
+    def _knows_connection(self, known: PrinterStatus | None) -> bool:
+        if known is None or self._follow_ups or known.state.is_settling:
             return False
         # Without a printer the whole answer is the only one that shows a connection in the making.
         metered = self._tunnel.tunnel.metered and self.router.way is Way.TUNNEL
         if not known.state.is_connected and not metered and not self.live:
             return False
-        lasts = LIVE_CONNECTION_LASTS if self.live else CONNECTION_LASTS
-        return time.monotonic() - self._connection_read_at < lasts
-
-    async def _async_look(self, known: PrinterStatus) -> PrinterStatus | None:
-        """Read state, job and temperatures; None where that shows that the connection is another one."""
-        job = await self.octoprint.job() if known.state.is_active else None
-        state_text = job.state_text if job else None
-        reading = await self.octoprint.reading(heaters=known.state.is_connected, state=state_text is None)
-        if (reading is not None) is not known.state.is_connected:
-            return None
-        if reading is None:
-            return known
-        state_text = state_text or reading.state_text
-        connection = known.connection.with_state(state_text) if state_text else known.connection
-        status = PrinterStatus(connection=connection, job=known.job, heaters=reading.heaters)
-        if job is None and status.state.is_active:
-            job = await self.octoprint.job()
-        return self._with_job(status, job) if job and status.state.is_active else status
-
-    def _with_job(self, status: PrinterStatus, job: Job) -> PrinterStatus:
-        # What is cancelled begins at nothing again; what it has come to is worth keeping.
-        ends = status.state is PrinterState.CANCELLING or not status.state.is_active
-        if ends and _progress(job) < _progress(status.job):
-            return status
-        return replace(status, job=job.seen_at(dt_util.utcnow(), status.job))
+        return self._reader.knows_connection(LIVE_CONNECTION_LASTS if self.live else CONNECTION_LASTS)
 
     def _pace(self, status: PrinterStatus) -> None:
         """Poll soon again while the printer's state is about to change, and seldom where OctoPrint says what does."""
@@ -334,7 +324,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
             self.update_interval = max(LIVE_INTERVAL, self.poll_interval)
 
     async def async_command(self, command: Callable[[OctoPrint, Connection], Awaitable[None]]) -> None:
-        """Give OctoPrint a command, then read what became of it until the state has settled.
+        """Give OctoPrint a command, and have what becomes of it read until the state has settled.
 
         Raises OctoPrintTunnelError, the one in the way where OctoPrint has not answered yet.
         """
@@ -344,14 +334,25 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
             await command(self.octoprint, self.data.connection)
         except OctoPrintTunnelError as error:
             if error.remedy is Remedy.RETRY:  # it may have arrived all the same
-                await self._async_follow_up()
+                self.async_follow_up()
             raise
-        await self._async_follow_up()
+        self.async_follow_up()
 
-    async def _async_follow_up(self) -> None:
+    @callback
+    def async_follow_up(self) -> None:
+        """Have what became of a command read, in the background: OctoPrint may hang after it has taken it."""
         self._settling.reset()
         self._follow_ups = MIN_FOLLOW_UPS
-        await self.async_refresh()
+        self.async_refresh_soon()
+
+    @override
+    @callback
+    def async_refresh_soon(self) -> asyncio.Task[None] | None:
+        # However many ask while OctoPrint hangs, one reading that begins after all of them is enough.
+        if not self._is_asked or self._asked_refresh is None or self._asked_refresh.done():
+            self._is_asked = True
+            self._asked_refresh = super().async_refresh_soon()
+        return self._asked_refresh
 
     @callback
     def async_set_live(self, live: bool) -> asyncio.Task[None] | None:
@@ -360,22 +361,18 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         Returns that poll; None where Home Assistant stops.
         """
         self.live = live
-        self._connection_read_at = None
+        self._reader.forget_connection()
         return self.async_refresh_soon()
 
     @callback
     def async_doubt_connection(self) -> None:
         """Have the connection read as a whole with the next poll."""
-        self._connection_read_at = None
+        self._reader.forget_connection()
 
     @callback
-    def async_take(self, connection: Connection) -> None:
-        """Show what OctoPrint said by itself; the next poll stays when it is."""
-        self.async_doubt_connection()
-        status = self.data.with_connection(connection)
-        if status != self.data:
-            self.data = status
-            self.async_update_listeners()
+    def async_expect_change(self, error: str | None = None) -> None:
+        """Have the next poll look for another state of the printer, with what OctoPrint said of an error."""
+        self._reader.expect_change(error)
 
     @callback
     def async_follow_tunnel(self) -> None:
@@ -385,7 +382,3 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
             self._blocked_by = blocked_by
             if self.last_update_success is bool(blocked_by):
                 self.async_refresh_soon()
-
-
-def _progress(job: Job | None) -> float:
-    return (job.progress if job else None) or 0

@@ -16,13 +16,16 @@ from .const import LOGGER
 from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator
 from .errors import OctoPrintTunnelError
 from .octoprint.connection import MAX_STATE_TEXT, PrinterState
-from .octoprint.push import ERROR, SETTINGS_UPDATED, STATE_CHANGED, Event, PushSocket
-from .routing import Way
+from .octoprint.push import CONNECTION_CHANGED, ERROR, SETTINGS_UPDATED, STATE_CHANGED, Event, PushSocket
+from .octoprint.status import PrinterStatus
+from .routing import SameWay, Way
 
 START_DELAY: Final = 5  # seconds; what sets the printer up goes first, and at a start of Home Assistant everything does
 FIRST_RETRY: Final = 5  # seconds, doubling
 LONGEST_RETRY: Final = 300
-QUIET: Final = 1  # seconds without an event end a burst
+FIRST_LOOK: Final = 0.1  # seconds from an event to the reading; what belongs together comes within less
+QUIET: Final = 1  # seconds between two readings that events ask for, doubling where the first shows nothing new
+LONGEST_QUIET: Final = 60
 PATIENCE: Final = 5  # seconds that an event may come later than the poll that shows the same
 CHECK_INTERVAL: Final = timedelta(seconds=60)
 
@@ -72,7 +75,8 @@ class LiveUpdates:
         moves = False
         try:
             way, route = await self._printer.router.choose()
-            async with PushSocket.open(route, self._entry.data[CONF_API_KEY]) as socket:
+            same_way = SameWay(self._printer.router, way, route)
+            async with PushSocket.open(route, self._entry.data[CONF_API_KEY], same_way) as socket:
                 watch = _Watch(self._hass, self._entry, socket, way)
                 with self._trusting() as first_poll, watch.watching():
                     if first_poll:
@@ -80,7 +84,7 @@ class LiveUpdates:
                     async for event in socket.events():
                         watch.take(event)
                 moves = watch.moves
-                self.failure = f"closed with {socket.close_code}"
+                self.failure = socket.end
         except OctoPrintTunnelError as error:
             self.failure = str(error)
         LOGGER.debug("%s: push socket: %s", self._entry.title, self.failure)
@@ -114,8 +118,9 @@ class _Watch:
         self._way = way
         self._state: PrinterState | None = None
         """The state that the socket has to tell changes of; None until the first poll or event since it was opened."""
-        self._last_event = 0.0
-        self._burst: CALLBACK_TYPE | None = None
+        self._quiet = Backoff(QUIET, LONGEST_QUIET)
+        self._next_look_at = 0.0
+        self._look: CALLBACK_TYPE | None = None
         self._doubt: CALLBACK_TYPE | None = None
 
     @contextmanager
@@ -128,7 +133,7 @@ class _Watch:
         try:
             yield
         finally:
-            for cancel in (*stop, self._burst, self._doubt):
+            for cancel in (*stop, self._look, self._doubt):
                 if cancel:
                     cancel()
 
@@ -139,7 +144,10 @@ class _Watch:
 
     @callback
     def take(self, event: Event) -> None:
-        """Show at once what an event says, and have the rest read when the burst is over."""
+        """Have read what an event is about.
+
+        What an event says itself is not shown: the data that belongs to a state has to come with it.
+        """
         if event.type == SETTINGS_UPDATED:
             self._entry.runtime_data.webcams.async_settings_changed()
             # What it is made with by preference is a setting, too. No poll for each: some plugins save all the time.
@@ -147,38 +155,53 @@ class _Watch:
             return
         text, error = event.payload.text("state_string", MAX_STATE_TEXT), event.payload.text("error")
         if event.type == STATE_CHANGED and text:
-            connection = self._printer.data.connection.with_state(text)
-            self._state = connection.state
-            self._printer.async_take(connection)
-        elif event.type == ERROR and error and not self._printer.data.state.is_connected:
-            self._printer.async_take(self._printer.data.connection.lost_by(error))
-        self._last_event = self._hass.loop.time()
-        if self._burst is None:
-            self._burst = async_call_later(self._hass, QUIET, self._after_burst)
+            self._state = PrinterState.from_text(text)
+        if event.type in CONNECTION_CHANGED or self._is_another_connection():
+            self._printer.async_doubt_connection()
+        self._printer.async_expect_change(error if event.type == ERROR else None)
+        self._look_soon()
+
+    def _is_another_connection(self) -> bool:
+        return self._state is not None and self._state.is_connected is not self._printer.data.state.is_connected
 
     @callback
-    def _after_burst(self, _now: datetime) -> None:
-        """Read once, unless there was an event just now."""
-        self._burst = None
-        quiet_for = self._hass.loop.time() - self._last_event
-        if quiet_for < QUIET:
-            self._burst = async_call_later(self._hass, QUIET - quiet_for, self._after_burst)
-        else:
-            self._printer.async_refresh_soon()
+    def _look_soon(self) -> None:
+        if self._look is None:
+            delay = max(FIRST_LOOK, self._next_look_at - self._hass.loop.time())
+            self._look = async_call_later(self._hass, delay, self._read)
+
+    @callback
+    def _read(self, _now: datetime) -> None:
+        """Read once for all events since the last reading."""
+        self._look = None
+        before = self._printer.data
+        if reading := self._printer.async_refresh_soon():
+            reading.add_done_callback(lambda _: self._read_after(before))
+
+    @callback
+    def _read_after(self, before: PrinterStatus) -> None:
+        if self._printer.data != before:
+            self._quiet.reset()
+        self._next_look_at = self._hass.loop.time() + self._quiet.next()
 
     @callback
     def _compare(self) -> None:
         """Doubt a socket that did not say what a poll shows."""
         if not self._printer.last_update_success:
             self._close()
-        elif self._state not in (None, self._printer.data.state) and self._doubt is None:
+        elif not self._agrees() and self._doubt is None:
             self._doubt = async_call_later(self._hass, PATIENCE, self._compare_again)
 
     @callback
     def _compare_again(self, _now: datetime) -> None:
         self._doubt = None
-        if self._printer.data.state is not self._state:
+        if not self._agrees():
             self._close()
+
+    def _agrees(self) -> bool:
+        told, read = self._state, self._printer.data.state
+        # Only what is read tells whether it was an error that ended the connection.
+        return told in (None, read) or (told is not None and told.is_lost and read.is_lost)
 
     async def _check(self, _now: datetime) -> None:
         """Look whether the other end still answers, and whether this is still the way to go."""

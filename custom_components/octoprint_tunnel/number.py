@@ -1,11 +1,19 @@
 """Numbers: the target temperatures of the printer's heaters."""
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import override
 
-from homeassistant.components.number import NumberDeviceClass, NumberEntity, NumberEntityDescription, NumberMode
+from homeassistant.components.number import (
+    DOMAIN as NUMBER_DOMAIN,
+    NumberDeviceClass,
+    NumberEntity,
+    NumberEntityDescription,
+    NumberMode,
+)
 from homeassistant.const import UnitOfTemperature
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator
@@ -69,5 +77,16 @@ class TargetTemperature(PrinterEntity, NumberEntity):
     @override
     @raise_translated
     async def async_set_native_value(self, value: float) -> None:
+        if not isfinite(value):  # neither below the minimum nor above the maximum, and no JSON
+            raise ServiceValidationError(
+                translation_domain=NUMBER_DOMAIN,
+                translation_key="out_of_range",
+                translation_placeholders={
+                    "value": str(value),
+                    "entity_id": self.entity_id,
+                    "min_value": str(self.min_value),
+                    "max_value": str(self.max_value),
+                },
+            )
         heater = self.entity_description.heater
         await self.coordinator.async_command(lambda octoprint, _: octoprint.set_target(heater, value))

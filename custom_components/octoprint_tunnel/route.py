@@ -35,11 +35,13 @@ from .traffic import Traffic
 
 MAX_BODY = 1_000_000  # bytes; the largest answer in use, OctoPrint's settings, has some 20 kB
 TIMEOUT = ClientTimeout(total=30, connect=10)  # seconds; the services themselves wait up to half an hour
-FORM_TIMEOUT = ClientTimeout(total=3600, connect=10, sock_read=120)  # seconds
+FORM_TIMEOUT = 3600  # seconds
+FORM_PAUSE = 120  # seconds without a byte of the answer
 HANDSHAKE_TIMEOUT = 15  # seconds
 CREDENTIALS = ("Authorization", "AppToken", "X-Api-Key")  # headers
 MIN_SECRET = 12  # characters; what is shorter stands in other words, too
-CLOSING_TIMEOUT = ClientWSTimeout(ws_close=2)  # seconds
+CLOSING_SECONDS = 2
+CLOSING_TIMEOUT = ClientWSTimeout(ws_close=CLOSING_SECONDS)
 
 
 async def refuse_redirects(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -208,7 +210,7 @@ class Route:
                 (self.base_url / path.lstrip("/")).with_query(query),
                 headers={**self.headers, **(headers or {})},
                 allow_redirects=False,
-                timeout=FORM_TIMEOUT if form is not None else self.timeout or TIMEOUT,
+                timeout=self._timeout(form),
                 **options,
             ) as response:
                 failure = self._error(response.status)
@@ -254,8 +256,12 @@ class Route:
         raise failure
 
     @asynccontextmanager
-    async def websocket(self, path: str) -> AsyncGenerator[ClientWebSocketResponse[Literal[False]]]:
+    async def websocket(
+        self, path: str, max_message: int = MAX_BODY
+    ) -> AsyncGenerator[ClientWebSocketResponse[Literal[False]]]:
         """Open a WebSocket whose messages come as bytes, pings and pongs too, and close it at the end.
+
+        A message of more bytes than `max_message` closes it.
 
         Raises CannotConnect, RequestTimeout, or for a refused handshake the error that `codes` has for its status,
         UnexpectedStatus where it has none. The session needs `refuse_redirects`.
@@ -268,7 +274,7 @@ class Route:
                     headers=self.headers,
                     autoping=False,  # and no heartbeat: aiohttp's goes on after the end
                     timeout=CLOSING_TIMEOUT,
-                    max_msg_size=MAX_BODY,
+                    max_msg_size=max_message,
                     decode_text=False,
                 )
         except WSServerHandshakeError as error:
@@ -279,10 +285,22 @@ class Route:
             try:
                 yield socket
             finally:
-                await socket.close()
+                with suppress(TimeoutError):
+                    # The other end may go on and on instead of closing its side.
+                    async with asyncio.timeout(2 * CLOSING_SECONDS):
+                        await socket.close()
             return
         self.traffic.failed(failure)
         raise failure
+
+    def _timeout(self, form: FormData | None) -> ClientTimeout:
+        """Return how long a request may take; a connection has to be there as soon as for any other."""
+        timeout = self.timeout or TIMEOUT
+        return (
+            timeout
+            if form is None
+            else ClientTimeout(total=FORM_TIMEOUT, connect=timeout.connect, sock_read=FORM_PAUSE)
+        )
 
     def _error(self, status: int) -> OctoPrintTunnelError | None:
         return self.codes.error(status) or GATEWAY_CODES.error(status)

@@ -11,7 +11,7 @@ from aiohttp import ClientSession, ClientTimeout, FormData
 from yarl import URL
 
 from .addresses import private_addresses  # noqa: F401 - known here before it had a file of its own
-from .errors import InvalidResponse, OctoPrintTunnelError
+from .errors import CannotConnect, InvalidResponse, OctoPrintTunnelError
 from .octoprint.client import OctoPrint
 from .route import Answer, Route
 from .traffic import Traffic
@@ -30,7 +30,7 @@ OCTOPRINTS_OWN: Final = (
 )
 """What OctoPrint itself answers a reading; anything else comes of what stands before it, a page to log in perhaps."""
 
-PROOF_LASTS: Final = 10  # seconds; an address may belong to another device any time after
+PROOF_LASTS: Final = 8  # seconds; an address may belong to another device 10 s after, and to connect takes up to 2 s
 PROBES_TO_RETURN: Final = 2  # in a row, to an address that has failed before
 
 
@@ -77,6 +77,39 @@ class Candidate:
         self.good_probes = 0
         self.proved_at = None
         self.reason = reason
+
+
+class SameWay:
+    """Sends requests one way alone, each only while the router chooses that way: for what is open there already.
+
+    An address on the local network is proved again by that, before anything with a credential goes there.
+    """
+
+    def __init__(self, router: Router, way: Way, route: Route) -> None:
+        """Stay on the way and the route that `router` chose."""
+        self._router = router
+        self._way = way
+        self._route = route
+
+    async def confirm(self) -> None:
+        """Raise CannotConnect where another way is chosen now, and what `Router.choose` raises."""
+        way, route = await self._router.choose()
+        if (way, route.base_url) != (self._way, self._route.base_url):
+            raise CannotConnect(detail="requests go another way now")
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: object = None,
+        form: FormData | None = None,
+    ) -> Answer:
+        """Send one request; raises as `confirm` and `Route.request` do."""
+        await self.confirm()
+        return await self._route.request(method, path, query=query, headers=headers, json=json, form=form)
 
 
 class Router:

@@ -204,7 +204,7 @@ async def _upload_file(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> 
         LOGGER.info("%s: uploaded %s", entry.title, path.name)
     finally:
         await hass.async_add_executor_job(file.close)
-    await printer.async_refresh()
+    printer.async_follow_up()
     return {"path": uploaded.path, "selected": uploaded.selected, "printing": uploaded.printing}
 
 

@@ -368,3 +368,15 @@ def test_without_a_current_connection_there_is_nothing_to_understand(current: An
     """Whatever else is in the answer."""
     with pytest.raises(InvalidResponse):
         Connection.from_json(JsonObject({"current": current, "options": {}}))
+
+
+@pytest.mark.parametrize("error", ["Printer halted", None])
+def test_an_error_is_remembered_until_the_printer_is_connected_again(error: str | None) -> None:
+    """Also one that OctoPrint has no words for."""
+    lost = read({"current": {"state": "Operational"}}).with_state("Offline").lost_by(error)
+    assert (lost.state, lost.error) == (PrinterState.OFFLINE_AFTER_ERROR, error)
+    for text in ("Offline", "Closed", "Offline after error"):
+        lost = lost.with_state(text)
+        assert (lost.state, lost.error) == (PrinterState.OFFLINE_AFTER_ERROR, error)
+    assert lost.with_state("Connecting").with_state("Offline").state is PrinterState.OFFLINE
+    assert lost.with_state("Operational").error is None

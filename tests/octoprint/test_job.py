@@ -1,5 +1,6 @@
 """What OctoPrint says of a print and of heaters, and what it may leave out."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 import json
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from custom_components.octoprint_tunnel.errors import InvalidResponse
 from custom_components.octoprint_tunnel.json_object import JsonObject
+from custom_components.octoprint_tunnel.octoprint.connection import PrinterState
 from custom_components.octoprint_tunnel.octoprint.files import UploadedFile
 from custom_components.octoprint_tunnel.octoprint.heaters import Heater, PrinterReading
 from custom_components.octoprint_tunnel.octoprint.job import Job
@@ -68,6 +70,69 @@ def test_times_of_day_are_steady() -> None:
     assert again.started_at == later - timedelta(seconds=5)
 
 
+HOUR = timedelta(hours=1)
+
+
+def test_a_print_begins_at_nothing() -> None:
+    """What stands there of the print before, or of a file's header, is not how far this one is."""
+    before = job(completion=100, printTime=900, printTimeLeft=0).after(None, PrinterState.OPERATIONAL, NOW)
+    for state, progress in (
+        (PrinterState.STARTING, {"completion": 100, "printTime": 900, "printTimeLeft": 0}),
+        (PrinterState.STARTING, {"completion": None, "printTime": None, "printTimeLeft": None}),
+        (PrinterState.PRINTING, {"completion": 12.5, "printTime": 0, "printTimeLeft": None}),
+    ):
+        begun = job(**progress).after(before, state, NOW)
+        assert (begun.progress, begun.elapsed, begun.left, begun.started_at) == (0, 0, None, NOW)
+    assert job(completion=100, printTime=0).after(begun, PrinterState.FINISHING, NOW).progress == 100
+
+
+def test_an_end_of_each_kind() -> None:
+    """Done is 100 %; what was canceled or failed stays where it was, without time left."""
+    printing = job(completion=40, printTime=400, printTimeLeft=600).after(None, PrinterState.PRINTING, NOW)
+    done = job(completion=100, printTime=1000, printTimeLeft=0).after(printing, PrinterState.OPERATIONAL, NOW + HOUR)
+    assert (done.progress, done.left, done.started_at) == (100, 0, printing.started_at)
+    assert done.finishes_at == NOW + timedelta(seconds=600)  # seen an hour later
+    file_only = job(completion=None, printTime=None, printTimeLeft=None)
+    nothing = Job.from_json(parsed({"state": "Offline after error"}))
+    for state, ended in (
+        (PrinterState.CANCELLING, job(completion=41, printTime=410, printTimeLeft=590)),
+        (PrinterState.OPERATIONAL, file_only),
+        (PrinterState.OFFLINE_AFTER_ERROR, nothing),
+    ):
+        shown = ended.after(printing, state, NOW)
+        assert (shown.path, shown.left, shown.finishes_at) == ("sub/part.gcode", None, None)
+        assert shown.progress in (40, 41)
+        assert file_only.after(shown, PrinterState.OPERATIONAL, NOW + HOUR) == shown
+
+
+def test_what_octoprint_still_has_of_a_print_that_was_not_seen() -> None:
+    """File and progress; when that was, OctoPrint does not say."""
+    for earlier in (None, job(completion=10, printTime=10).after(None, PrinterState.OPERATIONAL, NOW)):
+        shown = job(completion=100, printTime=900, printTimeLeft=0).after(earlier, PrinterState.OPERATIONAL, NOW)
+        assert (shown.progress, shown.started_at, shown.finishes_at) == (100, None, None)
+
+
+@pytest.mark.parametrize("between", ["an end", "nothing"])
+def test_a_file_that_is_printed_again(between: str) -> None:
+    """Its beginning is that of the new print, also where it has come further by now than the one before."""
+    first = job(completion=40, printTime=400, printTimeLeft=600).after(None, PrinterState.PRINTING, NOW)
+    if between == "an end":
+        first = job(completion=100, printTime=1000).after(first, PrinterState.OPERATIONAL, NOW + HOUR)
+    later = NOW + 2 * HOUR
+    again = job(completion=50, printTime=1200, printTimeLeft=600).after(first, PrinterState.PRINTING, later)
+    assert again.started_at == later - timedelta(seconds=1200)
+
+
+def test_a_pause_is_no_other_print() -> None:
+    """The time of a print stands still while it is paused."""
+    first = job(completion=40, printTime=400, printTimeLeft=600).after(None, PrinterState.PRINTING, NOW)
+    paused = replace(job(completion=40, printTime=401), state_text="Paused").after(
+        first, PrinterState.PAUSED, NOW + 2 * HOUR
+    )
+    resumed = job(completion=41, printTime=410).after(paused, PrinterState.PRINTING, NOW + 3 * HOUR)
+    assert (paused.started_at, resumed.started_at) == (first.started_at, first.started_at)
+
+
 def test_heaters_are_read() -> None:
     """Those that the printer reports, and nothing else that stands beside them."""
     temperature = {
@@ -88,6 +153,17 @@ def test_heaters_are_read() -> None:
         "bed": Heater(actual=60, target=60),
     }
     assert [heater.is_warm for heater in read.heaters.values()] == [False, True, True]
+
+
+def test_heaters_have_a_number() -> None:
+    """More heaters than any printer has are not read, nor names with digits of another script."""
+    many = {f"tool{number}": {"actual": 20} for number in range(30)} | {
+        "tool٣": {"actual": 20},
+        "tool100": {"actual": 20},
+    }
+    read = PrinterReading.from_json(parsed({"temperature": many}))
+    assert list(read.heaters) == [f"tool{number}" for number in range(20)]
+    assert read.left_out == 10
 
 
 @pytest.mark.parametrize("value", [None, "21", -400, 5000, True, []])

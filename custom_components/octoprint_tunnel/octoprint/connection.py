@@ -56,6 +56,11 @@ class PrinterState(StrEnum):
         return self.is_connected and self is not PrinterState.OPERATIONAL
 
     @property
+    def is_lost(self) -> bool:
+        """Tell whether there is no connection and none is made, for an error or without one."""
+        return self in (PrinterState.OFFLINE, PrinterState.OFFLINE_AFTER_ERROR, PrinterState.ERROR)
+
+    @property
     def is_settling(self) -> bool:
         """Tell whether the connection is just being made."""
         return self in (PrinterState.DETECTING, PrinterState.CONNECTING)
@@ -71,6 +76,8 @@ _NOT_CONNECTED = frozenset(
         PrinterState.UNKNOWN_STATE,
     }
 )
+
+_ERRORS = (PrinterState.ERROR, PrinterState.OFFLINE_AFTER_ERROR)
 
 # The first beginning that fits wins: OctoPrint appends details ("Error: …", "Detecting serial connection").
 _BEGINNINGS = (
@@ -133,7 +140,7 @@ class Connection:
     """The printer's state and how OctoPrint is connected to it.
 
     `baudrate` is in bit/s, `profile` an id. `last_error` is why the connection was lost: the state itself says so for a
-    moment only, so whoever is told in that moment remembers it until the printer is connected anew.
+    moment only, so it is remembered until the printer is connected again.
     """
 
     state: PrinterState
@@ -162,16 +169,17 @@ class Connection:
 
     def with_state(self, state_text: str) -> Connection:
         """Return this connection in another state."""
-        return replace(self, state=PrinterState.from_text(state_text), state_text=state_text).after(self)
+        state = PrinterState.from_text(state_text)
+        return replace(self, state=state, state_text=state_text, last_error=None).after(self)
 
     def after(self, earlier: Connection | None) -> Connection:
-        """Return this connection with what is remembered of an earlier reading: the error that ended it."""
-        if earlier is None or earlier.error is None or self.error or self.state.is_connected or self.state.is_settling:
+        """Return this connection with what is remembered of an earlier reading: that an error has ended it."""
+        if earlier is None or not self.state.is_lost or not (earlier.state in _ERRORS or earlier.error):
             return self
-        return self.lost_by(earlier.error)
+        return self.lost_by(self.error or earlier.error)
 
-    def lost_by(self, error: str) -> Connection:
-        """Return this connection as one that an error has ended."""
+    def lost_by(self, error: str | None) -> Connection:
+        """Return this connection as one that an error has ended; None where it is not known which."""
         state = PrinterState.OFFLINE_AFTER_ERROR if self.state is PrinterState.OFFLINE else self.state
         return replace(self, state=state, last_error=error)
 

@@ -5,7 +5,6 @@ Source: OctoPrint's REST API, "Printer operations".
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 import re
 
 from ..json_object import JsonObject
@@ -37,21 +36,27 @@ class Heater:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PrinterReading:
-    """The printer's state and its heaters by OctoPrint's names for them: `tool0`, `bed`, `chamber`."""
+    """The printer's state and its heaters by OctoPrint's names for them: `tool0`, `bed`, `chamber`.
+
+    `left_out` is the number of heaters beyond MAX_HEATERS.
+    """
 
     state_text: str | None
     heaters: Mapping[str, Heater]
+    left_out: int = 0
 
     @classmethod
     def from_json(cls, answer: JsonObject) -> PrinterReading:
         """Read `GET /api/printer`; heaters that the printer does not report are left out."""
         temperature = answer.object("temperature")
         heaters = {}
-        for name in islice(filter(_HEATER.fullmatch, temperature.names()), MAX_HEATERS):
+        names = [name for name in temperature.names() if _HEATER.fullmatch(name)]
+        for name in names[:MAX_HEATERS]:
             values = temperature.object(name)
             heater = Heater(
                 actual=values.number("actual", _COLDEST, _HOTTEST), target=values.number("target", _COLDEST, _HOTTEST)
             )
             if heater.actual is not None:
                 heaters[name] = heater
-        return cls(state_text=answer.object("state").text("text", MAX_STATE_TEXT), heaters=heaters)
+        state_text = answer.object("state").text("text", MAX_STATE_TEXT)
+        return cls(state_text=state_text, heaters=heaters, left_out=max(0, len(names) - MAX_HEATERS))

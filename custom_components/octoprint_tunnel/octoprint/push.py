@@ -6,25 +6,36 @@ Source: OctoPrint's documentation, "Push updates", and what 1.11 and 2.0 send.
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import json
-from typing import Any, Literal
+import time
+from typing import Any, Final, Literal, Protocol
 
 from aiohttp import ClientError, ClientWebSocketResponse, WSMsgType
 
 from ..errors import CannotConnect, InvalidResponse, RequestTimeout
 from ..json_object import JsonObject
-from ..route import Route
+from ..route import Requester, Route
 from ..traffic import Traffic
 from .client import OctoPrint
 
 PATH = "/sockjs/websocket"
 GREETING_TIMEOUT = 10  # seconds; a service may open a socket behind which there is no OctoPrint
+MAX_MESSAGE: Final = 200_000  # bytes; the greeting, by far the longest message, has 11 kB and more with many plugins
 
 STATE_CHANGED = "PrinterStateChanged"
 ERROR = "Error"
 SETTINGS_UPDATED = "SettingsUpdated"
-EVENTS = ("Connecting", "Connected", "Disconnected", STATE_CHANGED, ERROR, SETTINGS_UPDATED)
+CONNECTION_CHANGED = ("Connecting", "Connected", "Disconnected")
+EVENTS = (*CONNECTION_CHANGED, STATE_CHANGED, ERROR, SETTINGS_UPDATED)
+
+# A print has a dozen events, a connection five, and a service pings every half minute.
+EVENTS_AT_ONCE: Final = 500
+EVENTS_PER_SECOND: Final = 10
+BYTES_OF_AN_EVENT: Final = 10_000  # a longer message counts as several
+OTHERS_AT_ONCE: Final = 100  # pings, and whatever else is no event
+OTHERS_PER_SECOND: Final = 1
+MAX_DEBT: Final = 30  # seconds of reading slowly, after which a socket is given up
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +44,34 @@ class Event:
 
     type: str
     payload: JsonObject
+
+
+@dataclass(slots=True)
+class Allowance:
+    """How much may come at once, and how much of that is given back each second."""
+
+    most: float
+    per_second: float
+    _left: float = field(init=False)
+    _counted_at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with all of it."""
+        self._left, self._counted_at = self.most, time.monotonic()
+
+    def spend(self, amount: float) -> float:
+        """Count what has come, and return the seconds until it would have been allowed."""
+        now = time.monotonic()
+        self._left = min(self.most, self._left + (now - self._counted_at) * self.per_second) - amount
+        self._counted_at = now
+        return max(0.0, -self._left / self.per_second)
+
+
+class ProvedRequester(Requester, Protocol):
+    """Sends requests to the OctoPrint at the other end of a socket, and proves before each that it still is that."""
+
+    async def confirm(self) -> None:
+        """Prove that the other end is the same OctoPrint; raises OctoPrintTunnelError where it is not."""
 
 
 class PushSocket:
@@ -44,28 +83,38 @@ class PushSocket:
         self._socket = socket
         self._traffic = traffic
         self._waits_for_pong = False
+        self._events = Allowance(EVENTS_AT_ONCE, EVENTS_PER_SECOND)
+        self._others = Allowance(OTHERS_AT_ONCE, OTHERS_PER_SECOND)
+        self._slow_since: float | None = None
+        self._says_too_much = False
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, route: Route, api_key: str) -> AsyncGenerator[PushSocket]:
+    async def open(
+        cls, route: Route, api_key: str, requester: ProvedRequester | None = None
+    ) -> AsyncGenerator[PushSocket]:
         """Log in, open a socket and subscribe; the socket is closed at the end.
 
-        Raises what `OctoPrint.request` and `Route.websocket` raise, and RequestTimeout where OctoPrint itself does not
-        speak within GREETING_TIMEOUT.
+        `requester` takes the log-ins, this one and any later; without one, the route is taken for proved. Raises what
+        `OctoPrint.request` and `Route.websocket` raise, and RequestTimeout where OctoPrint itself does not speak within
+        GREETING_TIMEOUT.
         """
-        octoprint = OctoPrint(route, api_key)
+        octoprint = OctoPrint(requester or route, api_key)
         session = await octoprint.login()
-        async with route.websocket(PATH) as socket:
+        async with route.websocket(PATH, MAX_MESSAGE) as socket:
             push = cls(octoprint, socket, route.traffic)
             # Obico loses what is sent before OctoPrint has spoken.
             await push._greeting()
             # The subscription goes first: it silences the feed of the state, which a log-in begins.
             await push._say(subscribe={"state": False, "plugins": False, "events": list(EVENTS)})
+            if requester:
+                # The session stands for the API key, and that was proved before the socket was opened.
+                await requester.confirm()
             await push._say(auth=session)
             yield push
 
     async def events(self) -> AsyncGenerator[Event]:
-        """Yield what happens until the socket ends. What cannot be understood is passed over.
+        """Yield what happens until the socket ends, or says too much. What cannot be understood is passed over.
 
         Raises CannotConnect where the socket breaks while OctoPrint wants a new log-in, and what the log-in raises.
         """
@@ -76,9 +125,9 @@ class PushSocket:
                 yield Event(type=kind, payload=event.object("payload"))
 
     @property
-    def close_code(self) -> int | None:
-        """Return what the socket was closed with; None while it is open, and where the connection broke."""
-        return self._socket.close_code
+    def end(self) -> str:
+        """Return how the socket has ended: what it was closed with, None where the connection broke."""
+        return "said too much" if self._says_too_much else f"closed with {self._socket.close_code}"
 
     async def is_alive(self) -> bool:
         """Tell whether the other end has answered since this was last asked. Raises CannotConnect.
@@ -104,24 +153,44 @@ class PushSocket:
         except TimeoutError:
             pass
         else:
-            raise CannotConnect(detail=f"push socket closed with {self.close_code}")
+            raise CannotConnect(detail=f"push socket {self.end}")
         raise RequestTimeout
 
     async def _messages(self) -> AsyncGenerator[JsonObject]:
         async for frame in self._socket:
             self._waits_for_pong = False
+            message = self._parse(frame.data) if frame.type is WSMsgType.TEXT else None
+            delay = self._count(message, len(frame.data) if isinstance(frame.data, bytes) else 0)
+            if self._says_too_much:
+                return
+            # Frames that are here already come without a pause; others want to run as well.
+            await asyncio.sleep(delay)
             if frame.type is WSMsgType.PING:
                 await self._send(WSMsgType.PONG, frame.data)
-            if frame.type is not WSMsgType.TEXT:
-                continue
-            self._traffic.bytes_received += len(frame.data)
-            # Frames that are here already come without a pause; others want to run as well.
-            await asyncio.sleep(0)
-            try:
-                message = JsonObject.parse(frame.data)
-            except InvalidResponse:
-                continue
-            yield message
+            if message is not None:
+                yield message
+
+    def _parse(self, data: bytes) -> JsonObject | None:
+        self._traffic.bytes_received += len(data)
+        try:
+            return JsonObject.parse(data)
+        except InvalidResponse:
+            return None
+
+    def _count(self, message: JsonObject | None, size: int) -> float:
+        """Return the seconds to wait until this message would have been allowed, and note when it is too much."""
+        amount = 1 + size / BYTES_OF_AN_EVENT
+        if message is None or "event" not in message:
+            self._says_too_much = self._others.spend(amount) > 0
+            return 0
+        delay = self._events.spend(amount)
+        if not delay:
+            self._slow_since = None
+        elif self._slow_since is None:
+            self._slow_since = time.monotonic()
+        else:
+            self._says_too_much = time.monotonic() - self._slow_since > MAX_DEBT
+        return delay
 
     async def _say(self, **message: Any) -> None:
         await self._send(WSMsgType.TEXT, json.dumps(message).encode())
