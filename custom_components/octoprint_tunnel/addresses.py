@@ -87,6 +87,8 @@ def _parse(text: str | None) -> URL | None:
         same = parts == (again.scheme, again.raw_host, again.host, again.port, again.user, again.password)
     except ValueError, IndexError:
         return None
+    if len(str(again)) > MAX_ADDRESS:  # other characters than ASCII take up to twelve times as many
+        return None
     if host is None:
         return again if same and not url.scheme and not text.startswith("//") else None
     return again if same and url.port != 0 and _is_host(host) else None
