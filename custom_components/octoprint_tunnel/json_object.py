@@ -10,7 +10,7 @@ import math
 from typing import Any, Final
 
 from .errors import InvalidResponse
-from .remote_text import one_line
+from .remote_text import is_one_line, one_line
 
 MAX_DEPTH: Final = 50  # levels; what responses hold is copied level by level, and no service nests this deeply
 MAX_NUMBER: Final = 2**53  # what JSON holds exactly everywhere; Home Assistant's own cannot write more than 64 bits
@@ -60,7 +60,7 @@ def _bounded(value: Any) -> Any:
 
 def _is_exact(text: str, most: int) -> bool:
     """Tell whether a text can be taken as it is: not too long, and nothing in it that a line cannot hold."""
-    return len(text) <= most and one_line(text, most) == " ".join(text.split())
+    return len(text) <= most and is_one_line(text)
 
 
 class JsonObject:
@@ -143,6 +143,11 @@ class JsonObject:
     def exacts(self, name: str, most: int = MAX_ITEMS) -> tuple[str, ...]:
         """Return the texts among the first `most` items of a list, without those that `exact` would refuse."""
         return tuple(value for value in self._list(name, most) if isinstance(value, str) and _is_exact(value, MAX_TEXT))
+
+    def length(self, name: str) -> int:
+        """Return how many items a list has, whether or not they are read; 0 where there is none."""
+        value = self._fields.get(name)
+        return len(value) if isinstance(value, list) else 0
 
     def integers(self, name: str, most: int = MAX_ITEMS) -> tuple[int, ...]:
         """Return the whole numbers among the first `most` items of a list."""

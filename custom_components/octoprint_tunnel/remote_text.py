@@ -23,6 +23,11 @@ def one_line(text: str, limit: int) -> str:
     return " ".join(text.split())[:limit].rstrip()
 
 
+def is_one_line(text: str) -> bool:
+    """Tell whether a text has no line break, no control character and no half of a character in it."""
+    return text.isprintable() or not any(_is_blank(character) for character in text)
+
+
 def as_name(text: str) -> str:
     """Return a text as the name of something: one line without what Markdown would make a link or a picture of.
 
