@@ -132,12 +132,17 @@ class OctoPrint:
         """Connect to the printer; what is not given is as OctoPrint prefers it.
 
         `known` is the connection as last read: it tells which form of the command this OctoPrint takes. `baudrate` is
-        in bit/s. `save` makes the values the preference, `autoconnect` (only with `save`) connects at start-up.
+        in bit/s. `save` makes the values the preference, with OctoPrint's own for those that are not given.
+        `autoconnect` connects at start-up; OctoPrint 2.0 stores it only with `save`.
         """
         # A value of its own goes before the same one among the parameters.
         given = dict(parameters or {}) | {
             name: value for name, value in (("port", port), ("baudrate", baudrate)) if value is not None
         }
+        if save:
+            # OctoPrint stores what the command leaves out as none.
+            printer_profile = printer_profile or known.options.preferred_profile
+            given = {**_preferred(known, connector), **given}
         command: dict[str, Any] = {
             "port": given.get("port"),
             "baudrate": given.get("baudrate"),
@@ -147,15 +152,9 @@ class OctoPrint:
         }
         options = known.options
         if options.connectors is not None:
-            command["connector"] = (
-                connector
-                or options.preferred_connector
-                or next((offered.connector for offered in options.connectors), "serial")
-            )
+            command["connector"] = connector or _preferred_connector(known)
             chosen = {name: value for name, value in given.items() if value is not None}
-            if not chosen and command["connector"] == options.preferred_connector:
-                chosen = dict(options.preferred_parameters)
-            command["parameters"] = chosen
+            command["parameters"] = chosen or _preferred(known, connector)
         await self._command("connect", **{name: value for name, value in command.items() if value is not None})
 
     async def disconnect(self) -> None:
@@ -210,9 +209,10 @@ class OctoPrint:
     ) -> UploadedFile:
         """Send a file to OctoPrint's own storage, and return what became of it there.
 
-        It is read as it is sent. `select` makes it the next job, `print_` prints it at once.
+        `name` and `folder` are as `is_file_name` and `is_folder` take them. The file is read as it is sent.
+        `select` makes it the next job, `print_` prints it at once.
         """
-        form = FormData()
+        form = FormData(quote_fields=False)  # names in UTF-8, as browsers send them; OctoPrint decodes no others
         for field, value in (("path", folder), ("select", select and "true"), ("print", print_ and "true")):
             if value:
                 form.add_field(field, value)
@@ -254,6 +254,22 @@ class OctoPrint:
         if error := CODES.error(answer.status):
             raise type(error)(code=answer.status, detail=words)
         return answer
+
+
+def _preferred_connector(known: Connection) -> str:
+    """Return the connector that OctoPrint prefers, or else the first that it has."""
+    offered = (connector.connector for connector in known.options.connectors or ())
+    return known.options.preferred_connector or next(offered, "serial")
+
+
+def _preferred(known: Connection, connector: str | None) -> dict[str, Any]:
+    """Return the parameters that OctoPrint prefers for a connector; None stands for the preferred one."""
+    options = known.options
+    if options.connectors is None:
+        return {"port": options.preferred_port, "baudrate": options.preferred_baudrate}
+    if (connector or _preferred_connector(known)) != options.preferred_connector:
+        return {}
+    return dict(options.preferred_parameters)
 
 
 def _words(answer: Answer) -> str:
