@@ -199,7 +199,9 @@ class Cloud:
 
     def __init__(self, session: ClientSession) -> None:
         """Begin connected, with a subscription and without a webhook."""
-        self.answers = lambda: web.json_response({"url": "https://hooks.nabu.casa/abc", "cloudhook_id": "abc"})
+        self.answers: Callable[[], web.StreamResponse] = lambda: web.json_response(
+            {"url": "https://hooks.nabu.casa/abc", "cloudhook_id": "abc"}
+        )
         self.answering = asyncio.Event()
         self.answering.set()
         self.was_asked = asyncio.Event()

@@ -82,7 +82,7 @@ class LiveUpdates:
                 moves = watch.moves
                 self.failure = f"closed with {socket.close_code}"
         except OctoPrintTunnelError as error:
-            self.failure = str(error)
+            self.failure = error.summary
         LOGGER.debug("%s: push socket: %s", self._entry.title, self.failure)
         return moves
 
