@@ -325,7 +325,12 @@ def personal_answers(shape: str) -> dict[str, Any]:
         "preferredConnector": {"connector": "smith_plugin", "parameters": {"port": SERIAL_PORT, "hunter2": "hunter2"}},
         "preferredProfile": "smith_profile",
     }
-    current = {"state": state, "connector": "smith_plugin", "parameters": {"port": SERIAL_PORT}, "profile": "smith"}
+    current: dict[str, Any] = {
+        "state": state,
+        "connector": "smith_plugin",
+        "parameters": {"port": SERIAL_PORT},
+        "profile": "smith",
+    }
     if shape == "1.11":
         options = {
             "ports": [SERIAL_PORT],

@@ -139,8 +139,8 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
 
     @property
     @override
-    def _works_without_user(self) -> bool:
-        return super()._works_without_user and not (self.problem and self.problem.needs_user)
+    def _needs_user(self) -> bool:
+        return super()._needs_user or (self.problem is not None and self.problem.needs_user)
 
     @property
     def problem(self) -> OctoPrintTunnelError | None:

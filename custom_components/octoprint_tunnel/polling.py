@@ -31,17 +31,12 @@ class Outage:
         """Begin with no failure."""
         self._title = title
         self._failing: set[str] = set()
-        self._needs_user: dict[str, bool | None] = {}
-
-    @callback
-    def expect(self, what: str) -> None:
-        """Wait for the first result of fetching `what` before the user is not needed."""
-        self._needs_user[what] = None
+        self._needs_user: set[str] = set()
 
     def note(self, what: str, failure: Exception | str | None, *, needs_user: bool = False) -> None:
         """Record the result of fetching `what`; None is success."""
         was_failing = bool(self._failing)
-        self._needs_user[what] = needs_user
+        (self._needs_user.add if needs_user else self._needs_user.discard)(what)
         if failure is None:
             self._failing.discard(what)
         else:
@@ -52,9 +47,9 @@ class Outage:
             LOGGER.info("%s: works again", self._title)
 
     @property
-    def works_without_user(self) -> bool:
-        """Tell whether everything was fetched, or failed for a reason that no sign-in ends."""
-        return not any(needed is not False for needed in self._needs_user.values())
+    def needs_user(self) -> bool:
+        """Tell whether anything was not fetched for a reason that only a sign-in ends."""
+        return bool(self._needs_user)
 
 
 class OutageCoordinator[DataT](DataUpdateCoordinator[DataT]):
@@ -146,7 +141,6 @@ class RemedyCoordinator[DataT](OutageCoordinator[DataT]):
         """Prepare to poll at the interval of the options."""
         self.poll_interval = timedelta(seconds=entry.options.get(CONF_POLL_INTERVAL, DEFAULT_POLL_INTERVAL))
         super().__init__(hass, entry, what, outage, self.poll_interval)
-        outage.expect(self.name)
         # Whatever failed, it is found again no later than what works is looked at.
         self._retry = Backoff(FIRST_RETRY, min(self.poll_interval.total_seconds(), LONGEST_RETRY))
 
@@ -154,13 +148,13 @@ class RemedyCoordinator[DataT](OutageCoordinator[DataT]):
     async def _async_update_data(self) -> DataT:
         data = await super()._async_update_data()
         self._retry.reset()
-        if self._works_without_user:
+        if not self._needs_user:
             self._async_end_sign_in()
         return data
 
     @property
-    def _works_without_user(self) -> bool:
-        return self.outage.works_without_user
+    def _needs_user(self) -> bool:
+        return self.outage.needs_user
 
     @callback
     def _async_end_sign_in(self) -> None:
