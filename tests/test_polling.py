@@ -1,6 +1,8 @@
 """What the log tells of polls: an expected failure once for a printer, and an unexpected one always."""
 
+import json
 import logging
+from typing import Any
 
 from aiohttp import ClientError
 from freezegun.api import FrozenDateTimeFactory
@@ -91,3 +93,33 @@ async def test_outage_is_one_line_and_its_end_another(
         await wait(hass, freezer, 61)
     assert state(hass, loaded, "printer_state").state == "offline"
     assert log_lines(caplog)[1:] == ["Kitchen: works again"]
+
+
+@pytest.mark.parametrize("shape", ["1.11", "2.0"])
+async def test_lists_without_end(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    caplog: pytest.LogCaptureFixture,
+    relay: Relay,
+    loaded: MockConfigEntry,
+    shape: str,
+) -> None:
+    """Of ports, profiles, connectors and system commands a hundred are used; the log tells once of each."""
+    named = [
+        {"id": f"{n}", "name": f"{n}", "connector": f"{n}", "parameters": {}, "action": f"{n}"} for n in range(500)
+    ]
+    options: dict[str, Any] = {"connectors": named, "profiles": named}
+    if shape == "1.11":
+        options = {"ports": [f"/{n}" for n in range(500)], "baudrates": list(range(500)), "printerProfiles": named}
+    body = {"current": {"state": "Offline"}, "options": options}
+    for path, answer in (("/api/connection", body), ("/api/system/commands", {"core": named})):
+        relay.fail("octoeverywhere_tunnel", 200, json.dumps(answer), content_type="application/json", path=path)
+    caplog.clear()
+    for _ in range(5):
+        await wait(hass, freezer, 61)
+    printer = loaded.runtime_data.printer
+    found = printer.data.connection.options
+    assert len(found.connectors or found.ports) == len(found.profiles) == len(printer.system_commands) == 100
+    assert sorted(log_lines(caplog)) == sorted(
+        f"OctoPrint lists 500 {name}: only the first 100 are used" for name in (*options, "core")
+    )

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+import logging
 from typing import Any, BinaryIO
 
 from aiohttp import FormData
 
 from ..errors import ApiKeyRejected, InvalidResponse, PermissionMissing, Rejected, UnexpectedStatus
+from ..json_object import MAX_ITEMS, JsonObject
 from ..route import Answer, Requester, StatusCodes
 from .connection import Connection
 from .files import UploadedFile
@@ -14,6 +16,8 @@ from .heaters import PrinterReading, heater_kind
 from .job import Job
 from .server import CONNECTION, CONTROL, FILES_UPLOAD, PRINT, STATUS, SYSTEM, Instance, User
 from .webcam import SETTINGS_READ, Webcam, webcams_from_json
+
+LOGGER = logging.getLogger(__name__)
 
 # The gate to the connection API with connectors; versions that do not know the header ignore it.
 API_VERSION = "2.0.0"
@@ -49,6 +53,7 @@ class OctoPrint:
         self._headers = {"X-OctoPrint-Api-Version": API_VERSION, "X-Locale": "en"}
         if api_key:
             self._headers["X-Api-Key"] = api_key
+        self._capped: set[str] = set()
 
     async def instance(self) -> Instance | None:
         """Return who answers, without a key; None where the Discovery plugin is off."""
@@ -85,7 +90,9 @@ class OctoPrint:
 
     async def connection(self) -> Connection:
         """Return the state of the connection to the printer, and what it can be connected with."""
-        return Connection.from_json((await self.request("GET", "/api/connection", permission=STATUS)).json())
+        answer = (await self.request("GET", "/api/connection", permission=STATUS)).json()
+        self._tell_capped(answer.object("options"), "ports", "baudrates", "connectors", "printerProfiles", "profiles")
+        return Connection.from_json(answer)
 
     async def job(self) -> Job:
         """Return what is printed, or was last."""
@@ -198,7 +205,9 @@ class OctoPrint:
         answer = await self.request("GET", "/api/system/commands", expected=HTTPStatus.FORBIDDEN)
         if answer.status == HTTPStatus.FORBIDDEN:
             return frozenset()
-        return frozenset(action for command in answer.json().objects("core") if (action := command.exact("action")))
+        commands = answer.json()
+        self._tell_capped(commands, "core")
+        return frozenset(action for command in commands.objects("core") if (action := command.exact("action")))
 
     async def run_system_command(self, action: str) -> None:
         """Do one of `system_commands`."""
@@ -219,6 +228,13 @@ class OctoPrint:
         form.add_field("file", file, filename=name, content_type="application/octet-stream")
         answer = await self.request("POST", "/api/files/local", form=form, permission=FILES_UPLOAD)
         return UploadedFile.from_json(answer.json())
+
+    def _tell_capped(self, answer: JsonObject, *lists: str) -> None:
+        """Log once for each of these lists that only a part of it is read."""
+        for name in lists:
+            if name not in self._capped and (length := answer.length(name)) > MAX_ITEMS:
+                self._capped.add(name)
+                LOGGER.warning("OctoPrint lists %d %s: only the first %d are used", length, name, MAX_ITEMS)
 
     async def _job_command(self, command: str, **values: object) -> None:
         await self.request("POST", "/api/job", json={"command": command, **values}, permission=PRINT)
