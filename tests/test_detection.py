@@ -75,6 +75,20 @@ async def test_updates_that_are_asked_for(hass: HomeAssistant, relay: Relay, wat
     assert state(hass, watched, "print_failing").state == "off"
 
 
+async def test_updates_that_are_asked_for_after_a_failure(
+    hass: HomeAssistant, relay: Relay, watched: MockConfigEntry
+) -> None:
+    """They ask no more often either, and the entities stay unavailable."""
+    relay.fail("obico_tsd", 600, path=PATH["obico"])
+    relay.fail("octoeverywhere_api", 600, path=PATH["octoeverywhere"])
+    show(watched, "Printing")
+    await settle(hass)
+    for _ in range(20):
+        await watched.runtime_data.detection.async_refresh()
+    assert asked(relay, watched) == 1
+    assert state(hass, watched, "print_failing").state == "unavailable"
+
+
 async def test_print_that_ends_while_the_service_is_asked(
     hass: HomeAssistant, relay: Relay, watched: MockConfigEntry
 ) -> None:

@@ -42,8 +42,8 @@ class DetectionCoordinator(OutageCoordinator[Detection | None]):
         if not self._has_print():
             return None
         if self._wait > 0:
-            if not self.last_update_success:
-                raise UpdateFailed(retry_after=self._wait)
+            if self.error is not None:
+                raise self._failure(self.error)
             return self.data
         self._asked_at = time.monotonic()
         try:
