@@ -1,22 +1,26 @@
 """Actions, as an automation uses them: what arrives in a real OctoPrint, and what is refused before that."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 import json
 import logging
 import os
 from pathlib import Path
 import re
+import time
 from typing import Any
+from urllib.parse import quote
 
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 import voluptuous as vol
 
 from custom_components.octoprint_tunnel.const import DOMAIN
-from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
-from homeassistant.helpers import config_validation as cv, device_registry as dr, template
+from custom_components.octoprint_tunnel.octoprint.files import MAX_FORM
+from custom_components.octoprint_tunnel.tunnels.obico import MAX_BODY
+from homeassistant.core import Context, HomeAssistant
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError, Unauthorized, UnknownUser
+from homeassistant.helpers import config_validation as cv, device_registry as dr, entity_registry as er, template
 from homeassistant.util.yaml import parse_yaml
 
 from .home import log_lines, settle, until
@@ -158,6 +162,80 @@ async def test_autoconnect_goes_with_save(
     await hass.async_add_executor_job(_until_operational, octoprint)
 
 
+@pytest.fixture
+def preferred(octoprint: OctoPrintServer) -> Iterator[str]:
+    """Return a printer profile that OctoPrint prefers, and leave it with the preferences of before."""
+    profile = {"id": "second", "name": "Second", "model": "Second"}
+    octoprint.request("POST", "/api/printerprofiles", {"profile": profile, "basedOn": "_default"})
+    octoprint.request("PATCH", "/api/printerprofiles/second", {"profile": {"default": True}})
+    yield "second"
+    octoprint.request("POST", CONNECTION, {"command": "disconnect"})
+    values = {"port": "VIRTUAL", "baudrate": 115200, "printerProfile": "_default", "save": True, "autoconnect": False}
+    octoprint.request("POST", CONNECTION, {"command": "connect", **values})
+    octoprint.request("POST", CONNECTION, {"command": "disconnect"})
+    octoprint.request("DELETE", "/api/printerprofiles/second")
+
+
+def preferences(octoprint: OctoPrintServer) -> tuple[Any, ...]:
+    """Return port, baud rate and printer profile as OctoPrint prefers them, and whether it connects at start-up."""
+    options = json.loads(octoprint.request("GET", CONNECTION)[1])["options"]
+    config = (octoprint.basedir / "config.yaml").read_text()
+    autoconnect = re.search(r"autoconnect: (true|false)", config)
+    return (
+        options["portPreference"],
+        options["baudratePreference"],
+        options["printerProfilePreference"],
+        bool(autoconnect and autoconnect[1] == "true"),
+    )
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, ("VIRTUAL", 115200, "second", False)),
+        ({"port": "VIRTUAL"}, ("VIRTUAL", 115200, "second", False)),
+        ({"baudrate": 250000}, ("VIRTUAL", 250000, "second", False)),
+        ({"parameters": {"baudrate": 250000}}, ("VIRTUAL", 250000, "second", False)),
+        ({"printer_profile": "_default"}, ("VIRTUAL", 115200, "_default", False)),
+        ({"autoconnect": True}, ("VIRTUAL", 115200, "second", True)),
+    ],
+)
+async def test_what_is_not_given_stays_preferred(
+    hass: HomeAssistant,
+    printer_entry: MockConfigEntry,
+    octoprint: OctoPrintServer,
+    preferred: str,
+    fields: dict[str, object],
+    expected: tuple[Any, ...],
+) -> None:
+    """OctoPrint would store what is left out as none."""
+    assert await hass.async_add_executor_job(preferences, octoprint) == ("VIRTUAL", 115200, preferred, False)
+    await call(hass, printer_entry, "connect", save=True, **fields)
+    assert await hass.async_add_executor_job(preferences, octoprint) == expected
+
+
+@BOTH
+async def test_autoconnect_alone(
+    hass: HomeAssistant, printer_entry: MockConfigEntry, octoprint: OctoPrintServer, preferred: str
+) -> None:
+    """It is stored whether or not this OctoPrint needs `save` for that, and no other preference changes."""
+    for wish in (True, False):
+        await call(hass, printer_entry, "connect", autoconnect=wish)
+        stored = await hass.async_add_executor_job(preferences, octoprint)
+        assert stored == ("VIRTUAL", 115200, preferred, wish)
+
+
+@pytest.mark.parametrize("fields", [{"port": "VIRTUAL"}, {"save": False}])
+async def test_autoconnect_with_values_that_are_not_to_be_saved(
+    hass: HomeAssistant, printer_entry: MockConfigEntry, relay: Relay, fields: dict[str, object]
+) -> None:
+    """OctoPrint 2.0 would ignore it."""
+    error = await refusal(hass, printer_entry, "connect", autoconnect=True, **fields)
+    assert error.translation_key == "autoconnect_needs_save"
+    assert not relay.seen(method="POST")
+
+
 @BOTH
 @pytest.mark.parametrize(
     ("fields", "key", "value"),
@@ -167,8 +245,6 @@ async def test_autoconnect_goes_with_save(
         ({"parameters": {"port": "/dev/nowhere"}}, "not_offered", "/dev/nowhere"),
         ({"parameters": {"colour": "red"}}, "not_offered", "colour"),
         ({"printer_profile": "nobody's"}, "not_offered", "nobody's"),
-        ({"autoconnect": True}, "autoconnect_needs_save", None),
-        ({"autoconnect": True, "save": False}, "autoconnect_needs_save", None),
     ],
 )
 async def test_what_is_not_offered_is_not_sent(
@@ -177,7 +253,7 @@ async def test_what_is_not_offered_is_not_sent(
     relay: Relay,
     fields: dict[str, object],
     key: str,
-    value: str | None,
+    value: str,
 ) -> None:
     """The message names the value, and nothing but a look at what is offered arrives."""
     error = await refusal(hass, printer_entry, "connect", **fields)
@@ -307,6 +383,135 @@ async def test_upload_to_print(
         assert job["state"] in ("Starting", "Printing")
         await hass.async_add_executor_job(octoprint.request, "POST", "/api/job", {"command": "cancel"})
         await hass.async_add_executor_job(_until_operational, octoprint)
+
+
+NAMES = (
+    "Benchy 20 mm PLA.gcode",
+    "Würfel für Anna.gcode",
+    "立方体　测试.gcode",
+    "100 % sure + more.gcode",
+    "part (1) [v2] {x} #3 & 4;5=6,7.gcode",
+    "Anna's part.gcode",
+    "%20.gcode",
+    "\U0001f5a8 cube.gcode",
+    " two  spaces .gcode",
+)
+
+
+def upload_as_browser(octoprint: OctoPrintServer, name: str, folder: str) -> str:
+    """Upload a file past every tunnel, with its name in UTF-8 as browsers have it, and return its path there."""
+    boundary = "----WebKitFormBoundary0123456789"
+    body = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="path"\r\n\r\n{folder}\r\n'
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+        f"Content-Type: application/octet-stream\r\n\r\nG28\r\n--{boundary}--\r\n"
+    ).encode()
+    status, answer = octoprint.send("POST", UPLOAD, body, f"multipart/form-data; boundary={boundary}")
+    assert status == 201, answer
+    parsed = json.loads(answer)
+    return str((parsed.get("file") or parsed["files"]["local"])["path"])
+
+
+@BOTH
+async def test_names_are_those_that_a_browser_gives(
+    hass: HomeAssistant, printer_entry: MockConfigEntry, octoprint: OctoPrintServer, folder: Path
+) -> None:
+    """Of the file and of its folder."""
+    for name in NAMES:
+        where = f"Ordner für {name.removesuffix('.gcode').strip()}"
+        expected = await hass.async_add_executor_job(upload_as_browser, octoprint, name, where)
+        assert "%20" not in expected or "%20" in name
+        (folder / name).write_text("G28")
+        answer = await call(hass, printer_entry, "upload_file", path=str(folder / name), folder=where)
+        assert answer["path"] == expected
+
+
+@pytest.mark.parametrize(
+    "character", ["\n", "\r", "\t", "\x1b", "\x7f", "\x85", "\u2028", "\u202e", "\udcff", '"', "\\"]
+)
+async def test_names_that_no_form_can_carry(
+    hass: HomeAssistant, printer_entry: MockConfigEntry, relay: Relay, folder: Path, part: Path, character: str
+) -> None:
+    """Refused with a message in one line; nothing arrives."""
+    path = folder / f"a{character}b.gcode"
+    path.write_text("G28")
+    for fields in ({"path": str(path)}, {"path": str(part), "folder": f"a{character}b"}):
+        error = await refusal(hass, printer_entry, "upload_file", **fields)
+        assert error.translation_key == "name_not_usable"
+        assert "\n" not in str((error.translation_placeholders or {})["name"])
+    assert not relay.requests
+
+
+async def test_folder_without_end(
+    hass: HomeAssistant, printer_entry: MockConfigEntry, relay: Relay, part: Path
+) -> None:
+    """The message does not repeat all of it."""
+    error = await refusal(hass, printer_entry, "upload_file", path=str(part), folder="x" * 1_000_000)
+    assert error.translation_key == "name_not_usable"
+    assert len(str(error.translation_placeholders)) < 2000
+    assert not relay.requests
+
+
+@pytest.mark.parametrize("turned", ["file", "folder"])
+async def test_link_that_turns_while_the_file_is_opened(
+    hass: HomeAssistant,
+    printer_entry: MockConfigEntry,
+    relay: Relay,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    turned: str,
+) -> None:
+    """What counts is where the open file is."""
+    allowed, forbidden = folder / "allowed", folder / "forbidden"
+    for path in (allowed, forbidden):
+        path.mkdir()
+        (path / "part.gcode").write_text("G28" if path is allowed else "forbidden words")
+    hass.config.allowlist_external_dirs = {str(allowed)}
+    link = allowed / "link"
+    targets = [path if turned == "folder" else path / "part.gcode" for path in (allowed, forbidden)]
+    link.symlink_to(targets[0])
+    asked = link / "part.gcode" if turned == "folder" else link
+    is_allowed_path = type(hass.config).is_allowed_path
+
+    def turn_after_the_look(config: Any, path: str) -> bool:
+        result = is_allowed_path(config, path)
+        link.unlink()
+        link.symlink_to(targets[1])
+        return result
+
+    monkeypatch.setattr(type(hass.config), "is_allowed_path", turn_after_the_look)
+    error = await refusal(hass, printer_entry, "upload_file", path=str(asked))
+    assert error.translation_key == "path_not_allowed"
+    assert not relay.requests
+
+
+async def test_upload_that_obico_does_not_carry(
+    hass: HomeAssistant, relay: Relay, obico_entry: MockConfigEntry, folder: Path
+) -> None:
+    """Refused before its first byte is sent, with the limit."""
+    await set_up(hass, relay, obico_entry)
+    path = folder / "large.gcode"
+    path.touch()
+    os.truncate(path, 50 * 1024 * 1024)
+    error = await refusal(hass, obico_entry, "upload_file", path=str(path))
+    assert error.translation_key == "file_too_large"
+    assert error.translation_placeholders == {"size": "52.4 MB", "limit": "52.4 MB"}
+    assert not relay.requests
+
+
+async def test_largest_upload_that_obico_carries(
+    hass: HomeAssistant, relay: Relay, obico_entry: MockConfigEntry, folder: Path, octoprint: OctoPrintServer
+) -> None:
+    """With everything else that a form has in it."""
+    await set_up(hass, relay, obico_entry)
+    path = folder / f"{'large ' * 40}.gcode"
+    path.touch()
+    os.truncate(path, MAX_BODY - MAX_FORM)
+    answer = await call(hass, obico_entry, "upload_file", path=str(path), folder="ü" * 100)
+    assert answer["path"].startswith("ü" * 100)
+    [request] = relay.seen("tunnel", path=UPLOAD)
+    assert request.status == 201
+    octoprint.request("DELETE", f"{UPLOAD}/{quote(answer['path'])}")
 
 
 def _elsewhere(part: Path) -> Path:
@@ -528,6 +733,109 @@ async def test_commands_without_a_printer(hass: HomeAssistant, ready: MockConfig
     error = await refusal(hass, ready, "send_commands", commands=["G28"])
     assert error.translation_key == "rejected"
     assert "not operational" in (error.translation_placeholders or {})["detail"]
+
+
+@pytest.mark.parametrize(
+    "commands", [["G28 " * 100_000_000], ["G28\n" * 30_000_000], ["G1 X1"] * 49_999], ids=["long", "lines", "many"]
+)
+async def test_commands_without_end(
+    hass: HomeAssistant, printer_entry: MockConfigEntry, relay: Relay, commands: list[str]
+) -> None:
+    """They are refused before anything is made of them."""
+    began = time.perf_counter()
+    error = await refusal(hass, printer_entry, "send_commands", commands=commands)
+    assert error.translation_key == "commands_too_long"
+    assert time.perf_counter() - began < 5
+    assert not relay.requests
+
+
+# users
+
+
+CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("connect", {}),
+    ("disconnect", {}),
+    ("repair", {}),
+    ("create_live_link", {}),
+    ("upload_file", {"path": "part.gcode"}),
+    ("send_commands", {"commands": ["G28"]}),
+)
+
+
+async def call_as(
+    hass: HomeAssistant, entry: MockConfigEntry, user_id: str | None, action: str, fields: dict[str, Any]
+) -> None:
+    """Use an action as a user."""
+    await hass.services.async_call(
+        DOMAIN,
+        action,
+        {"device_id": device_of(hass, entry), **fields},
+        blocking=True,
+        return_response=action in ("create_live_link", "upload_file"),
+        context=Context(user_id=user_id),
+    )
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {},
+        {"entities": {"all": {"read": True}}},
+        {"entities": {"domains": {"sensor": True, "event": True}}},
+        {"entities": {"entity_ids": {"button.kitchen_connect": True}}},
+    ],
+)
+@pytest.mark.parametrize(("action", "fields"), CALLS)
+async def test_user_who_may_not_control_the_printer(
+    hass: HomeAssistant,
+    printer_entry: MockConfigEntry,
+    relay: Relay,
+    hass_read_only_user: MockUser,
+    policy: dict[str, Any],
+    action: str,
+    fields: dict[str, Any],
+) -> None:
+    """Nothing arrives."""
+    hass_read_only_user.mock_policy(policy)
+    with pytest.raises(Unauthorized):
+        await call_as(hass, printer_entry, hass_read_only_user.id, action, fields)
+    assert not relay.requests
+
+
+@pytest.mark.parametrize(("action", "fields"), CALLS)
+async def test_user_who_is_not_known(
+    hass: HomeAssistant, printer_entry: MockConfigEntry, relay: Relay, action: str, fields: dict[str, Any]
+) -> None:
+    """Nothing arrives."""
+    with pytest.raises(UnknownUser):
+        await call_as(hass, printer_entry, "nobody", action, fields)
+    assert not relay.requests
+
+
+@pytest.mark.parametrize("kind", ["admin", "entities", "domains", "automation"])
+async def test_user_who_may_control_the_printer(
+    hass: HomeAssistant,
+    printer_entry: MockConfigEntry,
+    relay: Relay,
+    hass_admin_user: MockUser,
+    hass_read_only_user: MockUser,
+    kind: str,
+) -> None:
+    """All of it, or all that commands it; an automation is nobody's."""
+    user_id: str | None = hass_read_only_user.id
+    match kind:
+        case "admin":
+            user_id = hass_admin_user.id
+        case "automation":
+            user_id = None
+        case "entities":
+            registered = er.async_entries_for_config_entry(er.async_get(hass), printer_entry.entry_id)
+            allowed = {item.entity_id: True for item in registered if item.domain in ("button", "number")}
+            hass_read_only_user.mock_policy({"entities": {"entity_ids": allowed}})
+        case "domains":
+            hass_read_only_user.mock_policy({"entities": {"domains": {"button": {"control": True}, "number": True}}})
+    await call_as(hass, printer_entry, user_id, "disconnect", {})
+    assert sent(relay) == [{"command": "disconnect"}]
 
 
 # devices

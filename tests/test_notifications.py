@@ -1,7 +1,7 @@
 """OctoEverywhere's notifications: who is asked to send them, and what becomes of what arrives."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 import gzip
 from http import HTTPStatus
 import json
@@ -10,8 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import AsyncMock, patch
 
-from aiohttp.test_utils import TestClient
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import RawTestServer, TestClient
 from freezegun.api import FrozenDateTimeFactory
+from hass_nabucasa.cloudhooks import Cloudhooks
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
@@ -22,6 +24,7 @@ from homeassistant.components.webhook import async_handle_webhook
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.json import json_bytes
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from homeassistant.util.aiohttp import MockRequest
@@ -184,6 +187,132 @@ async def test_cloud(
     assert connection.apis.webhook_url == "https://hooks.nabu.casa/abc"
     await hass.config_entries.async_remove(entry.entry_id)
     cloud.async_delete_cloudhook.assert_awaited_once()
+
+
+class Cloud:
+    """Home Assistant Cloud's own client, as far as webhooks go, with a server of the test's behind it.
+
+    The `cloud` component cannot be imported without what it requires of others; what it does of these is one call.
+    """
+
+    CloudNotAvailable = HomeAssistantError
+
+    def __init__(self, session: ClientSession) -> None:
+        """Begin connected, with a subscription and without a webhook."""
+        self.answers: Callable[[], web.StreamResponse] = lambda: web.json_response(
+            {"url": "https://hooks.nabu.casa/abc", "cloudhook_id": "abc"}
+        )
+        self.answering = asyncio.Event()
+        self.answering.set()
+        self.was_asked = asyncio.Event()
+        self.url = ""
+        self.websession = session
+        self.id_token = "token"
+        self.is_connected = self.subscription_expired = False
+        self.iot = SimpleNamespace(connected=True, register_on_connect=lambda _: None)
+        self.client = SimpleNamespace(cloudhooks={}, client_name="test", async_cloudhooks_update=AsyncMock())
+        self.auth = SimpleNamespace(async_check_token=AsyncMock())
+        self.service_discovery = SimpleNamespace(async_action_url=AsyncMock(side_effect=lambda action: self.url))
+        self.events = SimpleNamespace(publish=AsyncMock())
+        self.cloudhooks = Cloudhooks(self)  # type: ignore[arg-type]
+
+    async def answer(self, _request: web.BaseRequest) -> web.StreamResponse:
+        """Answer whoever asks for a webhook."""
+        self.was_asked.set()
+        await self.answering.wait()
+        return self.answers()
+
+    def async_active_subscription(self, _hass: HomeAssistant) -> bool:
+        """Tell of a subscription."""
+        return True
+
+    async def async_get_or_create_cloudhook(self, _hass: HomeAssistant, webhook_id: str) -> str:
+        """Create a webhook as the component does."""
+        return str((await self.cloudhooks.async_create(webhook_id, True))["cloudhook_url"])
+
+    async def async_delete_cloudhook(self, _hass: HomeAssistant, webhook_id: str) -> None:
+        """Delete a webhook as the component does."""
+        await self.cloudhooks.async_delete(webhook_id)
+
+
+@pytest.fixture
+async def real_cloud(hass: HomeAssistant, socket_enabled: None) -> AsyncGenerator[Cloud]:
+    """Return Home Assistant Cloud's own client."""
+    async with ClientSession() as session:
+        cloud = Cloud(session)
+        async with RawTestServer(cloud.answer) as server:
+            cloud.url = str(server.make_url("/webhook"))
+            hass.config.components.add("cloud")
+            with patch("homeassistant.components.cloud", cloud, create=True):
+                yield cloud
+            cloud.answering.set()
+
+
+def _refuses(cloud: Cloud) -> None:
+    cloud.answers = lambda: web.json_response({"message": "no"}, status=500)
+
+
+def _answers_nonsense(cloud: Cloud) -> None:
+    cloud.answers = lambda: web.Response(text="<html>")
+
+
+def _hangs(cloud: Cloud) -> None:
+    cloud.answering.clear()
+
+
+def _is_not_connected(cloud: Cloud) -> None:
+    cloud.iot.connected = False
+
+
+def _is_away(cloud: Cloud) -> None:
+    cloud.url = "http://127.0.0.1:1/"
+
+
+@pytest.mark.parametrize(
+    ("fails", "kind"),
+    [
+        (_refuses, "CloudhookApiError"),
+        (_answers_nonsense, "CloudhookApiError"),
+        (_hangs, "TimeoutError"),
+        (_is_not_connected, "ValueError"),
+        (_is_away, "CloudhookApiError"),
+    ],
+)
+async def test_cloud_that_fails_is_asked_again(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    entry: MockConfigEntry,
+    connection: AppConnection,
+    real_cloud: Cloud,
+    caplog: pytest.LogCaptureFixture,
+    fails: Callable[[Cloud], None],
+    kind: str,
+) -> None:
+    """Whatever the cloud raises, the registration is tried again every hour, and the log tells of the first failure."""
+    works = real_cloud.url, real_cloud.answers
+    fails(real_cloud)
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    for seconds in (31, 3601, 3601):
+        freezer.tick(seconds)
+        async_fire_time_changed(hass)
+        if fails is _hangs:
+            await real_cloud.was_asked.wait()
+            real_cloud.was_asked.clear()
+            await wait(hass, freezer, 11)
+        await settle(hass)
+        assert connection.apis.webhook_url is None
+    lines = [line for line in log_lines(caplog) if "notifications" in line]
+    assert lines == [f"Kitchen: no address for notifications from Home Assistant Cloud: {kind}"]
+    assert "never retrieved" not in caplog.text
+    real_cloud.url, real_cloud.answers = works
+    real_cloud.answering.set()
+    real_cloud.iot.connected = True
+    await wait(hass, freezer, 3601)
+    assert connection.apis.webhook_url == "https://hooks.nabu.casa/abc"
+    await hass.config_entries.async_remove(entry.entry_id)
+    await settle(hass)
 
 
 async def test_cloud_after_a_move_to_another_service(
@@ -378,20 +507,98 @@ async def test_flood(
     service: Browser,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Hundreds of deliveries cost the tunnel a few requests at once and a few later; the last one is what is shown."""
+    """Of hundreds of deliveries ten become events, then one each second; the log tells once that some are dropped."""
+    changes = []
+    hass.bus.async_listen("state_changed", lambda event: changes.append(event.data["entity_id"]))
     relay.clear()
     for burst in range(4):
         bodies = ({**DELIVERY, "Progress": burst + number / 100} for number in range(50))
         answers = await asyncio.gather(*(service.post(path_of(registered), json=body) for body in bodies))
         assert {answer.status for answer in answers} == {HTTPStatus.OK}
-    await service.post(path_of(registered), json={**DELIVERY, "Progress": 99})
     await settle(hass)
-    assert state(hass, registered, "notification").attributes["progress"] == 99
+    assert changes.count("event.kitchen_notification") == 10
     assert 0 < len(relay.seen("tunnel")) <= 4
     relay.clear()
     await wait(hass, freezer, 10)
     assert 0 < len(relay.seen("tunnel")) <= 4
-    assert not troubles(caplog)
+    assert troubles(caplog) == ["Kitchen: too many notifications at once, some are dropped"]
+    for progress in (1, 2):
+        await service.post(path_of(registered), json={**DELIVERY, "Progress": progress})
+        await settle(hass)
+        assert state(hass, registered, "notification").attributes["progress"] == progress
+
+
+async def test_events_of_a_print_are_all_shown(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, registered: MockConfigEntry, service: Browser
+) -> None:
+    """What happens at once, as at the end of a print, and what follows second by second."""
+    shown = []
+    hass.bus.async_listen(
+        "state_changed", lambda event: shown.append(event.data["new_state"].attributes.get("progress"))
+    )
+    for progress in range(20):
+        await service.post(path_of(registered), json={**DELIVERY, "Progress": progress})
+        await settle(hass)
+        freezer.tick(0 if progress < 9 else 1)
+    assert [progress for progress in shown if progress is not None] == list(range(20))
+
+
+async def test_steady_flood(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    registered: MockConfigEntry,
+    service: Browser,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A flood that lasts is told of once, and the next one once again."""
+    for _ in range(2):
+        for _ in range(30):
+            await service.post(path_of(registered), json=DELIVERY)
+            freezer.tick(0.5)
+        freezer.tick(60)
+    await settle(hass)
+    assert len(troubles(caplog)) == 2
+
+
+@pytest.mark.parametrize("character", ["a", '"', "\\", "\u20ac", "\U0001f5a8", "%20"])
+async def test_largest_delivery(
+    hass: HomeAssistant, registered: MockConfigEntry, service: Browser, character: str
+) -> None:
+    """Home Assistant's history drops attributes of 16 kB and more."""
+    url = "https://octoeverywhere.com/" + character * (4096 // len(character) - 30)
+    texts = dict.fromkeys(("PrintId", "FileName", "Error", "PlatformErrorCode"), character * 1000)
+    body = json.dumps({**DELIVERY, **texts, "SnapshotUrl": url}, ensure_ascii=False)
+    assert (await service.post(path_of(registered), data=body.encode())).status == HTTPStatus.OK
+    await settle(hass)
+    attributes = state(hass, registered, "notification").attributes
+    assert attributes["event_type"] == "progress"
+    assert len(json_bytes(dict(attributes))) < 16_384
+
+
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        ("Progress", "progress"),
+        ("DurationSec", "duration"),
+        ("TimeRemainingSec", "time_left"),
+        ("ZOffsetMM", "height"),
+        ("CurrentLayer", "layer"),
+        ("TotalLayers", "layers"),
+        ("PlatformErrorCode", "error_code"),
+    ],
+)
+@pytest.mark.parametrize("number", ["1e20", "-1e20", "1e400", "NaN", "-Infinity", "9" * 5000, "true", "[1]", "{}"])
+async def test_number_beyond_what_is_real(
+    hass: HomeAssistant, registered: MockConfigEntry, service: Browser, field: str, name: str, number: str
+) -> None:
+    """It is left out, and takes no other field with it; everything can be written to Home Assistant's history."""
+    body = json.dumps({**DELIVERY, field: None}).replace(f'"{field}": null', f'"{field}": {number}')
+    assert (await service.post(path_of(registered), data=body)).status == HTTPStatus.OK
+    await settle(hass)
+    shown = state(hass, registered, "notification").attributes
+    assert shown["file"] == "part.gcode"
+    assert name not in shown or (name, shown[name]) == ("progress", 100)
+    assert json_bytes([each.as_dict() for each in hass.states.async_all()])
 
 
 async def test_long_texts(
@@ -443,8 +650,46 @@ async def test_new_connection(
     await settle(hass)
     await wait(hass, freezer, 31)
     assert registered.data["webhook_id"] == before
+    assert [request.headers["AppToken"] for request in relay.seen(path=DELETE)] == [connection.app_token]
     assert new.apis.webhook_url == f"https://home.example.com{path_of(registered)}"
     assert len(hass.data["webhook"]) == 1
+
+
+@pytest.mark.parametrize("trouble", [False, True])
+async def test_webhook_of_a_connection_that_is_replaced(
+    hass: HomeAssistant,
+    relay: Relay,
+    registered: MockConfigEntry,
+    connection: AppConnection,
+    obico_entry: MockConfigEntry,
+    trouble: bool,
+) -> None:
+    """The service is asked once to delete the webhook of the old connection, whichever service the new one is of."""
+    assert connection.apis.webhook_url
+    if trouble:
+        relay.fail("octoeverywhere_api", 604, path=DELETE)
+    relay.clear()
+    data = {**obico_entry.data, "webhook_id": registered.data["webhook_id"]}
+    hass.config_entries.async_update_entry(registered, data=data)
+    await hass.config_entries.async_reload(registered.entry_id)
+    await settle(hass)
+    [request] = relay.seen(path=DELETE)
+    assert request.headers["AppToken"] == connection.app_token
+    assert trouble or connection.apis.webhook_url is None
+    await hass.config_entries.async_reload(registered.entry_id)
+    await settle(hass)
+    assert len(relay.seen(path=DELETE)) == 1
+
+
+async def test_webhook_stays_with_its_connection(
+    hass: HomeAssistant, relay: Relay, registered: MockConfigEntry, connection: AppConnection
+) -> None:
+    """A reload, or a new API key, deletes nothing."""
+    hass.config_entries.async_update_entry(registered, data={**registered.data, "printer_name": "Cellar"})
+    await hass.config_entries.async_reload(registered.entry_id)
+    await settle(hass)
+    assert connection.apis.webhook_url
+    assert not relay.seen(path=DELETE)
 
 
 async def test_unloaded_while_registering(

@@ -264,7 +264,7 @@ async def test_gadget(
     await unload(hass, entry)
 
 
-@pytest.mark.parametrize("code", [600, 611])
+@pytest.mark.parametrize(("code", "is_told"), [(600, True), (611, False)])
 async def test_gadget_that_is_not_there(
     hass: HomeAssistant,
     relay: Relay,
@@ -272,17 +272,23 @@ async def test_gadget_that_is_not_there(
     octoprint: OctoPrintServer,
     caplog: pytest.LogCaptureFixture,
     code: int,
+    is_told: bool,
 ) -> None:
-    """Not everybody has Gadget; nothing else minds, and nothing is said of it."""
+    """A fault is told once; that an account has no Gadget is none. The printer is read on."""
     relay.fail("octoeverywhere_api", code, path="/api/gadget")
     await connected(hass, entry)
     await begin(hass, octoprint)
     await until_state(hass, entry, "unavailable", "gadget_state")
     await until_state(hass, entry, "printing")
     assert state(hass, entry, "tunnel_status").state == "ok"
-    assert not log_lines(caplog)
+    await entry.runtime_data.detection.async_refresh()
+    lines = log_lines(caplog)
+    assert len(lines) == is_told
+    assert not is_told or lines[0].startswith("Kitchen: failure detection: ")
+    relay.heal()
     await press(hass, entry, "cancel")
     await until_state(hass, entry, "operational")
+    assert log_lines(caplog)[1:] == ["Kitchen: works again"] * is_told
     await unload(hass, entry)
 
 

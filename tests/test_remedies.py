@@ -276,13 +276,128 @@ async def test_wait(
 
 
 async def test_issue_goes_with_the_printer(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, loaded: MockConfigEntry, connection: AppConnection
+    hass: HomeAssistant, entry: MockConfigEntry, connection: AppConnection
 ) -> None:
-    """A printer that is unloaded leaves no issue behind."""
+    """A printer that is removed leaves no issue behind."""
+    connection.supporter = False
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    assert set(issues(hass)) == {"not_supporter"}
+    await hass.config_entries.async_remove(entry.entry_id)
+    assert not issues(hass)
+
+
+@pytest.mark.parametrize("trouble", [605, 600, None])
+async def test_issue_that_is_ignored(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    loaded: MockConfigEntry,
+    connection: AppConnection,
+    trouble: int | None,
+) -> None:
+    """It stays ignored over reloads and while the service does not answer, and is deleted when it has passed."""
     connection.supporter = False
     await wait(hass, freezer, 61)
-    assert set(issues(hass)) == {"not_supporter"}
-    await hass.config_entries.async_unload(loaded.entry_id)
+    [issue] = issues(hass).values()
+    ir.async_ignore_issue(hass, DOMAIN, issue.issue_id, True)
+    if trouble == 600:
+        relay.fail("octoeverywhere_api", 600)
+        relay.fail("octoeverywhere_tunnel", 600)
+    for _ in range(2):
+        connection.supporter = trouble is None
+        assert await hass.config_entries.async_reload(loaded.entry_id)
+        await settle(hass)
+    assert [each.dismissed_version is not None for each in issues(hass).values()] == [True] * (trouble is not None)
+
+
+async def polls_again(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, where: str, path: str | None = None
+) -> int:
+    """Return how often the service is asked in five minutes."""
+    relay.clear()
+    for _ in range(5):
+        await wait(hass, freezer, 61)
+    return len(relay.seen(where, path=path))
+
+
+@pytest.mark.parametrize("code", [605, 610])
+async def test_service_is_polled_as_before_when_it_has_passed(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, loaded: MockConfigEntry, code: int
+) -> None:
+    """What the tunnel told, and a request through it shows to have passed."""
+    relay.fail("octoeverywhere_tunnel", code)
+    await wait(hass, freezer, 61)
+    for _ in range(10):
+        await wait(hass, freezer, 61)  # the service's own poll is planned at the waiting interval by now
+    relay.heal()
+    loaded.runtime_data.tunnel.async_report(None)
+    await settle(hass)
+    assert state(hass, loaded, "tunnel_status").state == "ok"
+    assert await polls_again(hass, freezer, relay, "octoeverywhere_api") >= 4
+
+
+async def test_service_is_polled_as_before_when_requests_go_another_way(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, loaded: MockConfigEntry
+) -> None:
+    """The tunnel's last error says nothing about the local network."""
+    relay.fail("octoeverywhere_tunnel", 605)
+    for _ in range(10):
+        await wait(hass, freezer, 61)
+    hass.config_entries.async_update_entry(loaded, options={**loaded.options, "local_url": relay.local.url})
+    await loaded.runtime_data.printer.async_refresh()
+    await settle(hass)
+    assert states(hass, loaded, "tunnel_status", "active_route") == ("ok", "local")
+    assert await polls_again(hass, freezer, relay, "octoeverywhere_api") >= 4
+
+
+async def test_usage_shows_at_once_that_the_cap_is_used_up(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, obico_entry: MockConfigEntry
+) -> None:
+    """It is free, and polled while OctoPrint is not; its end shows as fast, in usage or in a higher cap."""
+    obico_entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(obico_entry.entry_id)
+    await settle(hass)
+    cap = relay.obico.monthly_cap
+    for used, new_cap in ((0, cap), (cap, 2 * cap)):
+        relay.obico.used_bytes, relay.obico.monthly_cap = int(cap * 1.05), cap
+        await wait(hass, freezer, 61)
+        assert state(hass, obico_entry, "tunnel_status").state == "ok"
+        relay.obico.used_bytes = int(cap * 1.11)
+        relay.clear()
+        await obico_entry.runtime_data.tunnel.async_refresh()
+        await settle(hass)
+        assert states(hass, obico_entry, "tunnel_status", "printer_state") == ("over_cap", "unavailable")
+        assert set(issues(hass)) == {"over_cap"}
+        assert not relay.seen("obico_tunnel")
+        assert await polls_again(hass, freezer, relay, "obico_tsd") >= 4
+        assert not relay.seen("obico_tunnel")
+        relay.obico.used_bytes, relay.obico.monthly_cap = int(used), new_cap
+        await wait(hass, freezer, 61)
+        assert states(hass, obico_entry, "tunnel_status", "printer_state") == ("ok", "offline")
+        assert not issues(hass)
+
+
+@pytest.mark.parametrize("poll_interval", [60, 3600])
+async def test_cap_that_is_met_on_the_way_ends_with_the_month(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, obico_entry: MockConfigEntry, poll_interval: int
+) -> None:
+    """The tunnel tells of it first; the month ends at midnight in UTC."""
+    freezer.move_to(f"{dt_util.utcnow().year + 1}-03-31T23:30:00+00:00")
+    obico_entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(obico_entry, options={**obico_entry.options, "poll_interval": poll_interval})
+    assert await hass.config_entries.async_setup(obico_entry.entry_id)
+    await settle(hass)
+    relay.obico.used_bytes = int(relay.obico.monthly_cap * 1.2)
+    await obico_entry.runtime_data.printer.async_refresh()
+    await settle(hass)
+    assert relay.seen("obico_tunnel")[-1].status == 481
+    assert state(hass, obico_entry, "tunnel_status").state == "over_cap"
+    await wait(hass, freezer, 29 * 60)
+    relay.obico.used_bytes = 0
+    await wait(hass, freezer, 120)
+    assert states(hass, obico_entry, "tunnel_status", "printer_state") == ("ok", "offline")
     assert not issues(hass)
 
 
@@ -361,6 +476,56 @@ async def test_passes_although_nobody_signed_in(
     await wait(hass, freezer, HALF_AN_HOUR + 1)
     await wait(hass, freezer, 61)
     assert states(hass, loaded, "tunnel_status", "printer_state") == ("ok", "offline")
+
+
+@pytest.mark.parametrize("where", ["octoeverywhere_api", "octoeverywhere_tunnel"])
+async def test_sign_in_that_is_no_longer_needed_is_closed(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, loaded: MockConfigEntry, where: str
+) -> None:
+    """As soon as everything works without one."""
+    relay.fail(where, 604)
+    await wait(hass, freezer, 61)
+    assert reauth_flows(hass) == ["Kitchen"]
+    await wait(hass, freezer, 600)
+    assert reauth_flows(hass) == ["Kitchen"]
+    relay.heal()
+    await wait(hass, freezer, HALF_AN_HOUR + 1)
+    await wait(hass, freezer, 61)
+    assert states(hass, loaded, "tunnel_status", "printer_state") == ("ok", "offline")
+    assert not reauth_flows(hass)
+
+
+async def test_sign_in_that_the_user_has_begun_with_stays(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, loaded: MockConfigEntry
+) -> None:
+    """Past its first step it is the user's."""
+    relay.fail("octoeverywhere_api", 604)
+    await wait(hass, freezer, 61)
+    [flow] = hass.config_entries.flow.async_progress()
+    result = await hass.config_entries.flow.async_configure(flow["flow_id"], {})
+    assert result["step_id"] == "octoeverywhere"
+    relay.heal()
+    await wait(hass, freezer, HALF_AN_HOUR + 1)
+    await wait(hass, freezer, 61)
+    assert state(hass, loaded, "tunnel_status").state == "ok"
+    assert reauth_flows(hass) == ["Kitchen"]
+
+
+async def test_sign_in_for_the_key_stays_while_the_tunnel_works(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, octoprint: OctoPrintServer
+) -> None:
+    """The same dialog, as long as what it is for has not passed."""
+    entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(entry, data={**entry.data, "api_key": "removed"})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    [before] = hass.config_entries.flow.async_progress()
+    for _ in range(3):
+        await entry.runtime_data.tunnel.async_refresh()
+        await entry.runtime_data.printer.async_refresh()
+    [after] = hass.config_entries.flow.async_progress()
+    assert after["flow_id"] == before["flow_id"]
+    await hass.config_entries.async_unload(entry.entry_id)
 
 
 async def test_fault_of_the_website_is_not_octoprints(

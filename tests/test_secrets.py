@@ -13,9 +13,11 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.components.diagnostics import get_diagnostics_for_config_entry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
+from custom_components.octoprint_tunnel import live
 from custom_components.octoprint_tunnel.const import DOMAIN
 from custom_components.octoprint_tunnel.errors import OctoPrintTunnelError
 from homeassistant.components.system_health import get_info
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_WEBHOOK_ID, MATCH_ALL
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
@@ -307,6 +309,133 @@ async def test_diagnostics_while_nothing_works(
     assert found["traffic"]["tunnel"]["last_error"].startswith("cannot_connect")
     met_at = datetime.fromisoformat(found["traffic"]["tunnel"]["last_error_at"])
     assert datetime.now(UTC) - met_at < timedelta(minutes=5)
+
+
+SERIAL_PORT = "/dev/serial/by-id/usb-Prusa_CZPX0620X004XK12345-if00"
+PERSONAL = ("CZPX0620", "smith", "Smith", "bedroom", "balcony", "secret-plan", "hunter2")
+
+
+def personal_answers(shape: str) -> dict[str, Any]:
+    """Return answers of an OctoPrint, all of which tell of its owner."""
+    state = "Printing from /home/smith"
+    profile = {"id": "smith_profile", "name": "Smith's bedroom"}
+    options: dict[str, Any] = {
+        "connectors": [{"connector": "smith_plugin", "name": "Smith", "parameters": {"hunter2": ["hunter2"]}}],
+        "profiles": [profile],
+        "preferredConnector": {"connector": "smith_plugin", "parameters": {"port": SERIAL_PORT, "hunter2": "hunter2"}},
+        "preferredProfile": "smith_profile",
+    }
+    current: dict[str, Any] = {
+        "state": state,
+        "connector": "smith_plugin",
+        "parameters": {"port": SERIAL_PORT},
+        "profile": "smith",
+    }
+    if shape == "1.11":
+        options = {
+            "ports": [SERIAL_PORT],
+            "baudrates": [115200],
+            "printerProfiles": [profile],
+            "portPreference": SERIAL_PORT,
+            "printerProfilePreference": "smith_profile",
+        }
+        current = {"state": state, "port": SERIAL_PORT, "baudrate": 115200, "printerProfile": "smith_profile"}
+    file = {"name": "secret-plan.gcode", "path": "smith/secret-plan.gcode", "display": "Smith's secret-plan"}
+    webcams = [
+        {"name": f"{name}-smith", "displayName": f"{name} of Smith", "compat": {"snapshot": "http://smith:hunter2@x/"}}
+        for name in ("bedroom", "balcony")
+    ]
+    return {
+        "/api/connection": {"current": current, "options": options},
+        "/api/job": {"job": {"file": file, "user": "smith"}, "progress": {"completion": 5, "printTime": 5}},
+        "/api/printer": {
+            "state": {"text": state},
+            "temperature": {"tool0": {"actual": 20, "target": 0}, "smith": {"actual": 20}},
+        },
+        "/api/settings": {"webcam": {"webcams": webcams}},
+        "/api/version": {"server": "1.11.8+smith.bedroom"},
+        "/api/system/commands": {"core": [{"action": "restart"}, {"action": "smith"}]},
+    }
+
+
+@pytest.mark.parametrize("shape", ["1.11", "2.0"])
+async def test_diagnostics_do_not_tell_of_the_owner(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, hass_client: ClientSessionGenerator, shape: str
+) -> None:
+    """Neither names nor paths nor what OctoPrint and its plugins say; how things are is told all the same."""
+    for component in ("camera", "diagnostics"):
+        assert await async_setup_component(hass, component, {})
+    for path, answer in personal_answers(shape).items():
+        relay.fail("octoeverywhere_tunnel", 200, json.dumps(answer), content_type="application/json", path=path)
+    info = {"PrinterName": "Smith's printer", "UserFacingPrinterUrl": "https://octoeverywhere.com/smith"}
+    relay.fail("octoeverywhere_api", 200, json.dumps({"IsOnline": True, **info}), content_type="application/json")
+    entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(
+        entry,
+        title="Smith's bedroom",
+        data={**entry.data, "discovered_url": "http://smith.local", "printer_name": "Smith"},
+        options={"live_updates": False, "local_url": "http://10.0.0.9/smith", "poll_interval": 60},
+    )
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    for _ in range(3):
+        await entry.runtime_data.printer.async_refresh()
+    assert entry.runtime_data.printer.data.job.path == "smith/secret-plan.gcode"
+    found: Any = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    assert not [word for word in (*PERSONAL, "10.0.0.9") if word in json.dumps(found)]
+    assert found["printer"]["data"]["connection"]["state"] == "printing"
+    assert found["printer"]["data"]["heaters"] == {"tool0": {"actual": 20.0, "target": 0.0}}
+    assert found["printer"]["data"]["job"]["progress"] == 5
+    assert found["entry"]["options"]["poll_interval"] == 60
+    assert list(found["webcams"]) == ["webcam", "webcam_2"]
+
+
+@BOTH_TUNNELS
+@pytest.mark.parametrize("where", ["/api/connection", "/api/login"])
+async def test_words_of_an_error_are_not_in_diagnostics(
+    hass: HomeAssistant,
+    monkeypatch: pytest.MonkeyPatch,
+    relay: Relay,
+    set_up: MockConfigEntry,
+    hass_client: ClientSessionGenerator,
+    where: str,
+) -> None:
+    """Nor in the system information, which is shared in the same way."""
+    for component in ("diagnostics", "system_health"):
+        assert await async_setup_component(hass, component, {})
+    hass.config_entries.async_update_entry(set_up, options={"live_updates": where == "/api/login"})
+    monkeypatch.setattr(live, "START_DELAY", 0)
+    words = json.dumps({"error": f"Smith's {set_up.data['api_key']} in the bedroom"})
+    for code in (400, 418):
+        relay.fail("tunnel", code, words, content_type="application/json", path=where)
+        await hass.config_entries.async_reload(set_up.entry_id)
+        if where == "/api/login":
+            await until(lambda: set_up.runtime_data.live.failure)
+        found = await get_diagnostics_for_config_entry(hass, hass_client, set_up)
+        told = json.dumps(found) + str(await get_info(hass))
+        assert not [word for word in ("Smith", "bedroom", set_up.data["api_key"]) if word in told]
+        relay.heal()
+    await unload(hass, set_up)
+
+
+async def test_diagnostics_of_an_entry_that_is_not_loaded(
+    hass: HomeAssistant, entry: MockConfigEntry, hass_client: ClientSessionGenerator
+) -> None:
+    """Only the entry is told then, before it is loaded and after."""
+    assert await async_setup_component(hass, "diagnostics", {})
+    assert await async_setup_component(hass, DOMAIN, {})
+    entry.add_to_hass(hass)
+    for state in ("not_loaded", "loaded", "not_loaded"):
+        if state == "loaded":
+            assert await hass.config_entries.async_setup(entry.entry_id)
+            await settle(hass)
+        elif entry.state is ConfigEntryState.LOADED:
+            await hass.config_entries.async_unload(entry.entry_id)
+        found: Any = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+        assert found["entry"]["state"] == state
+        assert found["entry"]["data"]["provider"] == "octoeverywhere"
+        assert ("tunnel" in found) is (state == "loaded")
+        assert not [secret for secret in secrets_of(entry) if secret in json.dumps(found)]
 
 
 async def test_diagnostics_hide_what_connectors_are_given(

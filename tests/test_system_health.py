@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components import octoprint_tunnel
@@ -24,15 +23,9 @@ async def told(hass: HomeAssistant) -> dict[str, Any]:
     return dict((await get_info(hass))[DOMAIN])
 
 
-@pytest.mark.usefixtures("relay")
-async def test_without_a_printer(hass: HomeAssistant) -> None:
-    """It says whether the services can be reached, in words that all have a text."""
-    found = await told(hass)
-    texts = json.loads((Path(octoprint_tunnel.__file__).parent / "translations" / "en.json").read_text("utf-8"))
-    assert found.keys() == texts["system_health"]["info"].keys()
-    assert found == {
-        "reach_octoeverywhere": "ok",
-        "reach_obico": "ok",
+async def test_without_a_printer(hass: HomeAssistant, relay: Relay) -> None:
+    """No service is asked."""
+    assert await told(hass) == {
         "printers": 0,
         "on_local_network": 0,
         "through_tunnel": 0,
@@ -41,6 +34,7 @@ async def test_without_a_printer(hass: HomeAssistant) -> None:
         "tunnel_traffic": "0 requests, 0.000 MB received",
         "last_error": "-",
     }
+    assert not relay.requests
 
 
 async def test_with_printers(
@@ -52,6 +46,9 @@ async def test_with_printers(
     await listening(hass, entry)
     await settle(hass)
     found = await told(hass)
+    texts = json.loads((Path(octoprint_tunnel.__file__).parent / "translations" / "en.json").read_text("utf-8"))
+    assert found.keys() == texts["system_health"]["info"].keys()
+    assert (found["reach_octoeverywhere"], found["reach_obico"]) == ("ok", "ok")
     assert (found["printers"], found["through_tunnel"], found["on_local_network"]) == (2, 2, 0)
     assert found["live_updates"] == 1
     traffic = [each.runtime_data.printer.router.traffic["tunnel"] for each in (entry, obico_entry)]
@@ -72,4 +69,12 @@ async def test_while_nothing_works(hass: HomeAssistant, relay: Relay, loaded: Mo
     assert found["through_tunnel"] == 0
     relay.drop("octoeverywhere_portal")
     assert (await told(hass))["reach_octoeverywhere"] == "Failed: unreachable"
-    assert (await told(hass))["reach_obico"] == "ok"
+
+
+async def test_service_of_another(hass: HomeAssistant, relay: Relay, obico_entry: MockConfigEntry) -> None:
+    """A service that no printer uses is not asked; one of a printer that is not loaded is."""
+    obico_entry.add_to_hass(hass)
+    found = await told(hass)
+    assert found["reach_obico"] == "ok"
+    assert "reach_octoeverywhere" not in found
+    assert {exchange.service.value.partition("_")[0] for exchange in relay.requests} == {"obico"}

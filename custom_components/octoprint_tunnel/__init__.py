@@ -74,7 +74,6 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
     entry.async_on_unload(tunnel.async_add_listener(tunnel_updated))
     entry.async_on_unload(printer.async_add_listener(lambda: async_update_device(hass, entry)))
     entry.async_on_unload(printer.async_add_listener(detection.async_follow_printer))
-    entry.async_on_unload(lambda: async_clear_issues(hass, entry))
 
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     detection.async_follow_printer()
@@ -98,4 +97,5 @@ async def async_unload_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEn
 
 async def async_remove_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> None:
     """Take back what the service was asked to do for a printer that is removed."""
+    async_clear_issues(hass, entry)
     await async_forget_webhook(hass, entry)

@@ -32,6 +32,7 @@ from .errors import (
     InvalidResponse,
     OctoPrintOffline,
     OctoPrintTunnelError,
+    OverCap,
     Remedy,
     ServiceError,
     UnexpectedStatus,
@@ -60,6 +61,7 @@ MIN_FOLLOW_UPS = 2  # after a command; OctoPrint acts on it a moment after it ha
 
 LIVE_INTERVAL = timedelta(minutes=15)  # to check what the push socket says, as long as that is open
 PRINT_INTERVAL = timedelta(seconds=14)  # with a push socket, which is not told of progress and temperatures
+AFTER_RESET = timedelta(seconds=5)  # after the month's end; clocks differ
 CONNECTION_LASTS = timedelta(minutes=15).total_seconds()  # that the connection, once known, is not read as a whole
 LIVE_CONNECTION_LASTS = timedelta(hours=4).total_seconds()  # where OctoPrint says when there is another one
 
@@ -101,14 +103,27 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
     @override
     async def _async_fetch(self) -> TunnelStatus:
         try:
-            return await self.tunnel.status(self.service)
+            status = await self.tunnel.status(self.service)
         except BadGateway as error:
             # Behind the service's own address there is no OctoPrint that could be what does not answer.
             raise ServiceError(code=error.code) from None
+        if _is_used_up(self.data) and not _is_used_up(status) and isinstance(self._route_error, OverCap):
+            # The month is over, or the cap is higher now, so the last tunnel error is stale.
+            self._used, self._route_error = False, None
+        self.update_interval = self._interval(status)
+        return status
+
+    def _interval(self, status: TunnelStatus) -> timedelta:
+        """Return when to ask the service again: seldom where the tunnel is closed, unless the service tells its end."""
+        if status.usage is not None and status.usage.is_used_up:
+            until_reset = status.usage.reset - dt_util.utcnow() + AFTER_RESET
+            return max(AFTER_RESET, min(self.poll_interval, until_reset))
+        waits = self._route_error is not None and self._route_error.waits
+        return WAIT_INTERVAL if waits else self.poll_interval
 
     @callback
     def async_report(self, error: OctoPrintTunnelError | None) -> None:
-        """Take note of how a request through the tunnel went: None where it arrived at OctoPrint."""
+        """Record the result of a tunnel request; None is success."""
         if error is not None and error.condition is None:
             error = None
         if error is not None and error.closes:
@@ -118,24 +133,35 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
         self._used, self._route_error = True, error
         if not changed:
             return
-        # Asking the service more often than the tunnel would tell nothing that helps either.
-        self.update_interval = self.poll_interval if error is None or not error.waits else WAIT_INTERVAL
+        self._set_update_interval(self._interval(self.data))
         self.async_update_listeners()
-        if error is None and self.error is not None and not self.error.needs_user:
+        was_closed = error is None and self.error is not None and not self.error.needs_user
+        is_used_up = isinstance(error, OverCap) and not _is_used_up(self.data)
+        if was_closed or is_used_up:
+            # What the service says of it is newer then, and costs nothing of the month's data.
             self.async_refresh_soon()
 
     @callback
     def async_forget_requests(self) -> None:
-        """Take note that requests go another way now: what they met before says nothing about the tunnel of today."""
+        """Forget the last result of a tunnel request: requests go another way now, so it is stale."""
         if self._used:
             self._used, self._route_error = False, None
-            self.update_interval = self.poll_interval
+            self._set_update_interval(self._interval(self.data))
             self.async_update_listeners()
+
+    @property
+    @override
+    def _needs_user(self) -> bool:
+        return super()._needs_user or (self.problem is not None and self.problem.needs_user)
 
     @property
     def problem(self) -> OctoPrintTunnelError | None:
         """Return the error that stands in the way, the service's own word first."""
-        return self.error or self._route_error
+        return self.error or self._told_over_cap or self._route_error
+
+    @property
+    def _told_over_cap(self) -> OverCap | None:
+        return OverCap() if _is_used_up(self.data) else None
 
     @property
     def condition(self) -> Condition:
@@ -161,9 +187,15 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
         """Return the error that any request through the tunnel would meet, by what is known already."""
         if self.error is not None and self.error.closes:
             return self.error
+        if told := self._told_over_cap:
+            return told
         if self._route_error is not None and self._route_error.closes and time.monotonic() < self._closed_until:
             return self._route_error
         return OctoPrintOffline() if self.error is None and self.data.online is False else None
+
+
+def _is_used_up(status: TunnelStatus) -> bool:
+    return status.usage is not None and status.usage.is_used_up is True
 
 
 class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):

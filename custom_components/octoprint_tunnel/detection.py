@@ -1,27 +1,26 @@
 """Failure detection: what the service that watches a print thinks of it, asked for only while there is a print."""
 
 from datetime import timedelta
+import time
 from typing import Final, override
 
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
+from homeassistant.helpers.update_coordinator import UpdateFailed
 
-from .const import DOMAIN, WAIT_INTERVAL
+from .const import WAIT_INTERVAL
 from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator, TunnelCoordinator
 from .errors import OctoPrintTunnelError, Remedy
-from .polling import POLL_LOGGER
+from .polling import OutageCoordinator
 from .tunnels.tunnel import Detection
 
 INTERVAL: Final = timedelta(seconds=30)
 
 
-class DetectionCoordinator(DataUpdateCoordinator[Detection | None]):
+class DetectionCoordinator(OutageCoordinator[Detection | None]):
     """Follows a print as long as it lasts; None without one.
 
-    What goes wrong here is told by the tunnel's own condition, or is no fault: not everybody has failure detection.
+    An account without failure detection is no outage: not everybody has it.
     """
-
-    config_entry: OctoPrintTunnelConfigEntry
 
     def __init__(
         self,
@@ -31,27 +30,51 @@ class DetectionCoordinator(DataUpdateCoordinator[Detection | None]):
         printer: PrinterCoordinator,
     ) -> None:
         """Prepare to ask the tunnel's service."""
-        super().__init__(
-            hass, POLL_LOGGER, config_entry=entry, name=f"{entry.title} failure detection", always_update=False
-        )
+        super().__init__(hass, entry, "failure detection", tunnel.outage)
         self.data = None
         self._tunnel = tunnel
         self._printer = printer
         self._follows = False
+        self._asked_at: float | None = None
 
     @override
-    async def _async_update_data(self) -> Detection | None:
-        if not self._follows:
+    async def _async_fetch(self) -> Detection | None:
+        if not self._has_print():
             return None
+        if self._wait > 0:
+            if self.error is not None:
+                raise self._failure(self.error)
+            return self.data
+        self._asked_at = time.monotonic()
         try:
-            return await self._tunnel.tunnel.detection(self._tunnel.service)
-        except OctoPrintTunnelError as error:
-            raise UpdateFailed(
-                translation_domain=DOMAIN,
-                translation_key=error.key,
-                translation_placeholders=error.placeholders,
-                retry_after=None if error.remedy is Remedy.RETRY else WAIT_INTERVAL.total_seconds(),
-            ) from error
+            detection = await self._tunnel.tunnel.detection(self._tunnel.service)
+        except OctoPrintTunnelError:
+            if self._has_print():
+                raise
+            return None
+        if not self._has_print():  # it has ended meanwhile
+            return None
+        self.update_interval = INTERVAL if detection.is_watching else WAIT_INTERVAL
+        return detection
+
+    def _has_print(self) -> bool:
+        return self._follows
+
+    @property
+    def _wait(self) -> float:
+        """Return for how many seconds the service must not be asked yet."""
+        if self._asked_at is None:
+            return 0
+        return self._asked_at + self._tunnel.tunnel.detection_interval.total_seconds() - time.monotonic()
+
+    @override
+    def _note_failure(self, failure: UpdateFailed, error: OctoPrintTunnelError) -> None:
+        if error.remedy is not Remedy.LIMIT:
+            self.outage.note(self.name, f"failure detection: {failure}")
+
+    @override
+    def _retry_after_seconds(self, error: OctoPrintTunnelError) -> float | None:
+        return None if error.remedy is Remedy.RETRY else WAIT_INTERVAL.total_seconds()
 
     @callback
     def async_follow_printer(self) -> None:
@@ -61,5 +84,17 @@ class DetectionCoordinator(DataUpdateCoordinator[Detection | None]):
         if prints is self._follows:
             return
         self._follows = prints
-        self.update_interval = INTERVAL if prints else None
-        self.config_entry.async_create_background_task(self.hass, self.async_refresh(), name=f"{self.name} refresh")
+        if not prints:
+            self._end()
+        elif self._wait > 0:
+            # One second more: Home Assistant counts from the last full second.
+            self._set_update_interval(timedelta(seconds=self._wait + 1))
+        else:
+            self.update_interval = INTERVAL
+            self.config_entry.async_create_background_task(self.hass, self.async_refresh(), name=f"{self.name} refresh")
+
+    @callback
+    def _end(self) -> None:
+        self.update_interval = self.error = None
+        self.outage.note(self.name, None)
+        self.async_set_updated_data(None)

@@ -1,79 +1,164 @@
-"""Diagnostics that a user can attach to a report: everything but the secrets."""
+"""Diagnostics that a user can attach to a report: what is known to tell neither a secret nor who the user is.
 
+Everything is picked by its name. Names, paths, addresses and texts of others are left out.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import Any
+import re
+from typing import Any, Final
 
-from homeassistant.components.diagnostics import async_redact_data
-from homeassistant.const import CONF_API_KEY, CONF_WEBHOOK_ID
+from homeassistant.components.diagnostics import REDACTED
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import CONF_VERIFY_SSL
 from homeassistant.core import HomeAssistant
 
-from .coordinator import OctoPrintTunnelConfigEntry
+from .const import CONF_LIVE_UPDATES, CONF_LOCAL_ACCESS, CONF_POLL_INTERVAL
+from .coordinator import OctoPrintTunnelConfigEntry, RuntimeData
+from .octoprint.connection import Connection
+from .octoprint.heaters import Heater
+from .octoprint.job import Job
 from .polling import RemedyCoordinator
+from .routing import Candidate
+from .tunnels.tunnel import TunnelStatus
+from .webcam_feed import WebcamFeed
 
-TO_REDACT = {CONF_API_KEY, CONF_WEBHOOK_ID, "app_token", "bearer_token", "password", "username"}
-"""Credentials."""
-
-TO_HIDE = {
-    "connection_id",
-    "discovered_url",
-    "instance_uuid",
-    "local_ip",
-    "local_url",
-    "connectors",
-    "preferred_parameters",
-    "name",
-    "path",
-    "printer_name",
-    "printer_page",
-    "printer_url",
-    "server_url",
-    "url",
-}
-"""What is no key to anything, but tells who the user is or where."""
+SHOWN_DATA: Final = ("provider",)
+SHOWN_OPTIONS: Final = (CONF_LIVE_UPDATES, CONF_LOCAL_ACCESS, CONF_POLL_INTERVAL, CONF_VERIFY_SSL)
+CONNECTORS: Final = ("serial", "moonraker", "bambu")
+SYSTEM_COMMANDS: Final = ("restart", "reboot", "shutdown")
+VERSION: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){1,3}((rc|b|a|\.dev|\.post)[0-9]{1,4})*", re.ASCII)
 
 
 async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> dict[str, Any]:
-    """Return what is known about one printer."""
-    tunnel, printer, live = entry.runtime_data.tunnel, entry.runtime_data.printer, entry.runtime_data.live
-    return async_redact_data(
-        {
-            "entry": {"data": dict(entry.data), "options": dict(entry.options)},
-            "tunnel": {
-                **_poll(tunnel),
-                "condition": tunnel.condition,
-                "online": tunnel.online,
-                "data": asdict(tunnel.data),
-            },
-            "printer": {
-                **_poll(printer),
-                "version": printer.version,
-                "way": printer.router.way,
-                "local": [asdict(candidate) for candidate in printer.router.candidates],
-                "data": asdict(printer.data) if printer.data else None,
-            },
-            "traffic": {
-                "service": asdict(tunnel.service.traffic),
-                **{str(way): asdict(traffic) for way, traffic in printer.router.traffic.items()},
-            },
-            "live_updates": {"since": live.since, "failure": live.failure},
-            "webcams": {
-                key: {
-                    "has_snapshot": feed.webcam.snapshot_url is not None,
-                    "has_stream": feed.webcam.stream_url is not None,
-                    "orientation": feed.webcam.orientation,
-                    "limit": str(feed.limit) if feed.limit else None,
-                }
-                for key, feed in entry.runtime_data.webcams.feeds.items()
-            },
+    """Return what is known about one printer; only its entry while it is not loaded."""
+    told = {
+        "entry": {
+            "state": entry.state.value,
+            "data": _shown(entry.data, SHOWN_DATA),
+            "options": _shown(entry.options, SHOWN_OPTIONS),
+        }
+    }
+    return told | _runtime(entry.runtime_data) if entry.state is ConfigEntryState.LOADED else told
+
+
+def _shown(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: value if name in names else REDACTED for name, value in values.items()}
+
+
+def _if_known(value: str | None, known: Iterable[str]) -> str | None:
+    return value if value is None or value in known else REDACTED
+
+
+def _runtime(runtime: RuntimeData) -> dict[str, Any]:
+    tunnel, printer, live, data = runtime.tunnel, runtime.printer, runtime.live, runtime.printer.data
+    return {
+        "tunnel": {
+            **_poll(tunnel),
+            "condition": tunnel.condition,
+            "online": tunnel.online,
+            "data": _tunnel_status(tunnel.data),
         },
-        TO_REDACT | TO_HIDE,
-    )
+        "printer": {
+            **_poll(printer),
+            "version": printer.version if printer.version and VERSION.fullmatch(printer.version) else None,
+            "system_commands": [name for name in SYSTEM_COMMANDS if name in (printer.system_commands or ())],
+            "way": printer.router.way,
+            "local": [_candidate(candidate) for candidate in printer.router.candidates],
+            "data": {
+                "connection": _connection(data.connection),
+                "job": _job(data.job) if data.job else None,
+                "heaters": _heaters(data.heaters),
+            }
+            if data
+            else None,
+        },
+        "traffic": {
+            "service": asdict(tunnel.service.traffic),
+            **{str(way): asdict(traffic) for way, traffic in printer.router.traffic.items()},
+        },
+        "live_updates": {"since": live.since, "failure": live.failure},
+        "webcams": {
+            "webcam" if number == 1 else f"webcam_{number}": _webcam(feed)
+            for number, feed in enumerate(runtime.webcams.feeds.values(), 1)
+        },
+    }
 
 
 def _poll(coordinator: RemedyCoordinator[Any]) -> dict[str, Any]:
+    error = coordinator.error
     return {
         "last_update_success": coordinator.last_update_success,
-        "error": str(coordinator.error) if coordinator.error else None,
-        "remedy": coordinator.error.remedy if coordinator.error else None,
+        "error": error.summary if error else None,
+        "remedy": error.remedy if error else None,
         "update_interval": coordinator.update_interval,
+    }
+
+
+def _tunnel_status(status: TunnelStatus) -> dict[str, Any]:
+    return {
+        "online": status.online,
+        "last_connected": status.last_connected,
+        "last_disconnected": status.last_disconnected,
+        "limits": asdict(status.limits),
+        "usage": asdict(status.usage) if status.usage else None,
+        "tells_local_ip": status.local_ip is not None,
+    }
+
+
+def _candidate(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "scheme": candidate.url.scheme,
+        "failures": candidate.failures,
+        "good_probes": candidate.good_probes,
+        "reason": candidate.reason,
+    }
+
+
+def _connection(connection: Connection) -> dict[str, Any]:
+    options = connection.options
+    return {
+        "state": connection.state,
+        "has_error": connection.error is not None,
+        "has_port": connection.port is not None,
+        "baudrate": connection.baudrate,
+        "connector": _if_known(connection.connector, CONNECTORS),
+        "options": {
+            "ports": len(options.ports),
+            "baudrates": options.baudrates,
+            "profiles": len(options.profiles),
+            "connectors": None
+            if options.connectors is None
+            else [_if_known(offered.connector, CONNECTORS) for offered in options.connectors],
+            "has_preferred_port": options.preferred_port is not None,
+            "preferred_baudrate": options.preferred_baudrate,
+            "preferred_connector": _if_known(options.preferred_connector, CONNECTORS),
+            "autoconnect": options.autoconnect,
+        },
+    }
+
+
+def _job(job: Job) -> dict[str, Any]:
+    return {
+        "has_file": job.path is not None,
+        "size": job.size,
+        "progress": job.progress,
+        "elapsed": job.elapsed,
+        "left": job.left,
+        "started_at": job.started_at,
+        "finishes_at": job.finishes_at,
+    }
+
+
+def _heaters(heaters: Mapping[str, Heater]) -> dict[str, Any]:
+    # By OctoPrint's names for them, of which no others are read.
+    return {name: {"actual": heater.actual, "target": heater.target} for name, heater in heaters.items()}
+
+
+def _webcam(feed: WebcamFeed) -> dict[str, Any]:
+    return {
+        "has_snapshot": feed.webcam.snapshot_url is not None,
+        "has_stream": feed.webcam.stream_url is not None,
+        "orientation": feed.webcam.orientation,
+        "limit": feed.limit.summary if feed.limit else None,
     }

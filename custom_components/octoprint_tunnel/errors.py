@@ -45,12 +45,20 @@ class OctoPrintTunnelError(Exception):
     key: ClassVar[str] = "unknown"
     remedy: ClassVar[Remedy] = Remedy.RETRY
     condition: ClassVar[Condition | None] = None
+    has_own_detail: ClassVar[bool] = False
+    """Whether `detail` is always in this integration's own words."""
 
     def __init__(self, *, code: int | None = None, detail: str = "") -> None:
         """Keep what the other side said."""
         self.code = code
         self.detail = one_line(detail, MAX_DETAIL)
         super().__init__(" ".join(str(part) for part in (self.key, code, self.detail) if part))
+
+    @property
+    def summary(self) -> str:
+        """Return the error without the other side's words, which may tell of the user."""
+        detail = self.detail if self.has_own_detail else None
+        return " ".join(str(part) for part in (self.key, self.code, detail) if part)
 
     @property
     def waits(self) -> bool:
@@ -86,6 +94,7 @@ class CannotConnect(OctoPrintTunnelError):
     """The network gave no connection to the host, or lost it."""
 
     key = "cannot_connect"
+    has_own_detail = True
     remedy = Remedy.RETRY
     condition = Condition.SERVICE_ERROR
 
@@ -126,6 +135,7 @@ class InvalidResponse(OctoPrintTunnelError):
     """The answer could not be understood, or was larger than it may be."""
 
     key = "invalid_response"
+    has_own_detail = True
     remedy = Remedy.RETRY
 
 
@@ -188,6 +198,7 @@ class PermissionMissing(OctoPrintTunnelError):
     """OctoPrint knows the API key, but its user may not do this; `detail` names the permission."""
 
     key = "permission_missing"
+    has_own_detail = True
     remedy = Remedy.PERMISSION
 
 

@@ -152,6 +152,11 @@ class JsonObject:
         """Return the texts among the first `most` items of a list, without those that `exact` would refuse."""
         return tuple(value for value in self._list(name, most) if isinstance(value, str) and _is_exact(value, MAX_TEXT))
 
+    def length(self, name: str) -> int:
+        """Return how many items a list has, whether or not they are read; 0 where there is none."""
+        value = self._fields.get(name)
+        return len(value) if isinstance(value, list) else 0
+
     def integers(self, name: str, most: int = MAX_ITEMS) -> tuple[int, ...]:
         """Return the whole numbers among the first `most` items of a list."""
         return tuple(

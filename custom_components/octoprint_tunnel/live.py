@@ -86,7 +86,7 @@ class LiveUpdates:
                 moves = watch.moves
                 self.failure = socket.end
         except OctoPrintTunnelError as error:
-            self.failure = str(error)
+            self.failure = error.summary
         LOGGER.debug("%s: push socket: %s", self._entry.title, self.failure)
         return moves
 

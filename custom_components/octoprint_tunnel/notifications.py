@@ -1,16 +1,20 @@
 """Notifications: OctoEverywhere tells a webhook of Home Assistant's what happens in a print."""
 
+import asyncio
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Final
+from logging import DEBUG, WARNING
+from typing import Any, Final
 
-from aiohttp import hdrs, web
+from aiohttp import DummyCookieJar, hdrs, web
 
 from homeassistant.components import webhook
 from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.helpers.debounce import Debouncer
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.event import async_call_later
@@ -20,6 +24,7 @@ from .const import DOMAIN, LOGGER
 from .coordinator import OctoPrintTunnelConfigEntry
 from .errors import InvalidResponse, OctoPrintTunnelError
 from .json_object import JsonObject
+from .token_bucket import TokenBucket
 from .tunnels import tunnel_from_data
 from .tunnels.app_apis import Notification
 from .tunnels.octoeverywhere import OctoEverywhere
@@ -31,6 +36,8 @@ RENEW_INTERVAL: Final = timedelta(days=30)  # of the 180 days that a registratio
 RETRY_INTERVAL: Final = timedelta(hours=1)
 MAX_DELIVERY: Final = 64 * 1024  # bytes
 REFRESH_COOLDOWN: Final = 10  # seconds, however many deliveries come
+BURST: Final = 10  # deliveries that become events at once; a print sends one every few minutes
+PER_SECOND: Final = 1  # deliveries that become events after that
 
 
 def signal_of(entry: OctoPrintTunnelConfigEntry) -> str:
@@ -47,6 +54,9 @@ class Notifications:
         self._entry = entry
         self._tunnel = tunnel
         self._timer: CALLBACK_TYPE | None = None
+        self._allowance = TokenBucket(burst=BURST, per_second=PER_SECOND)
+        self._drops = False
+        self._cloud_failed = False
         self._refresh = Debouncer(
             hass,
             LOGGER,
@@ -66,6 +76,7 @@ class Notifications:
             if self._timer:
                 self._timer()
             self._refresh.async_shutdown()
+            self._delete_replaced_webhook()
             if CONF_WEBHOOK_ID in self._entry.data:
                 webhook.async_unregister(self._hass, self._entry.data[CONF_WEBHOOK_ID])
 
@@ -79,25 +90,35 @@ class Notifications:
             )
 
     @callback
+    def _delete_replaced_webhook(self) -> None:
+        """Delete the webhook of a connection that another one has replaced; whether that works does not matter."""
+        if CONF_WEBHOOK_ID in self._entry.data and not _is_same_connection(self._tunnel, self._entry.data):
+            # Not a task of the entry: the entry is being unloaded, and must not wait for the service.
+            name = f"{self._entry.title}: delete the replaced webhook"
+            self._hass.async_create_background_task(_delete_webhook(self._hass, self._tunnel), name=name)
+
+    @callback
     def _register_in(self, delay: timedelta) -> None:
         @callback
         def begin(_now: datetime) -> None:
-            # A task of the entry's: it ends with it, and does not plan another one afterwards.
+            # A task of the entry: unloading the entry cancels it.
             self._entry.async_create_background_task(self._hass, self._register(), name="register for notifications")
 
+        if self._timer:
+            self._timer()
         self._timer = async_call_later(self._hass, delay, begin)
 
     async def _register(self) -> None:
         """Have notifications sent here, where the service can reach Home Assistant."""
-        again = RETRY_INTERVAL
+        # The next try is planned first, so that no error can prevent it.
+        self._register_in(RETRY_INTERVAL)
         try:
             if url := await self._public_url():
                 await self._tunnel.set_webhook(self._entry.runtime_data.tunnel.service, url)
-                again = RENEW_INTERVAL
+                self._register_in(RENEW_INTERVAL)
         except OctoPrintTunnelError as error:
-            # The tunnel's condition says what is wrong; this comes back by itself.
+            # The tunnel's condition says what is wrong.
             LOGGER.debug("%s: notifications: %s", self._entry.title, error)
-        self._register_in(again)
 
     async def _public_url(self) -> str | None:
         """Return an https address from outside, None where Home Assistant has none."""
@@ -105,14 +126,25 @@ class Notifications:
             from homeassistant.components import cloud  # large, and not everywhere installed
 
             if cloud.async_active_subscription(self._hass):
-                with suppress(cloud.CloudNotAvailable):
-                    return await cloud.async_get_or_create_cloudhook(self._hass, self._webhook_id())
-                return None
+                return await self._cloud_url(cloud.async_get_or_create_cloudhook(self._hass, self._webhook_id()))
         try:
             base = get_url(self._hass, allow_internal=False, allow_ip=False, require_ssl=True)
         except NoURLAvailableError:
             return None
         return base + webhook.async_generate_path(self._webhook_id())
+
+    async def _cloud_url(self, cloudhook: Awaitable[str]) -> str | None:
+        """Return the address that Home Assistant Cloud gives, None where it fails; the log tells the first failure."""
+        answer = await _answer_or_error(cloudhook)
+        if isinstance(answer, str):
+            self._cloud_failed = False
+            return answer
+        # The errors of Home Assistant itself say that the cloud is not connected, as after a start.
+        level = DEBUG if self._cloud_failed or isinstance(answer, HomeAssistantError) else WARNING
+        self._cloud_failed = True
+        kind = type(answer).__name__
+        LOGGER.log(level, "%s: no address for notifications from Home Assistant Cloud: %s", self._entry.title, kind)
+        return None
 
     @callback
     def _webhook_id(self) -> str:
@@ -132,9 +164,23 @@ class Notifications:
         except (InvalidResponse, web.RequestPayloadError) as error:
             LOGGER.debug("%s: refused a notification: %s", self._entry.title, type(error).__name__)
             return web.Response(status=HTTPStatus.BAD_REQUEST)
-        async_dispatcher_send(hass, signal_of(self._entry), notification)
-        await self._refresh.async_call()
+        if self._is_allowed():
+            async_dispatcher_send(hass, signal_of(self._entry), notification)
+            await self._refresh.async_call()
+        # A dropped delivery succeeds, too: the service disables a webhook that refuses too many.
         return web.Response(status=HTTPStatus.OK)
+
+    @callback
+    def _is_allowed(self) -> bool:
+        """Tell whether one more delivery may become an event; the log tells once for each flood that some may not."""
+        if self._allowance.is_full:
+            self._drops = False
+        if self._allowance.take():
+            return True
+        if not self._drops:
+            LOGGER.warning("%s: too many notifications at once, some are dropped", self._entry.title)
+        self._drops = True
+        return False
 
 
 async def _body(request: web.Request) -> bytes:
@@ -146,18 +192,40 @@ async def _body(request: web.Request) -> bytes:
     return bytes(body)
 
 
+async def _answer_or_error[T](awaitable: Awaitable[T]) -> T | BaseException:
+    """Return what an awaitable of Home Assistant Cloud returns or raises.
+
+    Its library raises errors of its own, of asyncio, of aiohttp and of Python.
+    """
+    [answer] = await asyncio.gather(awaitable, return_exceptions=True)
+    return answer
+
+
+def _is_same_connection(tunnel: OctoEverywhere, data: Mapping[str, Any]) -> bool:
+    stored = tunnel_from_data(data)
+    return (stored.provider, stored.own_id) == (tunnel.provider, tunnel.own_id)
+
+
+async def _delete_webhook(hass: HomeAssistant, tunnel: OctoEverywhere) -> None:
+    """Have the service send no more notifications, as far as it can be reached."""
+    session = async_create_clientsession(hass, auto_cleanup=False, cookie_jar=DummyCookieJar())
+    try:
+        with suppress(OctoPrintTunnelError):
+            await tunnel.delete_webhook(tunnel.service(session))
+    finally:
+        session.detach()
+
+
 async def async_forget_webhook(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> None:
-    """End the notifications of an entry that is removed, as far as anybody can be reached."""
+    """End the notifications of an entry that is removed, as far as the service and the cloud can be reached."""
     tunnel, webhook_id = tunnel_from_data(entry.data), entry.data.get(CONF_WEBHOOK_ID)
     if webhook_id is None:
         return
-    # A printer that was moved to another service has its webhook still.
+    # A printer that was moved to another service still has its webhook.
     if isinstance(tunnel, OctoEverywhere):
-        with suppress(OctoPrintTunnelError):
-            await tunnel.delete_webhook(tunnel.service(async_get_clientsession(hass)))
+        await _delete_webhook(hass, tunnel)
     if CLOUD in hass.config.components:
         from homeassistant.components import cloud
 
         if cloud.async_active_subscription(hass):
-            with suppress(cloud.CloudNotAvailable, ValueError):  # ValueError: there was none
-                await cloud.async_delete_cloudhook(hass, webhook_id)
+            await _answer_or_error(cloud.async_delete_cloudhook(hass, webhook_id))

@@ -1,4 +1,4 @@
-"""Repair issues: what only the owner of the account or of the printer can mend."""
+"""Repair issues: what only the owner of the account or of the printer can fix."""
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
@@ -9,12 +9,19 @@ from .errors import Condition
 from .remote_text import as_name
 
 CONDITIONS = (Condition.NOT_SUPPORTER, Condition.OVER_CAP, Condition.PLUGIN_OUTDATED)
+UNTOLD = (Condition.SERVICE_ERROR, Condition.TIMED_OUT)
+"""Conditions that do not show whether another one has passed."""
 
 
 @callback
 def async_update_issues(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> None:
-    """Raise the issue for the tunnel's condition, and take back those that have passed."""
+    """Raise the issue for the tunnel's condition, and delete those that have passed.
+
+    One that is deleted and raised again is shown again to a user who chose to ignore it.
+    """
     coordinator = entry.runtime_data.tunnel
+    if coordinator.condition in UNTOLD:
+        return
     for condition in CONDITIONS:
         if coordinator.condition is not condition:
             ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, condition))
@@ -34,7 +41,7 @@ def async_update_issues(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) 
 
 @callback
 def async_clear_issues(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> None:
-    """Take back every issue of one printer."""
+    """Delete every issue of a printer that is removed."""
     for condition in CONDITIONS:
         ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, condition))
 

@@ -50,7 +50,7 @@ def _why_foreign(path: str, answer: Answer) -> str | None:
         try:
             answer.json()
         except InvalidResponse as error:
-            return str(error)
+            return error.summary
     return None
 
 
@@ -179,7 +179,7 @@ class Router:
                     method, path, query=query, headers=headers, json=json, form=form
                 )
             except OctoPrintTunnelError as error:
-                candidate.failed(str(error), time.monotonic())
+                candidate.failed(error.summary, time.monotonic())
                 if method != HTTPMethod.GET:
                     raise
             else:
@@ -223,7 +223,7 @@ class Router:
         try:
             instance = await OctoPrint(self._local(candidate, PROOF_TIMEOUT)).instance()
         except OctoPrintTunnelError as error:
-            candidate.failed(str(error), time.monotonic())
+            candidate.failed(error.summary, time.monotonic())
             return
         if instance is None or instance.uuid != self._instance_uuid:
             reason = "does not say who it is" if instance is None else "is another OctoPrint"

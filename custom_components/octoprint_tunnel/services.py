@@ -1,22 +1,26 @@
 """Actions: what automations can do to a printer beyond its entities."""
 
 from collections.abc import Awaitable, Callable, Coroutine
+from errno import EPERM
 from pathlib import Path
 from typing import Any, Final
 
 import voluptuous as vol
 
-from homeassistant.const import ATTR_DEVICE_ID
+from homeassistant.auth.permissions.const import POLICY_CONTROL
+from homeassistant.const import ATTR_DEVICE_ID, Platform
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse, callback
-from homeassistant.exceptions import ServiceValidationError
-from homeassistant.helpers import config_validation as cv, service
+from homeassistant.exceptions import ServiceValidationError, Unauthorized, UnknownUser
+from homeassistant.helpers import config_validation as cv, entity_registry as er, service
 from homeassistant.helpers.json import json_bytes
 
 from .const import DOMAIN, LOGGER
-from .coordinator import OctoPrintTunnelConfigEntry
+from .coordinator import OctoPrintTunnelConfigEntry, TunnelCoordinator
 from .entity import translated_errors
 from .file_progress import FileInProgress
 from .octoprint.connection import Connection
+from .octoprint.files import MAX_FORM, is_file_name, is_folder
+from .remote_text import one_line
 from .routing import Way
 from .tunnels.octoeverywhere import OctoEverywhere
 
@@ -36,6 +40,10 @@ ATTR_SELECT: Final = "select"
 ATTR_UNTIL_PRINT_ENDS: Final = "until_print_ends"
 
 MAX_COMMANDS: Final = 100_000  # bytes; OctoPrint takes 100 KiB in any request but an upload, and says nothing beyond
+MAX_LINES: Final = 50_000  # of G-code; as JSON more are longer than that in any case
+MAX_SHOWN: Final = 1000  # characters of a value in a message
+CONTROLS: Final = (Platform.BUTTON, Platform.NUMBER)
+"""The platforms whose entities command a printer: who may use all of these may use the actions."""
 AUTO: Final = "AUTO"  # what OctoPrint takes for "find out", beside the ports that it lists
 
 DEVICE = vol.Schema({vol.Required(ATTR_DEVICE_ID): vol.All(cv.ensure_list, vol.Length(min=1, max=1), [cv.string])})
@@ -64,7 +72,9 @@ UPLOAD_FILE = DEVICE.extend(
         vol.Optional(ATTR_PRINT, default=False): cv.boolean,
     }
 )
-SEND_COMMANDS = DEVICE.extend({vol.Required(ATTR_COMMANDS): vol.All(cv.ensure_list, vol.Length(min=1), [cv.string])})
+SEND_COMMANDS = DEVICE.extend(
+    {vol.Required(ATTR_COMMANDS): vol.All(cv.ensure_list, vol.Length(min=1, max=MAX_LINES), [cv.string])}
+)
 
 type Handler = Callable[[OctoPrintTunnelConfigEntry, ServiceCall], Awaitable[ServiceResponse]]
 type Action = Callable[[ServiceCall], Coroutine[Any, Any, ServiceResponse]]
@@ -94,19 +104,40 @@ def _for_device(handler: Handler) -> Action:
     async def handle(call: ServiceCall) -> ServiceResponse:
         [device_id] = call.data[ATTR_DEVICE_ID]
         _, entry = service.async_get_device_and_config_entry(call.hass, DOMAIN, device_id)
+        await _check_user(call, entry)
         with translated_errors(call.hass, entry):
             return await handler(entry, call)
 
     return handle
 
 
+async def _check_user(call: ServiceCall, entry: OctoPrintTunnelConfigEntry) -> None:
+    """Check that the caller may control the printer's entities, as Home Assistant does for actions of an entity.
+
+    An automation has no user, and may.
+    """
+    if call.context.user_id is None:
+        return
+    user = await call.hass.auth.async_get_user(call.context.user_id)
+    if user is None:
+        raise UnknownUser(context=call.context)
+    registered = er.async_entries_for_config_entry(er.async_get(call.hass), entry.entry_id)
+    controls = [item.entity_id for item in registered if item.domain in CONTROLS]
+    denied = [item for item in controls if not user.permissions.check_entity(item, POLICY_CONTROL)]
+    if denied or not controls:
+        raise Unauthorized(context=call.context, entity_id=denied[0] if denied else None, permission=POLICY_CONTROL)
+
+
 async def _connect(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> None:
     """Connect to the printer with values that OctoPrint offers."""
     printer = entry.runtime_data.printer
     given: dict[str, Any] = {name: value for name, value in call.data.items() if name != ATTR_DEVICE_ID}
-    if given.get(ATTR_AUTOCONNECT) is not None and not given.get(ATTR_SAVE):
-        raise _refuse("autoconnect_needs_save")
     offered = await printer.octoprint.connection()
+    if offered.has_connectors and given.get(ATTR_AUTOCONNECT) is not None and not given.get(ATTR_SAVE):
+        # OctoPrint 2.0 would ignore it. Alone, it can be saved with the preferences as they are.
+        if given.keys() != {ATTR_AUTOCONNECT}:
+            raise _refuse("autoconnect_needs_save")
+        given[ATTR_SAVE] = True
     if profile := given.get(ATTR_PRINTER_PROFILE):
         given[ATTR_PRINTER_PROFILE] = _offered_profile(offered, profile)
     _check_offered(offered, given)
@@ -150,7 +181,10 @@ def _check_offered(offered: Connection, given: dict[str, Any]) -> None:
 
 
 def _not_offered(what: str, value: object, offered: Any) -> ServiceValidationError:
-    return _refuse("not_offered", what=what, value=str(value), offered=", ".join(str(item) for item in offered) or "-")
+    choices = ", ".join(str(item) for item in offered) or "-"
+    return _refuse(
+        "not_offered", what=what, value=one_line(str(value), MAX_SHOWN), offered=one_line(choices, MAX_SHOWN)
+    )
 
 
 async def _disconnect(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> None:
@@ -177,27 +211,33 @@ async def _create_live_link(entry: OctoPrintTunnelConfigEntry, call: ServiceCall
 async def _upload_file(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> ServiceResponse:
     """Send a file of Home Assistant's to OctoPrint."""
     hass, printer = call.hass, entry.runtime_data.printer
-    path = Path(call.data[ATTR_PATH])
+    path, folder = Path(call.data[ATTR_PATH]), call.data.get(ATTR_FOLDER)
     if "\0" in str(path) or not await hass.async_add_executor_job(hass.config.is_allowed_path, str(path)):
         raise _refuse("path_not_allowed", path=str(path))
+    if not is_file_name(path.name):
+        raise _refuse("name_not_usable", name=one_line(path.name, MAX_SHOWN))
+    if folder and not is_folder(folder):
+        raise _refuse("name_not_usable", name=one_line(folder, MAX_SHOWN))
 
     def tell_percent(percent: int) -> None:
         LOGGER.info("%s: %d %% of %s sent", entry.title, percent, path.name)
 
     try:
-        file = await hass.async_add_executor_job(FileInProgress, path, tell_percent)
+        file = await hass.async_add_executor_job(FileInProgress, path, hass.config.is_allowed_path, tell_percent)
     except OSError as error:
+        if error.errno == EPERM:
+            raise _refuse("path_not_allowed", path=str(path)) from error
         raise _refuse("file_not_readable", path=str(path), reason=error.strerror or "-") from error
     try:
         way, _ = await printer.router.choose()
-        most = entry.runtime_data.tunnel.data.limits.max_upload
+        most = _max_upload(entry.runtime_data.tunnel)
         if way is Way.TUNNEL and most is not None and file.size > most:
             raise _refuse("file_too_large", size=f"{file.size / 1e6:.1f} MB", limit=f"{most / 1e6:.1f} MB")
         LOGGER.info("%s: uploading %s (%d bytes)", entry.title, path.name, file.size)
         uploaded = await printer.octoprint.upload(
             path.name,
             file,
-            folder=call.data.get(ATTR_FOLDER),
+            folder=folder,
             select=call.data[ATTR_SELECT],
             print_=call.data[ATTR_PRINT],
         )
@@ -208,11 +248,20 @@ async def _upload_file(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> 
     return {"path": uploaded.path, "selected": uploaded.selected, "printing": uploaded.printing}
 
 
+def _max_upload(tunnel: TunnelCoordinator) -> int | None:
+    """Return how many bytes a file may have to go through the tunnel: what the account allows, and what it carries."""
+    limits = [tunnel.data.limits.max_upload, tunnel.tunnel.max_body and tunnel.tunnel.max_body - MAX_FORM]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
 async def _send_commands(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> None:
     """Send lines of G-code to the printer."""
-    lines = [line.strip() for text in call.data[ATTR_COMMANDS] for line in text.splitlines() if line.strip()]
-    if not lines:
-        raise _refuse("no_commands")
-    if (size := len(json_bytes(lines))) > MAX_COMMANDS:
+    texts = call.data[ATTR_COMMANDS]
+    if (size := sum(map(len, texts))) <= MAX_COMMANDS:  # else it is neither split nor encoded
+        lines = [line.strip() for text in texts for line in text.splitlines() if line.strip()]
+        if not lines:
+            raise _refuse("no_commands")
+        size = len(json_bytes(lines))
+    if size > MAX_COMMANDS:
         raise _refuse("commands_too_long", size=f"{size / 1e3:.1f} kB", limit=f"{MAX_COMMANDS / 1e3:.1f} kB")
     await entry.runtime_data.printer.async_command(lambda octoprint, _: octoprint.send_commands(lines))

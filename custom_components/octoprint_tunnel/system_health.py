@@ -7,10 +7,10 @@ from homeassistant.components.system_health import SystemHealthRegistration, asy
 from homeassistant.core import HomeAssistant, callback
 
 from .const import DOMAIN
-from .coordinator import OctoPrintTunnelConfigEntry, RuntimeData
+from .coordinator import OctoPrintTunnelConfigEntry
 from .routing import Way
 from .traffic import Traffic
-from .tunnels import TUNNELS
+from .tunnels import TUNNELS, tunnel_from_data
 
 
 @callback
@@ -27,7 +27,7 @@ async def async_system_health_info(hass: HomeAssistant) -> dict[str, Any]:
     local = [runtime.printer.router.traffic[Way.LOCAL] for runtime in printers]
     tunnels = [runtime.printer.router.traffic[Way.TUNNEL] for runtime in printers]
     return {
-        **{f"reach_{provider}": _reach(hass, provider, printers) for provider in TUNNELS},
+        **{f"reach_{provider}": _reach(hass, servers) for provider, servers in _servers_in_use(hass).items()},
         "printers": len(printers),
         "on_local_network": ways.count(Way.LOCAL),
         "through_tunnel": ways.count(Way.TUNNEL),
@@ -38,13 +38,21 @@ async def async_system_health_info(hass: HomeAssistant) -> dict[str, Any]:
     }
 
 
-async def _reach(hass: HomeAssistant, provider: str, printers: Iterable[RuntimeData]) -> str | dict[str, str]:
-    """Tell whether each server of a service that is in use answers, or else the one that is everybody's."""
-    tunnels = [runtime.tunnel.tunnel for runtime in printers]
-    servers = {tunnel.server for tunnel in tunnels if tunnel.provider == provider}
-    answers = [
-        await async_check_can_reach_url(hass, server) for server in servers or {TUNNELS[provider].default_server}
-    ]
+def _servers_in_use(hass: HomeAssistant) -> dict[str, set[str]]:
+    """Return the servers of each service that a printer is connected through, loaded or not."""
+    entries = hass.config_entries.async_entries(DOMAIN, include_ignore=False, include_disabled=False)
+    tunnels = [tunnel_from_data(entry.data) for entry in entries]
+    used = {tunnel.provider for tunnel in tunnels}
+    return {
+        provider: {tunnel.server for tunnel in tunnels if tunnel.provider == provider}
+        for provider in TUNNELS
+        if provider in used
+    }
+
+
+async def _reach(hass: HomeAssistant, servers: Iterable[str]) -> str | dict[str, str]:
+    """Tell whether each server of a service answers."""
+    answers = [await async_check_can_reach_url(hass, server) for server in servers]
     return next((answer for answer in answers if answer != "ok"), "ok")
 
 

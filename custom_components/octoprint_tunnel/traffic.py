@@ -19,4 +19,4 @@ class Traffic:
 
     def failed(self, error: OctoPrintTunnelError) -> None:
         """Take note of what a request has met."""
-        self.last_error, self.last_error_at = str(error), datetime.now(UTC)
+        self.last_error, self.last_error_at = error.summary, datetime.now(UTC)

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+import logging
 from typing import Any, BinaryIO
 
 from aiohttp import FormData
 
 from ..errors import ApiKeyRejected, InvalidResponse, PermissionMissing, Rejected, UnexpectedStatus
-from ..json_object import JsonObject
+from ..json_object import MAX_ITEMS, JsonObject
 from ..route import Answer, Requester, StatusCodes
 from .connection import Connection
 from .files import UploadedFile
@@ -15,6 +16,8 @@ from .heaters import PrinterReading, heater_kind
 from .job import Job
 from .server import CONNECTION, CONTROL, FILES_UPLOAD, PRINT, STATUS, SYSTEM, Instance, User
 from .webcam import SETTINGS_READ, Webcam, webcams_from_json
+
+LOGGER = logging.getLogger(__name__)
 
 # The gate to the connection API with connectors; versions that do not know the header ignore it.
 API_VERSION = "2.0.0"
@@ -50,6 +53,7 @@ class OctoPrint:
         self._headers = {"X-OctoPrint-Api-Version": API_VERSION, "X-Locale": "en"}
         if api_key:
             self._headers["X-Api-Key"] = api_key
+        self._capped: set[str] = set()
 
     async def instance(self) -> Instance | None:
         """Return who answers, without a key; None where the Discovery plugin is off."""
@@ -86,7 +90,9 @@ class OctoPrint:
 
     async def connection(self) -> Connection:
         """Return the state of the connection to the printer, and what it can be connected with."""
-        return Connection.from_json((await self.request("GET", "/api/connection", permission=STATUS)).json())
+        answer = (await self.request("GET", "/api/connection", permission=STATUS)).json()
+        self._tell_capped(answer.object("options"), "ports", "baudrates", "connectors", "printerProfiles", "profiles")
+        return Connection.from_json(answer)
 
     async def job(self) -> Job:
         """Return what is printed, or was last."""
@@ -137,12 +143,17 @@ class OctoPrint:
         """Connect to the printer; what is not given is as OctoPrint prefers it.
 
         `known` is the connection as last read: it tells which form of the command this OctoPrint takes. `baudrate` is
-        in bit/s. `save` makes the values the preference, `autoconnect` (only with `save`) connects at start-up.
+        in bit/s. `save` makes the values the preference, with OctoPrint's own for those that are not given.
+        `autoconnect` connects at start-up; OctoPrint 2.0 stores it only with `save`.
         """
         # A value of its own goes before the same one among the parameters.
         given = dict(parameters or {}) | {
             name: value for name, value in (("port", port), ("baudrate", baudrate)) if value is not None
         }
+        if save:
+            # OctoPrint stores what the command leaves out as none.
+            printer_profile = printer_profile or known.options.preferred_profile
+            given = {**_preferred(known, connector), **given}
         command: dict[str, Any] = {
             "port": given.get("port"),
             "baudrate": given.get("baudrate"),
@@ -152,15 +163,9 @@ class OctoPrint:
         }
         options = known.options
         if options.connectors is not None:
-            command["connector"] = (
-                connector
-                or options.preferred_connector
-                or next((offered.connector for offered in options.connectors), "serial")
-            )
+            command["connector"] = connector or _preferred_connector(known)
             chosen = {name: value for name, value in given.items() if value is not None}
-            if not chosen and command["connector"] == options.preferred_connector:
-                chosen = dict(options.preferred_parameters)
-            command["parameters"] = chosen
+            command["parameters"] = chosen or _preferred(known, connector)
         await self._command("connect", **{name: value for name, value in command.items() if value is not None})
 
     async def disconnect(self) -> None:
@@ -204,7 +209,9 @@ class OctoPrint:
         answer = await self.request("GET", "/api/system/commands", expected=HTTPStatus.FORBIDDEN)
         if answer.status == HTTPStatus.FORBIDDEN:
             return frozenset()
-        return frozenset(action for command in answer.json().objects("core") if (action := command.exact("action")))
+        commands = answer.json()
+        self._tell_capped(commands, "core")
+        return frozenset(action for command in commands.objects("core") if (action := command.exact("action")))
 
     async def run_system_command(self, action: str) -> None:
         """Do one of `system_commands`."""
@@ -215,15 +222,23 @@ class OctoPrint:
     ) -> UploadedFile:
         """Send a file to OctoPrint's own storage, and return what became of it there.
 
-        It is read as it is sent. `select` makes it the next job, `print_` prints it at once.
+        `name` and `folder` are as `is_file_name` and `is_folder` take them. The file is read as it is sent.
+        `select` makes it the next job, `print_` prints it at once.
         """
-        form = FormData()
+        form = FormData(quote_fields=False)  # names in UTF-8, as browsers send them; OctoPrint decodes no others
         for field, value in (("path", folder), ("select", select and "true"), ("print", print_ and "true")):
             if value:
                 form.add_field(field, value)
         form.add_field("file", file, filename=name, content_type="application/octet-stream")
         answer = await self.request("POST", "/api/files/local", form=form, permission=FILES_UPLOAD)
         return UploadedFile.from_json(answer.json())
+
+    def _tell_capped(self, answer: JsonObject, *lists: str) -> None:
+        """Log once for each of these lists that only a part of it is read."""
+        for name in lists:
+            if name not in self._capped and (length := answer.length(name)) > MAX_ITEMS:
+                self._capped.add(name)
+                LOGGER.warning("OctoPrint lists %d %s: only the first %d are used", length, name, MAX_ITEMS)
 
     async def _job_command(self, command: str, **values: object) -> None:
         await self.request("POST", "/api/job", json={"command": command, **values}, permission=PRINT)
@@ -259,6 +274,22 @@ class OctoPrint:
         if error := CODES.error(answer.status):
             raise type(error)(code=answer.status, detail=words)
         return answer
+
+
+def _preferred_connector(known: Connection) -> str:
+    """Return the connector that OctoPrint prefers, or else the first that it has."""
+    offered = (connector.connector for connector in known.options.connectors or ())
+    return known.options.preferred_connector or next(offered, "serial")
+
+
+def _preferred(known: Connection, connector: str | None) -> dict[str, Any]:
+    """Return the parameters that OctoPrint prefers for a connector; None stands for the preferred one."""
+    options = known.options
+    if options.connectors is None:
+        return {"port": options.preferred_port, "baudrate": options.preferred_baudrate}
+    if (connector or _preferred_connector(known)) != options.preferred_connector:
+        return {}
+    return dict(options.preferred_parameters)
 
 
 def _words(answer: Answer) -> str:

@@ -6,7 +6,20 @@ Source: OctoPrint's REST API, "Upload file or create folder".
 from dataclasses import dataclass
 
 from ..errors import InvalidResponse
-from ..json_object import JsonObject
+from ..json_object import MAX_TEXT, JsonObject
+from ..remote_text import is_one_line
+
+MAX_FORM = 16 * 1024  # bytes that a form has beside the file in it
+
+
+def is_file_name(name: str) -> bool:
+    """Tell whether a name of a file can go in the header of a form as it is, as a browser sends it."""
+    return is_one_line(name) and not set('"\\').intersection(name)
+
+
+def is_folder(path: str) -> bool:
+    """Tell whether this can be the path of a folder in OctoPrint's storage."""
+    return len(path) <= MAX_TEXT and is_file_name(path)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

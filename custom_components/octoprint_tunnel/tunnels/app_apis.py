@@ -43,6 +43,11 @@ class Gadget:
         """Tell whether Gadget takes the print for failed: its status is red, or it has paused the print."""
         return self.state is GadgetState.PAUSED or (self.color or "").lower().startswith("r")
 
+    @property
+    def is_enabled(self) -> bool:
+        """Tell whether Gadget watches prints; the service asks to look seldom where it does not."""
+        return self.state not in (GadgetState.DISABLED, GadgetState.DISABLED_FOR_PRINT)
+
     @classmethod
     def from_json(cls, answer: JsonObject) -> Gadget:
         """Read `GetStatusFromAppConnection`. Raises InvalidResponse for a state that is none."""

@@ -200,7 +200,7 @@ class OctoEverywhere(Tunnel):
         """Ask Gadget; the service allows it every 10 s. Raises BetaOnly where the account has no Gadget."""
         answer = await _app_api(service, "POST", "/api/gadget/GetStatusFromAppConnection")
         gadget = Gadget.from_json(answer)
-        return Detection(gadget=gadget, is_failing=gadget.is_failing)
+        return Detection(gadget=gadget, is_failing=gadget.is_failing, is_watching=gadget.is_enabled)
 
     async def create_live_link(
         self, service: Route, *, hours: int | None = None, until_print_ends: bool = False

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from aiohttp import ClientSession, encode_basic_auth
@@ -57,6 +57,8 @@ class Usage:
     cap: int | None
     reset: datetime
     is_unlimited: bool = False
+    is_used_up: bool | None = None
+    """Whether the service closes the tunnel for the rest of the month; None where it does not tell."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +80,8 @@ class Detection:
     """What a service that watches a print thinks of it; `failure_probability` goes from 0 to 1."""
 
     is_failing: bool
+    is_watching: bool = True
+    """Whether the service watches this print; where the user switched that off, it is asked seldom."""
     gadget: Gadget | None = None
     failure_probability: float | None = None
 
@@ -91,6 +95,10 @@ class Tunnel(ABC):
     default_server: ClassVar[str]
     metered: ClassVar[bool] = False
     """Whether the account has so many bytes a month and no more."""
+    max_body: ClassVar[int | None] = None
+    """The largest body of a request in bytes that the tunnel carries, None where it has no limit of its own."""
+    detection_interval: ClassVar[timedelta] = timedelta(seconds=10)
+    """How often the failure detection may be asked at most."""
 
     url: str
     username: str | None = field(default=None, repr=False)

@@ -1,0 +1,37 @@
+"""A rate limit that lets a burst pass, and no more than a steady rate after it."""
+
+from dataclasses import dataclass, field
+import time
+
+
+@dataclass(kw_only=True, slots=True)
+class TokenBucket:
+    """Allows `burst` things at once, and `per_second` more of them each second."""
+
+    burst: int
+    per_second: float
+    _tokens: float = field(init=False)
+    _filled_at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with a full bucket."""
+        self._tokens, self._filled_at = self.burst, time.monotonic()
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether a whole burst is allowed."""
+        self._fill()
+        return self._tokens >= self.burst
+
+    def take(self) -> bool:
+        """Take one token; False where there is none."""
+        self._fill()
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+    def _fill(self) -> None:
+        now = time.monotonic()
+        self._tokens = min(self.burst, self._tokens + max(0, now - self._filled_at) * self.per_second)
+        self._filled_at = now
