@@ -38,7 +38,7 @@ async def watched(
 def show(entry: MockConfigEntry, text: str) -> None:
     """Let OctoPrint tell a state."""
     printer: PrinterCoordinator = entry.runtime_data.printer
-    printer.async_take(printer.data.connection.with_state(text))
+    printer.async_set_updated_data(printer.data.with_connection(printer.data.connection.with_state(text)))
 
 
 def asked(relay: Relay, entry: MockConfigEntry) -> int:

@@ -34,11 +34,6 @@ def without_links(text: str, limit: int) -> str:
     return one_line(_LINK.sub(_broken, one_line(text, limit)).translate(_BRACKETS), limit)
 
 
-def is_one_line(text: str) -> bool:
-    """Tell whether a text has no line break, no control character and no half of a character in it."""
-    return text.isprintable() or not any(_is_blank(character) for character in text)
-
-
 def as_name(text: str) -> str:
     """Return a text as the name of something: Home Assistant itself shows names in Markdown."""
     return without_links(text, MAX_NAME)
