@@ -421,7 +421,7 @@ async def test_the_usage_is_read(
     """In whole bytes; a cap below zero, or none, is unlimited. When it begins anew is reckoned here."""
     relay.fail("obico_tsd", 200, json.dumps(answer))
     assert await tunnel.status(tunnel.service(session)) == TunnelStatus(
-        usage=Usage(total=total, cap=cap, reset=datetime(2026, 12, 1, tzinfo=UTC))
+        usage=Usage(total=total, cap=cap, reset=datetime(2026, 12, 1, tzinfo=UTC), is_unlimited=cap is None)
     )
 
 
@@ -431,14 +431,14 @@ async def test_the_usage_is_read(
         "{}",
         '{"total": null}',
         '{"total": "282"}',
-        '{"monthly_cap": -1}',
         '{"total": NaN}',
+        '{"total": -5, "monthly_cap": 1e300}',
         "",
         "<html></html>",
         "[282]",
     ],
 )
-async def test_an_answer_without_a_total_is_invalid(
+async def test_an_answer_without_usage_is_invalid(
     session: ClientSession, relay: Relay, tunnel: Obico, body: str
 ) -> None:
     """It says nothing about the tunnel."""
@@ -446,6 +446,34 @@ async def test_an_answer_without_a_total_is_invalid(
     with pytest.raises(InvalidResponse) as caught:
         await tunnel.status(tunnel.service(session))
     assert caught.value.condition is None
+
+
+@pytest.mark.parametrize(
+    ("body", "total", "cap", "is_used_up"),
+    [
+        ('{"total": 1e300, "monthly_cap": 100}', None, 100, None),
+        ('{"total": 5, "monthly_cap": -7}', 5, None, None),
+        ('{"monthly_cap": -1}', None, None, False),
+        ('{"total": 110, "monthly_cap": 100}', 110, 100, False),
+        ('{"total": 111, "monthly_cap": 100}', 111, 100, True),
+        ('{"total": 0, "monthly_cap": 0}', 0, 0, False),
+        ('{"total": 9007199254740992, "monthly_cap": -1}', 9007199254740992, None, False),
+    ],
+)
+async def test_usage_that_is_told_in_part(
+    session: ClientSession,
+    relay: Relay,
+    tunnel: Obico,
+    body: str,
+    total: int | None,
+    cap: int | None,
+    is_used_up: bool | None,
+) -> None:
+    """One bad field takes no other with it; beyond 110 % of the cap the tunnel is closed."""
+    relay.fail("obico_tsd", 200, body)
+    usage = (await tunnel.status(tunnel.service(session))).usage
+    assert usage is not None
+    assert (usage.total, usage.cap, usage.is_used_up) == (total, cap, is_used_up)
 
 
 @pytest.mark.parametrize("status", [201, 204, 302, 400, 403, 404, 429, 500, 601])

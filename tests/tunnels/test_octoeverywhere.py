@@ -687,7 +687,16 @@ async def test_a_time_is_in_utc_or_not_told(
 
 @pytest.mark.parametrize(
     ("value", "limit"),
-    [(1, 1), (104857600, 104857600), (104857600.75, 104857600), (0, None), (-1, None), ("600", None), (True, None)],
+    [
+        (1, 1),
+        (10485760, 10485760),
+        (10485760.75, 10485760),
+        (1e300, None),
+        (0, None),
+        (-1, None),
+        ("600", None),
+        (True, None),
+    ],
 )
 async def test_a_limit_is_more_than_nothing_or_not_told(
     session: ClientSession, relay: Relay, tunnel: OctoEverywhere, value: object, limit: int | None
@@ -710,7 +719,7 @@ async def test_any_other_status_is_a_fault_of_the_service(
     assert (caught.value.code, caught.value.remedy) == (status, Remedy.RETRY)
 
 
-@pytest.mark.parametrize("body", ["", "<html></html>", "[]", "null", '{"IsOnline": NaN}', '{"IsOnline"', "[" * 100_000])
+@pytest.mark.parametrize("body", ["", "<html></html>", "[]", "null", '{"IsOnline"', "[" * 100_000])
 async def test_an_answer_that_cannot_be_read_is_invalid(
     session: ClientSession, relay: Relay, tunnel: OctoEverywhere, body: str
 ) -> None:
