@@ -418,10 +418,11 @@ async def test_the_usage_is_asked_for_without_using_the_tunnel(
 async def test_the_usage_is_read(
     session: ClientSession, relay: Relay, tunnel: Obico, answer: dict[str, object], total: int, cap: int | None
 ) -> None:
-    """In whole bytes; a cap below zero, or none, is unlimited. When it begins anew is reckoned here."""
+    """In whole bytes; a cap of -1 is unlimited, and one that is not told is not known. The reset is computed here."""
     relay.fail("obico_tsd", 200, json.dumps(answer))
+    is_unlimited = answer.get("monthly_cap") == -1
     assert await tunnel.status(tunnel.service(session)) == TunnelStatus(
-        usage=Usage(total=total, cap=cap, reset=datetime(2026, 12, 1, tzinfo=UTC), is_unlimited=cap is None)
+        usage=Usage(total=total, cap=cap, reset=datetime(2026, 12, 1, tzinfo=UTC), is_unlimited=is_unlimited)
     )
 
 
