@@ -31,7 +31,6 @@ from .tunnel import APP_NAME, AuthorizationError, Authorized, Detection, Tunnel,
 CLOUD_DOMAIN = "obico.io"
 CLOUD_SERVER = f"https://app.{CLOUD_DOMAIN}"
 
-GRACE = 1.1  # of the cap; beyond, the server closes the tunnel
 MAX_BODY = 50 * 1024 * 1024  # bytes; the server answers 400 for larger ones, after they were sent whole
 FAILING = 0.66  # a failure's probability from which Obico itself warns
 
@@ -156,13 +155,11 @@ class Obico(Tunnel):
         said = answer.json()
         cap = said.number("monthly_cap", -1)
         is_unlimited = cap is not None and cap < 0
-        total = said.integer("total", 0)
         usage = Usage(
-            total=total,
+            total=said.integer("total", 0),
             cap=None if cap is None or is_unlimited else int(cap),
             is_unlimited=is_unlimited,
             reset=_first_of_next_month(),
-            is_used_up=None if total is None or cap is None else not is_unlimited and total > cap * GRACE,
         )
         if usage.total is None and cap is None:
             raise InvalidResponse(detail="no usage in it")

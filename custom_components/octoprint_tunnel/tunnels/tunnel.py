@@ -15,6 +15,7 @@ from ..pictures import Pictures
 from ..route import Route, StatusCodes
 from .app_apis import Gadget
 
+GRACE = 1.1  # of the cap; beyond, Obico's server closes the tunnel
 APP_NAME = "Home Assistant"  # as the user reads it in the services and in OctoPrint
 
 
@@ -57,8 +58,13 @@ class Usage:
     cap: int | None
     reset: datetime
     is_unlimited: bool = False
-    is_used_up: bool | None = None
-    """Whether the service closes the tunnel for the rest of the month; None where it does not tell."""
+
+    @property
+    def is_used_up(self) -> bool | None:
+        """Tell whether the server closes the tunnel for the rest of the month; None where that is not known."""
+        if self.is_unlimited:
+            return False
+        return None if self.total is None or self.cap is None else self.total > self.cap * GRACE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
