@@ -93,7 +93,7 @@ class SameWay:
 
     async def confirm(self) -> None:
         """Raise CannotConnect where another way is chosen now, and what `Router.choose` raises."""
-        way, route = await self._router.choose()
+        way, route = await self._router.choose(prove=True)
         if (way, route.base_url) != (self._way, self._route.base_url):
             raise CannotConnect(detail="requests go another way now")
 
@@ -144,9 +144,13 @@ class Router:
         self._blocked_by = blocked_by
         self._report = report
 
-    async def choose(self) -> tuple[Way, Route]:
-        """Return the way that works now, and the route that goes it; raises what the tunnel is known to answer."""
-        if candidate := await self._proved_candidate():
+    async def choose(self, *, prove: bool = False) -> tuple[Way, Route]:
+        """Return the way that works now, and the route that goes it; raises what the tunnel is known to answer.
+
+        `prove` has a local address show its identity also where it has done so just now: another connection may have
+        carried that, and what comes right after it takes the same one.
+        """
+        if candidate := await self._proved_candidate(prove=prove):
             return Way.LOCAL, self._local(candidate, LOCAL_TIMEOUT)
         if known := self._blocked_by():
             raise type(known)(code=known.code, detail=known.detail)
@@ -204,7 +208,7 @@ class Router:
         self.way = Way.TUNNEL
         return answer
 
-    async def _proved_candidate(self) -> Candidate | None:
+    async def _proved_candidate(self, *, prove: bool = False) -> Candidate | None:
         """Return a local address that is the same OctoPrint right now."""
         known = {candidate.url: candidate for candidate in self.candidates}
         self.candidates = [known.get(url) or Candidate(url) for url in dict.fromkeys(self._addresses())]
@@ -212,7 +216,7 @@ class Router:
             now = time.monotonic()
             if now < candidate.retry_at:
                 continue
-            if not candidate.is_proved(now):
+            if prove or not candidate.is_proved(now):
                 await self._prove(candidate)
             if candidate.good_probes >= (PROBES_TO_RETURN if candidate.failures else 1):
                 return candidate
