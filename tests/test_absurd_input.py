@@ -122,7 +122,7 @@ async def test_link(
         ("id", "a\r\nb"),
         ("authBasicHttpUser", "a:b"),
         ("appApiToken", "ключ"),
-        ("printername", "x" * 40_000),
+        ("printername", "x" * 70_000),
     ],
     ids=["long id", "half of a character", "space", "line break", "colon", "Cyrillic", "longer than any link"],
 )

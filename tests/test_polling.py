@@ -121,5 +121,5 @@ async def test_lists_without_end(
     found = printer.data.connection.options
     assert len(found.connectors or found.ports) == len(found.profiles) == len(printer.system_commands) == 100
     assert sorted(log_lines(caplog)) == sorted(
-        f"OctoPrint lists 500 {name}: only the first 100 are used" for name in (*options, "core")
+        f"Kitchen: of 500 {name} only the first 100 are used" for name in (*options, "core")
     )

@@ -61,6 +61,7 @@ from .relay.server import Relay
 
 type Api = Callable[[], Awaitable[TestClient[Any, Any]]]
 
+pytestmark = pytest.mark.long
 TRIED = "bodies and links tried on the parsers"
 REPEATABLE = settings(
     derandomize=True,
@@ -621,8 +622,9 @@ async def test_hostile_push_frames_do_no_harm(
             assert lag.worst < MAX_LAG, frame
             await assert_unharmed(hass, user, caplog)
     await until(lambda: updates.since)
-    await relay.say_on_sockets(json.dumps(EVENT))
-    await until_state(hass, entry, "offline")
+    await settle(hass)
+    # Of what was said, only that there was an error is believed: OctoPrint's API does not keep it.
+    assert state(hass, entry, "printer_state").state in ("offline", "offline_after_error")
     await unload(hass, entry)
 
 
@@ -630,10 +632,11 @@ async def test_hostile_push_frames_do_no_harm(
 async def test_hostile_push_frames_without_pause_do_no_harm(
     hass: HomeAssistant, caplog: pytest.LogCaptureFixture, relay: Relay, entry: MockConfigEntry, api: Api
 ) -> None:
-    """However fast they come, the history gets so many states, and the last one is right."""
+    """However fast they come, what they say is read from OctoPrint, and only that is shown."""
     await listening(hass, entry)
     user = await api()
     caplog.clear()
+    relay.clear()
     history: Counter[str] = Counter()
 
     @callback
@@ -646,12 +649,11 @@ async def test_hostile_push_frames_without_pause_do_no_harm(
             text = f"Printing {number}" + "x" * 2000
             payload = {"state_id": "PRINTING", "state_string": text}
             await relay.say_on_sockets(written({"event": {"type": "PrinterStateChanged", "payload": payload}}))
-        await until(lambda: history)
-        await relay.say_on_sockets(json.dumps(EVENT))
-        await until_state(hass, entry, "offline")
+        await until(lambda: relay.seen("tunnel", path="/api/connection"))
         await settle(hass)
         assert lag.worst < MAX_LAG
-    assert max(history.values()) < 100
+    assert not history
+    assert state(hass, entry, "printer_state").state == "offline"
     await assert_unharmed(hass, user, caplog)
     await unload(hass, entry)
 

@@ -221,7 +221,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
             blocked_by=lambda: tunnel.blocked_by,
             report=tunnel.async_report,
         )
-        self.octoprint = OctoPrint(self.router, entry.data[CONF_API_KEY])
+        self.octoprint = OctoPrint(self.router, entry.data[CONF_API_KEY], title=entry.title)
         self.version: str | None = None
         self.system_commands: frozenset[str] | None = None
         """What can be done to OctoPrint and its machine; None until it is known."""

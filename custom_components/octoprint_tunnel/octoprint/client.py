@@ -47,9 +47,13 @@ class OctoPrint:
     text), ApiKeyRejected or PermissionMissing (403), UnexpectedStatus or InvalidResponse.
     """
 
-    def __init__(self, route: Requester, api_key: str | None = None) -> None:
-        """Speak over `route` with `api_key`; without a key only `instance` and the key workflow answer."""
+    def __init__(self, route: Requester, api_key: str | None = None, *, title: str = "OctoPrint") -> None:
+        """Speak over `route` with `api_key`; without a key only `instance` and the key workflow answer.
+
+        `title` is what log lines call this OctoPrint.
+        """
         self._route = route
+        self._title = title
         self._headers = {"X-OctoPrint-Api-Version": API_VERSION, "X-Locale": "en"}
         if api_key:
             self._headers["X-Api-Key"] = api_key
@@ -238,7 +242,7 @@ class OctoPrint:
         for name in lists:
             if name not in self._capped and (length := answer.length(name)) > MAX_ITEMS:
                 self._capped.add(name)
-                LOGGER.warning("OctoPrint lists %d %s: only the first %d are used", length, name, MAX_ITEMS)
+                LOGGER.warning("%s: of %d %s only the first %d are used", self._title, length, name, MAX_ITEMS)
 
     async def _job_command(self, command: str, **values: object) -> None:
         await self.request("POST", "/api/job", json={"command": command, **values}, permission=PRINT)
