@@ -3,7 +3,7 @@
 import asyncio
 from base64 import b64decode
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from html import escape
@@ -110,16 +110,6 @@ class Download:
             return
         self._traffic.failed(failure)
         raise failure
-
-    async def body(self, limit: int) -> bytes:
-        """Return the whole body. Raises InvalidResponse where it has more bytes than `limit`, and as `chunks` does."""
-        body = bytearray()
-        async with aclosing(self.chunks()) as chunks:
-            async for chunk in chunks:
-                body += chunk
-                if len(body) > limit:
-                    raise InvalidResponse(detail=f"more than {limit} bytes")
-        return bytes(body)
 
     def close(self) -> None:
         """Receive no more."""
