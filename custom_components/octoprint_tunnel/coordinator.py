@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 FIRST_FOLLOW_UP = 1  # seconds
 LOOKS_FOR_HEATERS = 4  # a printer reports its first temperatures a moment after it is connected, or has none
 PRINTER_UPDATED = f"{DOMAIN}_printer_updated"
-"""Fired on the event bus before the entities of a printer are written; what it is for is said where it is fired."""
+"""Fired on the event bus to write the entities of a printer, see `PrinterCoordinator.async_update_listeners`."""
 
 MIN_FOLLOW_UPS = 2  # after a command; OctoPrint acts on it a moment after it has answered
 
@@ -312,8 +312,8 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
     def _local_addresses(self) -> list[URL]:
         """Return where OctoPrint may be on the local network: as the user typed it, else as the service or it says.
 
-        What announces itself comes last: anybody on the network can, in the name of this OctoPrint. Where another
-        printer has the same instance id, only the user can tell which of them is at an address.
+        An announced address comes last: any device on the network can announce one in the name of this OctoPrint.
+        Where another printer has the same instance id, only the user can tell which of them is at an address.
         """
         options = self.config_entry.options
         if not options.get(CONF_LOCAL_ACCESS, True) or CONF_INSTANCE_UUID not in self.config_entry.data:

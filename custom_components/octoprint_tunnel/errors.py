@@ -87,7 +87,7 @@ class OctoPrintTunnelError(Exception):
         return {"code": str(self.code or "-"), "detail": without_links(self.detail, MAX_DETAIL) or "-"}
 
 
-# retry: passes by itself
+# retry: passes without the user
 
 
 class CannotConnect(OctoPrintTunnelError):
