@@ -443,7 +443,7 @@ async def test_names_that_no_form_can_carry(
     assert not relay.requests
 
 
-async def test_folder_without_end(
+async def test_folder_name_that_is_too_long(
     hass: HomeAssistant, printer_entry: MockConfigEntry, relay: Relay, part: Path
 ) -> None:
     """The message does not repeat all of it."""

@@ -47,7 +47,7 @@ def asked(relay: Relay, entry: MockConfigEntry) -> int:
     return len(relay.seen(path=PATH[entry.data["provider"]]))
 
 
-async def test_printer_that_flaps(
+async def test_printer_that_begins_and_ends_prints_all_the_time(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, watched: MockConfigEntry
 ) -> None:
     """The service is asked every ten seconds at the most, and the last print is followed."""

@@ -238,7 +238,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
         return self.async_abort(reason="nothing_to_set_up")
 
     async def _async_note(self, entry: ConfigEntry, announced: str) -> None:
-        """Note an address that was announced, unless the one noted before works: anybody can announce another."""
+        """Note an address that was announced, unless the one noted before works: any device can announce another."""
         noted = entry.data.get(CONF_DISCOVERED_URL)
         if noted not in (None, announced) and entry.state is ConfigEntryState.LOADED:
             runtime_data: RuntimeData = entry.runtime_data

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 FIRST_FOLLOW_UP = 1  # seconds
 LOOKS_FOR_HEATERS = 4  # a printer reports its first temperatures a moment after it is connected, or has none
 PRINTER_UPDATED = f"{DOMAIN}_printer_updated"
-"""Fired on the event bus to write the entities of a printer, see `PrinterCoordinator.async_update_listeners`."""
+"""Fired on the event bus before the entities of a printer are written; what it is for is said where it is fired."""
 
 MIN_FOLLOW_UPS = 2  # after a command; OctoPrint acts on it a moment after it has answered
 
@@ -226,7 +226,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         self.system_commands: frozenset[str] | None = None
         """What can be done to OctoPrint and its machine; None until it is known."""
         self.live = False
-        """Whether OctoPrint says by itself what changes."""
+        """Whether OctoPrint tells of changes without being polled."""
         self._polls_since_it_came = 0
         self._tunnel = tunnel
         self._blocked_by: type[OctoPrintTunnelError] | None = None
@@ -275,7 +275,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
                 await self._async_read_system_commands()
             self._polls_since_it_came += 1
         except OctoPrintTunnelError:
-            # OctoPrint may be updated, or set up anew, while it is away.
+            # OctoPrint may be updated, or set up again, while it is away.
             self._polls_since_it_came, self.system_commands = 0, None
             self._reader.forget()
             raise
@@ -389,7 +389,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
 
     @callback
     def async_set_live(self, live: bool) -> asyncio.Task[None] | None:
-        """Poll seldom while OctoPrint says by itself what changes; what begins or ends with a poll misses nothing.
+        """Poll seldom while OctoPrint tells of changes without being polled, beginning with a poll now.
 
         Returns that poll; None where Home Assistant stops.
         """

@@ -196,7 +196,7 @@ class Route:
         json: object = None,
         form: FormData | None = None,
     ) -> Answer:
-        """Send one request and return its answer, whatever status OctoPrint gave it.
+        """Send one request and return its answer, with any status that OctoPrint gave it.
 
         A form may hold a file, and may take as long as that needs. Redirects are handed back: they may lead to another
         host, and the headers are for this one only. Raises CannotConnect, RequestTimeout, InvalidResponse (a body over

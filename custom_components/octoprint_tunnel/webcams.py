@@ -171,7 +171,7 @@ class Webcams:
     @callback
     def _poll_came(self) -> None:
         if not self._printer.last_update_success:
-            # It may be set up anew while it is away.
+            # It may be set up again while it is away.
             self.are_known = False
             self._forget_plan()
         elif not self.are_known and self._interval_left > 0:

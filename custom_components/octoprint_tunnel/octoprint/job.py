@@ -38,7 +38,7 @@ class Job:
 
     @classmethod
     def from_json(cls, answer: JsonObject) -> Job:
-        """Read `GET /api/job`; whatever makes no sense is None."""
+        """Read `GET /api/job`; a field that makes no sense is None."""
         file, progress = answer.object("job").object("file"), answer.object("progress")
         path = file.exact("path") or file.exact("name")
         completion = progress.number("completion", 0)

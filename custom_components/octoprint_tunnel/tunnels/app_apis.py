@@ -64,7 +64,7 @@ class Gadget:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LiveLink:
-    """A link on which anybody can watch the printer for a time."""
+    """A link on which anyone can watch the printer for a time."""
 
     live_id: str | None
     url: str
