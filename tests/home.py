@@ -64,7 +64,7 @@ async def until(condition: Callable[[], object], seconds: float = 30) -> None:
 
 
 async def until_state(hass: HomeAssistant, entry: MockConfigEntry, expected: str, key: str = "printer_state") -> None:
-    """Wait, in real time, until an entity shows this state; the printer's unless told otherwise."""
+    """Wait, in real time, until an entity shows this state; the printer's by default."""
     await until(lambda: key in entities(hass, entry) and state(hass, entry, key).state == expected)
 
 

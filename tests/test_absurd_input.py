@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.octoprint_tunnel.addresses import MAX_LINK
 from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
@@ -122,11 +123,11 @@ async def test_link(
         ("id", "a\r\nb"),
         ("authBasicHttpUser", "a:b"),
         ("appApiToken", "ключ"),
-        ("printername", "x" * 70_000),
+        ("printername", "x" * MAX_LINK),
     ],
     ids=["long id", "half of a character", "space", "line break", "colon", "Cyrillic", "longer than any link"],
 )
-async def test_part_of_a_link(
+async def test_hostile_part_of_a_link_is_refused(
     hass: HomeAssistant, relay: Relay, connection: AppConnection, parameter: str, value: str
 ) -> None:
     """Which would become an id of entities, or go into a header."""

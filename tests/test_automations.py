@@ -1,4 +1,4 @@
-"""Automations on real prints: whatever entity triggers one, what its templates read belongs to the same moment."""
+"""Automations on real prints: what the templates of each read belongs to one moment, whichever entity triggers it."""
 
 from datetime import timedelta
 from itertools import product

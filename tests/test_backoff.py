@@ -31,7 +31,7 @@ def test_delays_double_until_the_longest(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [delays.next() for _ in range(7)] == pytest.approx([30, 60, 120, 240, 480, 600, 600])
 
 
-def test_a_reset_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reset_begins_with_the_first_delay_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """What came back and goes again is tried soon again."""
     _set_chance(monkeypatch, _middle)
     delays = Backoff(5, 300)

@@ -1285,7 +1285,7 @@ async def test_a_type_that_is_none_is_shown_in_stills(
 async def test_a_look_that_ends_with_its_camera_is_no_cancellation_of_those_who_look(
     hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_webcam: SetWebcam, set_up: SetUp
 ) -> None:
-    """An automation that takes a picture goes on; a cancelled viewer is cancelled all the same."""
+    """An automation that takes a picture goes on; a viewer who is canceled stays canceled."""
     set_webcam(**RELATIVE)
     await set_up(entry)
     relay.hang("octoeverywhere_tunnel", path="/webcam/")

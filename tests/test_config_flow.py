@@ -363,7 +363,7 @@ async def at_the_api_key(hass: HomeAssistant, relay: Relay, connection: AppConne
 async def test_key_of_the_portal_that_does_not_work(
     hass: HomeAssistant, relay: Relay, connection: AppConnection
 ) -> None:
-    """A key that OctoPrint does not accept is asked for anew."""
+    """A key that OctoPrint does not accept is asked for again."""
     connection.printer.api_key = "made-by-the-portal"
     result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
     result = await step(hass, result, paste(relay, connection))
@@ -512,7 +512,7 @@ async def test_tunnel_fails_before_the_request(hass: HomeAssistant, relay: Relay
 
 
 async def test_tunnel_fails_during_the_request(hass: HomeAssistant, relay: Relay, connection: AppConnection) -> None:
-    """A request that was lost on the way is made anew."""
+    """A request that was lost on the way is made again."""
     result = await at_the_api_key(hass, relay, connection)
     relay.fail("octoeverywhere_tunnel", 602, path="/plugin/appkeys/request/")
     result = await choose(hass, result, "request_key")
@@ -808,7 +808,7 @@ async def test_name_of_a_server_makes_no_link(hass: HomeAssistant) -> None:
     ],
     ids=["lines", "long", "picture", "blank", "brackets"],
 )
-async def test_title_of_before(
+async def test_stored_title_with_markdown_becomes_a_plain_line(
     hass: HomeAssistant,
     relay: Relay,
     entry: MockConfigEntry,

@@ -1,6 +1,7 @@
 """The failure detection: how often its service is asked, and what the log tells of it."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
@@ -38,7 +39,7 @@ async def watched(
 def show(entry: MockConfigEntry, text: str) -> None:
     """Let OctoPrint tell a state."""
     printer: PrinterCoordinator = entry.runtime_data.printer
-    printer.async_set_updated_data(printer.data.with_connection(printer.data.connection.with_state(text)))
+    printer.async_set_updated_data(replace(printer.data, connection=printer.data.connection.with_state(text)))
 
 
 def asked(relay: Relay, entry: MockConfigEntry) -> int:
@@ -46,7 +47,7 @@ def asked(relay: Relay, entry: MockConfigEntry) -> int:
     return len(relay.seen(path=PATH[entry.data["provider"]]))
 
 
-async def test_printer_that_flaps(
+async def test_printer_that_begins_and_ends_prints_all_the_time(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, watched: MockConfigEntry
 ) -> None:
     """The service is asked every ten seconds at the most, and the last print is followed."""

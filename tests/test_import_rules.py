@@ -35,6 +35,7 @@ LIBRARY = [
         "jpeg.py",
         "mjpeg.py",
         "pictures.py",
+        "token_bucket.py",
         "traffic.py",
         "webcam_feed.py",
     )

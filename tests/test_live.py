@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import timedelta
-import time
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
@@ -15,6 +14,7 @@ from custom_components.octoprint_tunnel.octoprint import push
 from homeassistant.core import Event as HomeAssistantEvent, EventStateChangedData, HomeAssistant
 from homeassistant.util import dt as dt_util
 
+from .harm import lag_of_the_loop
 from .home import entities, listening, log_lines, press, set_up_live, settle, state, states, unload, until, until_state
 from .octoprint.server import OctoPrintServer
 from .relay.server import Relay
@@ -58,7 +58,7 @@ async def test_states_come_by_themselves(
     await until_state(hass, chosen, "operational")
     await until(lambda: state(hass, chosen, "port").state == "VIRTUAL")
     await settle(hass)
-    # Whoever is slow meets the next look for heaters, which a printer reports a moment later.
+    # A slow machine meets the next look for heaters, which a printer reports a moment later.
     assert [exchange.path for exchange in relay.seen("tunnel")][:2] == ["/api/connection", "/api/printer"]
     relay.clear()
     await hass.async_add_executor_job(lambda: command(octoprint, command="disconnect"))
@@ -74,7 +74,7 @@ async def test_states_come_by_themselves(
 async def test_errors_are_remembered(
     hass: HomeAssistant, entry: MockConfigEntry, updates: LiveUpdates, octoprint: OctoPrintServer
 ) -> None:
-    """What OctoPrint says of an error for a moment only, stays until the printer is connected anew."""
+    """What OctoPrint says of an error for a moment only, stays until the printer is connected again."""
     await press(hass, entry, "connect")
     await until_state(hass, entry, "operational")
     halt = {"command": "!!DEBUG:trigger_fatal_error_marlin"}
@@ -166,7 +166,6 @@ async def test_log_in_again_at_an_address_that_is_not_proved_any_more(
     trouble: str,
 ) -> None:
     """Who has the address by then gets no API key; live updates go on through the tunnel."""
-    monkeypatch.setattr(routing, "PROOF_LASTS", 0.3)
     updates = await listening(hass, entry, local_url=relay.local.url)
     assert state(hass, entry, "active_route").state == "local"
     if trouble == "gone":
@@ -174,7 +173,7 @@ async def test_log_in_again_at_an_address_that_is_not_proved_any_more(
     else:
         foreign = "<root><UDN>uuid:00000000-0000-4000-8000-000000000000</UDN></root>"
         relay.fail("local", 200, foreign, path="/plugin/discovery")
-    await asyncio.sleep(0.5)
+    monkeypatch.setattr(routing, "PROOF_LASTS", 0)
     relay.clear()
     await relay.say_on_sockets('{"reauthRequired": {"reason": "stale"}}')
     await until(lambda: relay.seen("octoeverywhere_tunnel", path=SOCKET))
@@ -283,25 +282,11 @@ async def test_socket_that_says_too_much_of_nothing(
     hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, updates: LiveUpdates, text: str
 ) -> None:
     """It is ended like any that fails; everything else runs on meanwhile, and a new one is opened later."""
-    worst = 0.0
-
-    async def watch() -> None:
-        nonlocal worst
-        last = time.perf_counter()
-        while True:
-            await asyncio.sleep(0.005)
-            now = time.perf_counter()
-            worst = max(worst, now - last)
-            last = now
-
-    watching = asyncio.create_task(watch())
-    try:
+    async with lag_of_the_loop() as lag:
         await relay.say_on_sockets(text, 1000)
         await until(lambda: updates.since is None)
-    finally:
-        watching.cancel()
     assert updates.failure == "said too much"
-    assert worst < 0.5
+    assert lag.worst < 0.5
     await until(lambda: updates.since)
 
 

@@ -110,7 +110,7 @@ async def test_pause_resume_and_cancel(
 
 @BOTH
 async def test_print_that_fails(hass: HomeAssistant, entry: MockConfigEntry, octoprint: OctoPrintServer) -> None:
-    """An error in a print shows, with OctoPrint's words, until the printer is connected anew."""
+    """An error in a print shows, with OctoPrint's words, until the printer is connected again."""
     await connected(hass, entry)
     await begin(hass, octoprint)
     await until_state(hass, entry, "printing")

@@ -459,9 +459,8 @@ async def test_octoprint_hangs_after_it_has_taken_a_command(
     [device] = dr.async_entries_for_config_entry(dr.async_get(hass), set_up.entry_id)
     for _ in range(3):
         await wait(hass, freezer, 61)
-    relay.delay("octoeverywhere_tunnel", 5, path="/api/connection")
+    relay.delay("octoeverywhere_tunnel", 600, path="/api/connection")
     relay.clear()
-    began = time.perf_counter()
     for _ in range(3):
         if command == "button":
             target = {"entity_id": entities(hass, set_up)["system_reboot"]}
@@ -469,7 +468,6 @@ async def test_octoprint_hangs_after_it_has_taken_a_command(
         else:
             call = {"device_id": device.id, "path": str(file)}
             await hass.services.async_call(DOMAIN, "upload_file", call, blocking=True, return_response=True)
-    assert time.perf_counter() - began < 4
     assert not [request for request in relay.seen("tunnel", path="/api/connection") if request.status]
     relay.heal()
     await settle(hass)
@@ -489,8 +487,7 @@ async def test_last_print_after_a_restart(
         octoprint.request("POST", "/api/connection", {"command": "connect"})
         printing.wait_for(octoprint, "Operational")
         printing.start(octoprint, 1)
-        time.sleep(1)
-        printing.wait_for(octoprint, "Operational")
+        printing.wait_until_done(octoprint)
 
     await hass.async_add_executor_job(print_it)
     assert await hass.config_entries.async_reload(set_up.entry_id)

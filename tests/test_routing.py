@@ -269,7 +269,7 @@ async def test_no_key_to_a_host_without_proof(
 async def test_foreign_device_takes_over_the_address(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, entry: MockConfigEntry
 ) -> None:
-    """An address that belonged to the printer is proved anew with every poll."""
+    """An address that belonged to the printer is proved again with every poll."""
     await set_up(hass, entry, relay.local.url)
     await wait(hass, freezer, MINUTE)
     assert way(hass, entry) == "local"
@@ -282,7 +282,7 @@ async def test_foreign_device_takes_over_the_address(
 
 
 class Name:
-    """A host name in the local network, of which somebody can say anew where it leads."""
+    """A host name in the local network, which can lead elsewhere at any time."""
 
     HOST = "octopi.example"
 

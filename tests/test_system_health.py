@@ -23,7 +23,7 @@ async def told(hass: HomeAssistant) -> dict[str, Any]:
     return dict((await get_info(hass))[DOMAIN])
 
 
-async def test_without_a_printer(hass: HomeAssistant, relay: Relay) -> None:
+async def test_no_service_is_asked_without_a_printer(hass: HomeAssistant, relay: Relay) -> None:
     """No service is asked."""
     assert await told(hass) == {
         "printers": 0,
@@ -71,7 +71,7 @@ async def test_while_nothing_works(hass: HomeAssistant, relay: Relay, loaded: Mo
     assert (await told(hass))["reach_octoeverywhere"] == "Failed: unreachable"
 
 
-async def test_service_of_another(hass: HomeAssistant, relay: Relay, obico_entry: MockConfigEntry) -> None:
+async def test_only_services_in_use_are_asked(hass: HomeAssistant, relay: Relay, obico_entry: MockConfigEntry) -> None:
     """A service that no printer uses is not asked; one of a printer that is not loaded is."""
     obico_entry.add_to_hass(hass)
     found = await told(hass)

@@ -85,7 +85,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
 
 
 def _safe_title(title: str) -> str:
-    """Return the title of an entry as one line; names of before were taken as they came, with links in Markdown."""
+    """Return the title of an entry as one line; titles of earlier versions may hold links in Markdown."""
     line = one_line(title, MAX_TITLE)
     return (as_name(line) if _MARKUP.search(line) else line) or DEFAULT_NAME
 

@@ -1,6 +1,6 @@
-"""The one parser of web addresses that a user types, a service tells, or somebody on the network announces.
+"""The one parser of web addresses that a user types, a service tells, or a device on the network announces.
 
-Every function here is total: what is no usable address is None, never an exception. The errors that `URL` raises are
+No function here raises: an address that cannot be used is None. The errors that `URL` raises are
 of several kinds (ValueError, IndexError, UnicodeError), and they quote the address, which may hold a password.
 """
 
@@ -61,7 +61,7 @@ def has_credentials(url: URL) -> bool:
 
 
 def private_addresses(host: str | None, ports: Iterable[int] = LOCAL_PORTS) -> list[URL]:
-    """Return where OctoPrint may listen at an IP address that somebody else told; none unless it is a private one."""
+    """Return where OctoPrint may listen at an IP address that was told or announced; none unless it is private."""
     address = _ip_address(host or "")
     # Not `is_private`: that takes in loopback and others that are no local network.
     if address is None or not any(address in network for network in _LOCAL_NETWORKS):

@@ -19,7 +19,7 @@ class Backoff:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Begin with the first delay again."""
         self._next = self.first
 
     def next(self) -> float:

@@ -238,7 +238,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
         return self.async_abort(reason="nothing_to_set_up")
 
     async def _async_note(self, entry: ConfigEntry, announced: str) -> None:
-        """Note an address that was announced, unless the one noted before works: anybody can announce another."""
+        """Note an address that was announced, unless the one noted before works: any device can announce another."""
         noted = entry.data.get(CONF_DISCOVERED_URL)
         if noted not in (None, announced) and entry.state is ConfigEntryState.LOADED:
             runtime_data: RuntimeData = entry.runtime_data
@@ -632,7 +632,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
         data = {**self._tunnel.to_data(), CONF_API_KEY: api_key}
         if self._instance:
             data[CONF_INSTANCE_UUID] = self._instance.uuid
-            self._share(self._instance.uuid, entry)
+            self._reload_sharing(self._instance.uuid, entry)
         if entry:
             reason = UNDEFINED if self._own_entry else "already_configured"
             return self.async_update_reload_and_abort(entry, data=self._kept(entry, data) | data, reason=reason)
@@ -657,8 +657,8 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
             kept += [CONF_INSTANCE_UUID, CONF_DISCOVERED_URL]
         return {name: entry.data[name] for name in kept if name in entry.data}
 
-    def _share(self, uuid: str, entry: ConfigEntry | None) -> None:
-        """Have others with the instance id that a printer gets leave the local addresses which only the id proves."""
+    def _reload_sharing(self, uuid: str, entry: ConfigEntry | None) -> None:
+        """Reload the others with the instance id that a printer gets: it no longer proves their local addresses."""
         if entry and entry.data.get(CONF_INSTANCE_UUID) == uuid:
             return
         for other in async_printers(self.hass):

@@ -226,7 +226,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         self.system_commands: frozenset[str] | None = None
         """What can be done to OctoPrint and its machine; None until it is known."""
         self.live = False
-        """Whether OctoPrint says by itself what changes."""
+        """Whether OctoPrint tells of changes without being polled."""
         self._polls_since_it_came = 0
         self._tunnel = tunnel
         self._blocked_by: type[OctoPrintTunnelError] | None = None
@@ -275,7 +275,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
                 await self._async_read_system_commands()
             self._polls_since_it_came += 1
         except OctoPrintTunnelError:
-            # OctoPrint may be updated, or set up anew, while it is away.
+            # OctoPrint may be updated, or set up again, while it is away.
             self._polls_since_it_came, self.system_commands = 0, None
             self._reader.forget()
             raise
@@ -312,8 +312,8 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
     def _local_addresses(self) -> list[URL]:
         """Return where OctoPrint may be on the local network: as the user typed it, else as the service or it says.
 
-        What announces itself comes last: anybody on the network can, in the name of this OctoPrint. Where another
-        printer has the same instance id, only the user can tell which of them is at an address.
+        An announced address comes last: any device on the network can announce one in the name of this OctoPrint.
+        Where another printer has the same instance id, only the user can tell which of them is at an address.
         """
         options = self.config_entry.options
         if not options.get(CONF_LOCAL_ACCESS, True) or CONF_INSTANCE_UUID not in self.config_entry.data:
@@ -389,7 +389,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
 
     @callback
     def async_set_live(self, live: bool) -> asyncio.Task[None] | None:
-        """Poll seldom while OctoPrint says by itself what changes; what begins or ends with a poll misses nothing.
+        """Poll seldom while OctoPrint tells of changes without being polled, beginning with a poll now.
 
         Returns that poll; None where Home Assistant stops.
         """

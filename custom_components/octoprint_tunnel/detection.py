@@ -19,7 +19,7 @@ INTERVAL: Final = timedelta(seconds=30)
 class DetectionCoordinator(OutageCoordinator[Detection | None]):
     """Follows a print as long as it lasts; None without one.
 
-    An account without failure detection is no outage: not everybody has it.
+    An account without failure detection is no outage.
     """
 
     def __init__(

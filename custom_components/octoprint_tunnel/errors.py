@@ -72,7 +72,7 @@ class OctoPrintTunnelError(Exception):
 
     @property
     def closes(self) -> bool:
-        """Tell whether the tunnel stays closed to every request until somebody has done something."""
+        """Tell whether the tunnel stays closed to every request until the user has done something."""
         return self.waits or self.remedy is Remedy.REAUTHORISE
 
     @property
@@ -87,7 +87,7 @@ class OctoPrintTunnelError(Exception):
         return {"code": str(self.code or "-"), "detail": without_links(self.detail, MAX_DETAIL) or "-"}
 
 
-# retry: passes by itself
+# retry: passes without the user
 
 
 class CannotConnect(OctoPrintTunnelError):

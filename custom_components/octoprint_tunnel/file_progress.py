@@ -1,4 +1,4 @@
-"""A file that tells how much of it has been read, and that is where it may be."""
+"""A file that tells how much of it has been read, and that is in an allowed folder."""
 
 from collections.abc import Callable
 import errno
@@ -17,7 +17,7 @@ class FileInProgress(BufferedReader):
 
         `is_allowed` tells whether a path without links may be read; it is asked for the file that is open, so that
         nothing can be put in its place. Raises PermissionError where it is not allowed, and OSError also for what is no
-        file: a named pipe, a device. `tell_percent` is called in whatever thread reads.
+        file: a named pipe, a device. `tell_percent` is called in the thread that reads.
         """
         super().__init__(FileIO(path, opener=_without_waiting))
         try:
@@ -38,7 +38,7 @@ class FileInProgress(BufferedReader):
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Open a named pipe, too, before anybody writes to it."""
+    """Open a named pipe, too, before anything writes to it."""
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 

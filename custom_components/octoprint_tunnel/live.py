@@ -31,9 +31,9 @@ CHECK_INTERVAL: Final = timedelta(seconds=60)
 
 
 class LiveUpdates:
-    """Keeps a printer's readings current by what OctoPrint says of its own accord.
+    """Keeps a printer's readings current by what OctoPrint says without being polled.
 
-    A socket only makes things faster and cheaper: whatever seems wrong with it ends it, and polls go on as without it.
+    A socket only makes things faster and cheaper. One that seems wrong is closed, and polls go on as without it.
     """
 
     def __init__(self, hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, printer: PrinterCoordinator) -> None:
@@ -63,7 +63,7 @@ class LiveUpdates:
         try:
             await asyncio.sleep(START_DELAY)
             while True:
-                # A socket costs more than a poll: where polls find nobody, there is nobody to open one to.
+                # A socket costs more than a poll: where polls fail, opening one would fail, too.
                 await self._polls_work.wait()
                 if not await self._async_listen():
                     await asyncio.sleep(self._backoff.next())

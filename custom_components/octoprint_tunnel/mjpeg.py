@@ -1,7 +1,7 @@
 """MJPEG streams: pictures are taken out of a multipart body, and passed on in one that is written here.
 
-Nothing but pictures is passed on, whatever a webcam calls its parts: what a viewer gets comes from Home Assistant's
-own origin.
+Nothing but pictures is passed on, even if a webcam calls another part a picture: what a viewer gets comes from Home
+Assistant's own origin.
 """
 
 import asyncio

@@ -1,12 +1,12 @@
 """Notifications: OctoEverywhere tells a webhook of Home Assistant's what happens in a print."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from logging import DEBUG, WARNING
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import DummyCookieJar, hdrs, web
 
@@ -23,6 +23,7 @@ from homeassistant.helpers.network import NoURLAvailableError, get_url
 from .const import DOMAIN, LOGGER
 from .coordinator import OctoPrintTunnelConfigEntry
 from .errors import InvalidResponse, OctoPrintTunnelError
+from .identity import is_same_connection
 from .json_object import JsonObject
 from .token_bucket import TokenBucket
 from .tunnels import tunnel_from_data
@@ -92,7 +93,7 @@ class Notifications:
     @callback
     def _delete_replaced_webhook(self) -> None:
         """Delete the webhook of a connection that another one has replaced; whether that works does not matter."""
-        if CONF_WEBHOOK_ID in self._entry.data and not _is_same_connection(self._tunnel, self._entry.data):
+        if CONF_WEBHOOK_ID in self._entry.data and not is_same_connection(self._entry, self._tunnel):
             # Not a task of the entry: the entry is being unloaded, and must not wait for the service.
             name = f"{self._entry.title}: delete the replaced webhook"
             self._hass.async_create_background_task(_delete_webhook(self._hass, self._tunnel), name=name)
@@ -199,11 +200,6 @@ async def _answer_or_error[T](awaitable: Awaitable[T]) -> T | BaseException:
     """
     [answer] = await asyncio.gather(awaitable, return_exceptions=True)
     return answer
-
-
-def _is_same_connection(tunnel: OctoEverywhere, data: Mapping[str, Any]) -> bool:
-    stored = tunnel_from_data(data)
-    return (stored.provider, stored.own_id) == (tunnel.provider, tunnel.own_id)
 
 
 async def _delete_webhook(hass: HomeAssistant, tunnel: OctoEverywhere) -> None:

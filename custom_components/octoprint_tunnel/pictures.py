@@ -111,7 +111,7 @@ class LocalPictures(Pictures):
         return Place(route=self._route, url=url) if web_address(str(url)) else None
 
     async def _leads_home(self, url: URL) -> bool:
-        """Tell whether an address leads to Home Assistant's own machine, whatever it is called."""
+        """Tell whether an address leads to Home Assistant's own machine, by any name."""
         resolver: object = self._route.session.connector
         if is_loopback(url) or not isinstance(resolver, _Resolver):
             return is_loopback(url)

@@ -175,8 +175,8 @@ class RemedyCoordinator[DataT](OutageCoordinator[DataT]):
 
     @override
     def _failure(self, error: OctoPrintTunnelError) -> UpdateFailed:
-        # Not Home Assistant's own way to ask for a sign-in: that ends the polls, also where nobody signs in and the
-        # trouble passes.
+        # Not Home Assistant's own way to ask for a sign-in: that ends the polls, also where the trouble passes without
+        # one.
         if error.needs_user:
             self.config_entry.async_start_reauth(self.hass)
         return super()._failure(error)

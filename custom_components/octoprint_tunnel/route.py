@@ -3,8 +3,9 @@
 import asyncio
 from base64 import b64decode
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from html import escape
 from http import HTTPStatus
 from json import dumps as json_text
@@ -110,42 +111,43 @@ class Download:
         self._traffic.failed(failure)
         raise failure
 
-    async def body(self, limit: int) -> bytes:
-        """Return the whole body. Raises InvalidResponse where it has more bytes than `limit`, and as `chunks` does."""
-        body = bytearray()
-        async with aclosing(self.chunks()) as chunks:
-            async for chunk in chunks:
-                body += chunk
-                if len(body) > limit:
-                    raise InvalidResponse(detail=f"more than {limit} bytes")
-        return bytes(body)
-
     def close(self) -> None:
         """Receive no more."""
         self._response.close()
 
 
 def _secrets(headers: Mapping[str, str]) -> list[str]:
-    """Return the credentials among the headers of a request, in all the forms that a server may repeat them in."""
-    secrets = []
-    for name, value in headers.items():
-        if name not in CREDENTIALS:
-            continue
-        kind, _, credential = value.rpartition(" ")
-        secrets.append(credential)
-        if kind == "Basic":
-            with suppress(ValueError):
-                secrets.extend(b64decode(credential).decode(errors="replace").split(":", 1))
-    return secrets
+    """Return the credentials among the headers of a request."""
+    return [secret for name in CREDENTIALS if name in headers for secret in _credentials(headers[name])]
+
+
+# Both are the same for each response, and few: some headers for each printer.
+
+
+@lru_cache(maxsize=128)
+def _credentials(header: str) -> tuple[str, ...]:
+    """Return the credentials in a header, and for Basic the user and the password, too."""
+    kind, _, credential = header.rpartition(" ")
+    if kind == "Basic":
+        with suppress(ValueError):
+            return (credential, *b64decode(credential).decode(errors="replace").split(":", 1))
+    return (credential,)
+
+
+@lru_cache(maxsize=256)
+def _spellings(secret: str) -> frozenset[bytes]:
+    """Return a credential as it is, and as JSON, an address and a page hold it; nothing for one that is too short."""
+    if len(secret) < MIN_SECRET:
+        return frozenset()
+    spellings = (secret, json_text(secret)[1:-1], quote(secret, safe=""), quote(secret), escape(secret))
+    return frozenset(spelling.encode() for spelling in spellings)
 
 
 def without_secrets(body: bytes, secrets: Iterable[str]) -> bytes:
     """Return a body without the credentials that were sent: a server may repeat them in its words for an error."""
     for secret in secrets:
-        if len(secret) < MIN_SECRET:
-            continue
-        for form in {secret, json_text(secret)[1:-1], quote(secret, safe=""), quote(secret), escape(secret)}:
-            body = body.replace(form.encode(), b"***")
+        for spelling in _spellings(secret):
+            body = body.replace(spelling, b"***")
     return body
 
 
@@ -194,7 +196,7 @@ class Route:
         json: object = None,
         form: FormData | None = None,
     ) -> Answer:
-        """Send one request and return its answer, whatever status OctoPrint gave it.
+        """Send one request and return its answer, with any status that OctoPrint gave it.
 
         A form may hold a file, and may take as long as that needs. Redirects are handed back: they may lead to another
         host, and the headers are for this one only. Raises CannotConnect, RequestTimeout, InvalidResponse (a body over
@@ -203,12 +205,13 @@ class Route:
         options: dict[str, Any] = {} if json is None else {"json": json}
         if form is not None:
             options["data"] = form
+        sent = {**self.headers, **(headers or {})}
         self.traffic.requests += 1
         try:
             async with self.session.request(
                 method,
                 (self.base_url / path.lstrip("/")).with_query(query),
-                headers={**self.headers, **(headers or {})},
+                headers=sent,
                 allow_redirects=False,
                 timeout=self._timeout(form),
                 **options,
@@ -221,8 +224,7 @@ class Route:
                     if len(body) > MAX_BODY:
                         failure = InvalidResponse(detail=f"more than {MAX_BODY} bytes")
                 if failure is None:
-                    secrets = _secrets({**self.headers, **(headers or {})})
-                    return Answer(response.status, response.headers, without_secrets(bytes(body), secrets))
+                    return Answer(response.status, response.headers, without_secrets(bytes(body), _secrets(sent)))
         except (TimeoutError, ClientError, OSError, ValueError, RuntimeError) as error:  # Runtime…: session is closed
             failure = _failure(error)
         self.traffic.failed(failure)
@@ -261,10 +263,10 @@ class Route:
     ) -> AsyncGenerator[ClientWebSocketResponse[Literal[False]]]:
         """Open a WebSocket whose messages come as bytes, pings and pongs too, and close it at the end.
 
-        A message of more bytes than `max_message` closes it.
+        A message of more bytes than `max_message` closes it. The session needs `refuse_redirects`.
 
         Raises CannotConnect, RequestTimeout, or for a refused handshake the error that `codes` has for its status,
-        UnexpectedStatus where it has none. The session needs `refuse_redirects`.
+        UnexpectedStatus where it has none.
         """
         self.traffic.requests += 1
         try:
@@ -296,11 +298,9 @@ class Route:
     def _timeout(self, form: FormData | None) -> ClientTimeout:
         """Return how long a request may take; a connection has to be there as soon as for any other."""
         timeout = self.timeout or TIMEOUT
-        return (
-            timeout
-            if form is None
-            else ClientTimeout(total=FORM_TIMEOUT, connect=timeout.connect, sock_read=FORM_PAUSE)
-        )
+        if form is None:
+            return timeout
+        return ClientTimeout(total=FORM_TIMEOUT, connect=timeout.connect, sock_read=FORM_PAUSE)
 
     def _error(self, status: int) -> OctoPrintTunnelError | None:
         return self.codes.error(status) or GATEWAY_CODES.error(status)

@@ -162,7 +162,7 @@ class Router:
         return candidate.url if candidate else None
 
     def met(self, error: OctoPrintTunnelError) -> None:
-        """Take note of what a picture met on the tunnel, as far as it concerns all that goes there."""
+        """Record the error of a picture's request through the tunnel, if it concerns all requests there."""
         if error.concerns_all:
             self._report(error)
 

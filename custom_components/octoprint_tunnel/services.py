@@ -198,7 +198,7 @@ async def _repair(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> None:
 
 
 async def _create_live_link(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> ServiceResponse:
-    """Make a link on which anybody can watch the printer for a time."""
+    """Make a link on which anyone can watch the printer for a time."""
     tunnel = entry.runtime_data.tunnel
     if not isinstance(tunnel.tunnel, OctoEverywhere):
         raise _refuse("only_octoeverywhere")

@@ -6,7 +6,7 @@ import time
 
 @dataclass(kw_only=True, slots=True)
 class TokenBucket:
-    """Allows `burst` things at once, and `per_second` more of them each second."""
+    """Allows `burst` tokens at once, and `per_second` more of them each second."""
 
     burst: int
     per_second: float
@@ -30,6 +30,12 @@ class TokenBucket:
             return False
         self._tokens -= 1
         return True
+
+    def spend(self, tokens: float) -> float:
+        """Take tokens, whether or not they are there, and return the seconds until they are."""
+        self._fill()
+        self._tokens -= tokens
+        return max(0.0, -self._tokens / self.per_second)
 
     def _fill(self) -> None:
         now = time.monotonic()

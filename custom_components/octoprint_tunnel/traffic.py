@@ -18,5 +18,5 @@ class Traffic:
     last_error_at: datetime | None = None
 
     def failed(self, error: OctoPrintTunnelError) -> None:
-        """Take note of what a request has met."""
+        """Record the error of a request."""
         self.last_error, self.last_error_at = error.summary, datetime.now(UTC)

@@ -88,7 +88,7 @@ class Webcams:
 
     @callback
     def async_settings_changed(self) -> None:
-        """Take note that OctoPrint's settings are not what they were."""
+        """Plan to read the webcams: OctoPrint's settings were changed."""
         self._plan(max(CHANGE_DELAY, self._interval_left))
 
     @callback
@@ -171,7 +171,7 @@ class Webcams:
     @callback
     def _poll_came(self) -> None:
         if not self._printer.last_update_success:
-            # It may be set up anew while it is away.
+            # It may be set up again while it is away.
             self.are_known = False
             self._forget_plan()
         elif not self.are_known and self._interval_left > 0:
@@ -186,7 +186,7 @@ class Webcams:
 
     @callback
     def _read_soon(self) -> None:
-        # A task of the entry's: it ends with it, and does not plan another one afterwards.
+        # A task of the entry: unloading the entry cancels it.
         self._entry.async_create_background_task(self._hass, self.async_read(), name="read webcams")
 
     def _plan(self, seconds: float) -> None:

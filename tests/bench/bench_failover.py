@@ -40,7 +40,7 @@ async def bench_fail_over(
     printer = entry.runtime_data.printer
     seconds: list[float] = []
     for _ in range(TIMES if trouble != "answers nothing" else 1):
-        # As after a minute: the address has to be proved anew, and no failure is remembered.
+        # As after a minute: the address has to be proved again, and no failure is remembered.
         printer.router.candidates.clear()
         await printer.async_refresh()
         assert state(hass, entry, "active_route").state == "local"

@@ -292,7 +292,7 @@ class Tour:
         self._look()
 
     def _remove(self) -> None:
-        """Remove the printer, to add it anew."""
+        """Remove the printer, to add it again."""
         self._browser.script(
             "const [entry] = await hass().callWS({type: 'config_entries/get', domain: arguments[0]});"
             "return hass().callApi('DELETE', `config/config_entries/entry/${entry.entry_id}`)",

@@ -1,4 +1,4 @@
-"""A real Home Assistant in a process of its own, with a configuration made anew."""
+"""A real Home Assistant in a process of its own, with a new configuration."""
 
 import asyncio
 from asyncio.subprocess import PIPE, STDOUT, Process

@@ -1,7 +1,9 @@
 """Real prints on the virtual printer: a file with no more in it than time that passes."""
 
+from collections.abc import Callable
 import json
 import time
+from typing import Any
 from urllib.parse import quote
 
 from .server import OctoPrintServer
@@ -52,8 +54,17 @@ def command(server: OctoPrintServer, *lines: str) -> None:
 
 def wait_for(server: OctoPrintServer, state_text: str) -> None:
     """Wait until the printer is in this state."""
+    _wait_for(server, lambda job: job["state"] == state_text, state_text)
+
+
+def wait_until_done(server: OctoPrintServer) -> None:
+    """Wait until a print that has begun is done."""
+    _wait_for(server, lambda job: job["state"] == "Operational" and job["progress"]["completion"] == 100, "done")
+
+
+def _wait_for(server: OctoPrintServer, found: Callable[[dict[str, Any]], bool], what: str) -> None:
     for _ in range(300):
-        if json.loads(server.request("GET", "/api/job")[1])["state"] == state_text:
+        if found(json.loads(server.request("GET", "/api/job")[1])):
             return
         time.sleep(0.1)
-    raise AssertionError(f"The printer did not become {state_text}")
+    raise AssertionError(f"The printer did not become {what}")

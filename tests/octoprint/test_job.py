@@ -86,7 +86,7 @@ def test_a_print_begins_at_nothing() -> None:
     assert job(completion=100, printTime=0).after(begun, PrinterState.FINISHING, NOW).progress == 100
 
 
-def test_an_end_of_each_kind() -> None:
+def test_what_is_shown_after_a_print_is_done_canceled_or_failed() -> None:
     """Done is 100 %; what was canceled or failed stays where it was, without time left."""
     printing = job(completion=40, printTime=400, printTimeLeft=600).after(None, PrinterState.PRINTING, NOW)
     done = job(completion=100, printTime=1000, printTimeLeft=0).after(printing, PrinterState.OPERATIONAL, NOW + HOUR)
@@ -155,7 +155,7 @@ def test_heaters_are_read() -> None:
     assert [heater.is_warm for heater in read.heaters.values()] == [False, True, True]
 
 
-def test_heaters_have_a_number() -> None:
+def test_heaters_are_read_up_to_a_count() -> None:
     """More heaters than any printer has are not read, nor names with digits of another script."""
     many = {f"tool{number}": {"actual": 20} for number in range(30)} | {
         "tool٣": {"actual": 20},
@@ -173,7 +173,7 @@ def test_what_is_no_temperature_is_none(value: Any) -> None:
 
 
 def test_uploads_are_read() -> None:
-    """OctoPrint 2.0 words the answer anew."""
+    """OctoPrint 2.0 words the answer differently."""
     old = {"files": {"local": {"path": "a.gcode"}}, "effectiveSelect": True}
     new = {"file": {"path": "b.gcode"}, "effectivePrint": True}
     assert UploadedFile.from_json(parsed(old)) == UploadedFile(path="a.gcode", selected=True, printing=False)

@@ -110,7 +110,7 @@ def test_a_response_without_webcam_settings_is_invalid() -> None:
 @pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
 async def test_a_real_octoprint_tells_them(octoprint: OctoPrintServer, client: OctoPrint, relay: Relay) -> None:
     """None as it comes; and 403 names the permission."""
-    assert await client.webcams() == ()
+    assert webcams_from_json(await client.settings()) == ()
     relay.fail("octoeverywhere_tunnel", 403, path="/api/settings")
     with pytest.raises(PermissionMissing, match="SETTINGS_READ"):
-        await client.webcams()
+        await client.settings()

@@ -15,7 +15,7 @@ from .files import UploadedFile
 from .heaters import PrinterReading, heater_kind
 from .job import Job
 from .server import CONNECTION, CONTROL, FILES_UPLOAD, PRINT, STATUS, SYSTEM, Instance, User
-from .webcam import SETTINGS_READ, Webcam, webcams_from_json
+from .webcam import SETTINGS_READ
 
 LOGGER = logging.getLogger(__name__)
 
@@ -101,10 +101,6 @@ class OctoPrint:
     async def job(self) -> Job:
         """Return what is printed, or was last."""
         return Job.from_json((await self.request("GET", "/api/job", permission=STATUS)).json())
-
-    async def webcams(self) -> tuple[Webcam, ...]:
-        """Return the webcams that have something to show; as large as the settings."""
-        return webcams_from_json(await self.settings())
 
     async def settings(self) -> JsonObject:
         """Return OctoPrint's settings; some 20 kB, not something to poll."""

@@ -159,7 +159,7 @@ class Connection:
 
     @property
     def error(self) -> str | None:
-        """Return what went wrong, where the state carries it or somebody remembers."""
+        """Return what went wrong, where the state carries it or it is remembered."""
         return error_in(self.state_text) or self.last_error
 
     @property

@@ -17,7 +17,7 @@ _COLDEST, _HOTTEST = -100, 1000  # °C
 
 
 def heater_kind(name: str) -> str:
-    """Return what a heater is, whatever its number: `tool`, `bed` or `chamber`."""
+    """Return what a heater is, without its number: `tool`, `bed` or `chamber`."""
     return name.rstrip("0123456789")
 
 

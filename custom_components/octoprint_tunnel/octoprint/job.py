@@ -11,7 +11,7 @@ from .connection import MAX_STATE_TEXT, PrinterState
 
 MAX_FILE_NAME = 255  # characters
 LONGEST = 365 * 24 * 3600  # seconds; an estimate beyond is none
-DONE = 100  # percent
+DONE = 100.0  # percent
 STEADY = timedelta(minutes=1)  # an estimated time of day that moves by less stays what it was
 
 
@@ -38,7 +38,7 @@ class Job:
 
     @classmethod
     def from_json(cls, answer: JsonObject) -> Job:
-        """Read `GET /api/job`; whatever makes no sense is None."""
+        """Read `GET /api/job`; a field that makes no sense is None."""
         file, progress = answer.object("job").object("file"), answer.object("progress")
         path = file.exact("path") or file.exact("name")
         completion = progress.number("completion", 0)
@@ -47,7 +47,7 @@ class Job:
             path=path,
             name=file.text("display", MAX_FILE_NAME) or file.text("name", MAX_FILE_NAME) or path,
             size=file.integer("size", 0),
-            progress=None if completion is None else min(completion, 100.0),
+            progress=None if completion is None else min(completion, DONE),
             elapsed=progress.integer("printTime", 0, LONGEST),
             left=progress.integer("printTimeLeft", 0, LONGEST),
             error=answer.text("error"),

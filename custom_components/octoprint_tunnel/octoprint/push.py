@@ -6,7 +6,7 @@ Source: OctoPrint's documentation, "Push updates", and what 1.11 and 2.0 send.
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 import json
 import time
 from typing import Any, Final, Literal, Protocol
@@ -16,6 +16,7 @@ from aiohttp import ClientError, ClientWebSocketResponse, WSMsgType
 from ..errors import CannotConnect, InvalidResponse, RequestTimeout
 from ..json_object import JsonObject
 from ..route import Requester, Route
+from ..token_bucket import TokenBucket
 from ..traffic import Traffic
 from .client import OctoPrint
 
@@ -33,7 +34,7 @@ EVENTS = (*CONNECTION_CHANGED, STATE_CHANGED, ERROR, SETTINGS_UPDATED)
 EVENTS_AT_ONCE: Final = 500
 EVENTS_PER_SECOND: Final = 10
 BYTES_OF_AN_EVENT: Final = 10_000  # a longer message counts as several
-OTHERS_AT_ONCE: Final = 100  # pings, and whatever else is no event
+OTHERS_AT_ONCE: Final = 100  # pings, and everything else that is no event
 OTHERS_PER_SECOND: Final = 1
 MAX_DEBT: Final = 30  # seconds of reading slowly, after which a socket is given up
 
@@ -44,27 +45,6 @@ class Event:
 
     type: str
     payload: JsonObject
-
-
-@dataclass(slots=True)
-class Allowance:
-    """How much may come at once, and how much of that is given back each second."""
-
-    most: float
-    per_second: float
-    _left: float = field(init=False)
-    _counted_at: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Begin with all of it."""
-        self._left, self._counted_at = self.most, time.monotonic()
-
-    def spend(self, amount: float) -> float:
-        """Count what has come, and return the seconds until it would have been allowed."""
-        now = time.monotonic()
-        self._left = min(self.most, self._left + (now - self._counted_at) * self.per_second) - amount
-        self._counted_at = now
-        return max(0.0, -self._left / self.per_second)
 
 
 class ProvedRequester(Requester, Protocol):
@@ -83,8 +63,8 @@ class PushSocket:
         self._socket = socket
         self._traffic = traffic
         self._waits_for_pong = False
-        self._events = Allowance(EVENTS_AT_ONCE, EVENTS_PER_SECOND)
-        self._others = Allowance(OTHERS_AT_ONCE, OTHERS_PER_SECOND)
+        self._events = TokenBucket(burst=EVENTS_AT_ONCE, per_second=EVENTS_PER_SECOND)
+        self._others = TokenBucket(burst=OTHERS_AT_ONCE, per_second=OTHERS_PER_SECOND)
         self._slow_since: float | None = None
         self._says_too_much = False
 

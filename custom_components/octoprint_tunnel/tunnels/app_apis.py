@@ -9,7 +9,7 @@ from enum import StrEnum
 from ..addresses import MAX_ADDRESS, has_credentials, web_address
 from ..errors import InvalidResponse
 from ..json_object import JsonObject
-from ..octoprint.job import LONGEST
+from ..octoprint.job import DONE, LONGEST
 
 MAX_TEXT = 255  # characters; Home Assistant's history takes some 16 kB with a state
 MAX_LAYERS = 1_000_000
@@ -64,7 +64,7 @@ class Gadget:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LiveLink:
-    """A link on which anybody can watch the printer for a time."""
+    """A link on which anyone can watch the printer for a time."""
 
     live_id: str | None
     url: str
@@ -134,7 +134,7 @@ class Notification:
             type=_NOTIFICATION_TYPES[number] if known else NotificationType.UNKNOWN,
             print_id=delivery.text("PrintId", MAX_TEXT),
             file=delivery.text("FileName", MAX_TEXT),
-            progress=None if progress is None else min(progress, 100.0),
+            progress=None if progress is None else min(progress, DONE),
             duration=delivery.integer("DurationSec", 0, LONGEST),
             time_left=delivery.integer("TimeRemainingSec", 0, LONGEST),
             height=delivery.number("ZOffsetMM", -HIGHEST, HIGHEST),

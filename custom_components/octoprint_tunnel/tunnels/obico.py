@@ -1,6 +1,6 @@
 """Obico: OctoPrint tunnels of app.obico.io or of a self-hosted server.
 
-Source: Obico's documentation, "OctoPrint tunnel", and the behaviour of a self-hosted server of July 2026.
+Source: Obico's documentation, "OctoPrint tunnel", and the behavior of a self-hosted server of July 2026.
 """
 
 from collections.abc import Mapping
@@ -206,7 +206,7 @@ class _Pictures(Pictures):
         signed = answer.json().exact("snapshot", MAX_ADDRESS)
         if signed is None:
             return None
-        # The address is signed: whoever has it needs no credentials.
+        # The address is signed: no credentials are needed with it.
         return Place(route=replace(self._route, headers={}), url=self._on_server(signed))
 
     @override
@@ -235,6 +235,6 @@ def _is_cloud(host: str) -> bool:
 
 
 def _first_of_next_month() -> datetime:
-    """Return when usage starts anew; the server's own figure keeps the time of day and can be a day late."""
+    """Return when usage starts at zero again; the server's own figure keeps the time of day and can be a day late."""
     now = datetime.now(UTC)
     return datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=UTC)

@@ -205,7 +205,7 @@ class OctoEverywhere(Tunnel):
     async def create_live_link(
         self, service: Route, *, hours: int | None = None, until_print_ends: bool = False
     ) -> LiveLink:
-        """Make a link that lives for so many hours, 1 to 17520 (24 unless told), or until the print ends.
+        """Make a link that lives for so many hours, 1 to 17520 (default 24), or until the print ends.
 
         Raises what `status` raises, and NothingPrinting.
         """
