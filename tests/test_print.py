@@ -239,6 +239,27 @@ async def test_polls_of_a_print_without_live_updates(
     assert state(hass, loaded, "printer_state").state == "operational"
 
 
+@BOTH
+async def test_a_print_between_two_polls(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, octoprint: OctoPrintServer, loaded: MockConfigEntry
+) -> None:
+    """A print that no poll has met is shown with the next reading of the connection."""
+
+    def act(moves: int) -> None:
+        printing.start(octoprint, moves)
+        printing.wait_for(octoprint, "Operational")
+
+    await press(hass, loaded, "connect")
+    await hass.async_add_executor_job(printing.wait_for, octoprint, "Operational")
+    for _ in range(6):
+        await wait(hass, freezer, 62)
+    assert states(hass, loaded, "printer_state", "print_file") == ("operational", "unknown")
+    await hass.async_add_executor_job(act, 0)
+    await wait(hass, freezer, 16 * 60)
+    assert states(hass, loaded, "printing", "print_file", "print_progress") == ("off", "part.gcode", "100.0")
+    await unload(hass, loaded)
+
+
 # What the service thinks of the print
 
 

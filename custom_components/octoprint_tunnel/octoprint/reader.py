@@ -100,8 +100,9 @@ class Reader:
                 raise
             connection = known.connection.with_state(job.state_text)
         heaters = await self._heaters() if connection.state.is_connected else {}
-        ends = known is not None and _has_ended(known.state, connection.state)
-        if job is None and (self._is_first or connection.state.is_active or ends):
+        # Who was connected may have printed since: all of a short print, or to its end.
+        was_connected = known is not None and known.state.is_connected
+        if job is None and (self._is_first or connection.state.is_active or was_connected):
             job = await self._job()
         agrees = _says_connected(job) in (None, connection.state.is_connected)
         if job and not agrees:
@@ -157,11 +158,6 @@ class Reader:
             return {}
         self.heaters_left_out = reading.left_out if reading else 0
         return reading.heaters if reading else {}
-
-
-def _has_ended(before: PrinterState, now: PrinterState) -> bool:
-    """Tell whether a print or a connection that was there is there no more."""
-    return before.is_active or (before.is_connected and not now.is_connected)
 
 
 def _says_connected(job: Job | None) -> bool | None:
