@@ -123,6 +123,15 @@ def test_a_file_that_is_printed_again(between: str) -> None:
     assert again.started_at == later - timedelta(seconds=1200)
 
 
+def test_whole_seconds_make_no_other_print() -> None:
+    """OctoPrint leaves out fractions: what began in the second of the first look has the beginning of that."""
+    first = job(completion=0, printTime=0).after(None, PrinterState.PRINTING, NOW)
+    second = job(completion=7, printTime=1).after(first, PrinterState.PRINTING, NOW + timedelta(seconds=1.9))
+    again = job(completion=0, printTime=0).after(first, PrinterState.PRINTING, NOW + timedelta(seconds=1.9))
+    assert second.started_at == NOW
+    assert again.started_at == NOW + timedelta(seconds=1.9)
+
+
 def test_a_pause_is_no_other_print() -> None:
     """The time of a print stands still while it is paused."""
     first = job(completion=40, printTime=400, printTimeLeft=600).after(None, PrinterState.PRINTING, NOW)

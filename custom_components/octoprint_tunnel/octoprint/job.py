@@ -12,6 +12,7 @@ from .connection import MAX_STATE_TEXT, PrinterState
 MAX_FILE_NAME = 255  # characters
 LONGEST = 365 * 24 * 3600  # seconds; an estimate beyond is none
 DONE = 100  # percent
+ROUNDED = timedelta(seconds=1)  # OctoPrint tells times in whole seconds
 STEADY = timedelta(minutes=1)  # an estimated time of day that moves by less stays what it was
 
 
@@ -98,7 +99,7 @@ class Job:
             PrinterState.from_text(earlier.state_text),
             PrinterState.from_text(self.state_text),
         )
-        return was_paused or earlier.seen is None or started_at < earlier.seen
+        return was_paused or earlier.seen is None or started_at - ROUNDED < earlier.seen
 
     def stopped(self) -> Job:
         """Return this job as that of a print that has ended before it was done."""
