@@ -1,5 +1,6 @@
 """A print from its start to each of its ends, and everything that can be done to it meanwhile."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 import json
 
@@ -257,6 +258,40 @@ async def test_a_print_between_two_polls(
     await hass.async_add_executor_job(act, 0)
     await wait(hass, freezer, 16 * 60)
     assert states(hass, loaded, "printing", "print_file", "print_progress") == ("off", "part.gcode", "100.0")
+    await unload(hass, loaded)
+
+
+async def test_a_print_that_ends_while_its_job_cannot_be_read(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    octoprint: OctoPrintServer,
+    loaded: MockConfigEntry,
+) -> None:
+    """It has no time left when it is over, and its file is not taken for that of the next print."""
+    await press(hass, loaded, "connect")
+    await hass.async_add_executor_job(printing.wait_for, octoprint, "Operational")
+    for _ in range(6):
+        await wait(hass, freezer, 62)
+    await hass.async_add_executor_job(printing.start, octoprint)
+    await hass.async_add_executor_job(printing.wait_for, octoprint, "Printing")
+    await wait(hass, freezer, 62)
+    assert states(hass, loaded, "printing", "print_file") == ("on", "part.gcode")
+    job = loaded.runtime_data.printer.data.job
+    loaded.runtime_data.printer.data = replace(
+        loaded.runtime_data.printer.data, job=replace(job, left=600, finishes_at=job.seen + timedelta(seconds=600))
+    )
+    relay.fail("tunnel", 500, path="/api/job")
+    await hass.async_add_executor_job(octoprint.request, "POST", "/api/job", {"command": "cancel"})
+    await hass.async_add_executor_job(printing.wait_for, octoprint, "Operational")
+    await wait(hass, freezer, 62)
+    assert states(hass, loaded, "printing", "print_time_left", "print_finish") == ("off", "unknown", "unknown")
+    await hass.async_add_executor_job(printing.start, octoprint, 600, "other.gcode")
+    await hass.async_add_executor_job(printing.wait_for, octoprint, "Printing")
+    await wait(hass, freezer, 62)
+    assert states(hass, loaded, "printing", "print_file") == ("on", "unknown")
+    relay.heal()
+    await hass.async_add_executor_job(octoprint.request, "POST", "/api/job", {"command": "cancel"})
     await unload(hass, loaded)
 
 

@@ -115,13 +115,12 @@ class Reader:
     ) -> PrinterStatus:
         """Return one snapshot, with what is to be remembered of the one before."""
         connection = self._with_error(connection, known.connection if known else None, job)
-        earlier = known.job if known else None
+        shown = known.job if known else None
         if job is not None:
-            shown: Job | None = job.after(earlier, connection.state, datetime.now(UTC))
-        elif connection.state.is_active and (earlier is None or earlier.is_over):
-            shown = None  # that of the print before is not the one of this print
-        else:
-            shown = earlier
+            shown = job.after(shown, connection.state, datetime.now(UTC))
+        elif shown is not None and shown.is_over is connection.state.is_active:
+            # That of the print before is not the one of this print, and a print that is over has no time left.
+            shown = None if shown.is_over else shown.stopped()
         return PrinterStatus(connection=connection, job=shown, heaters=heaters)
 
     def _with_error(self, connection: Connection, earlier: Connection | None, job: Job | None) -> Connection:
