@@ -110,6 +110,33 @@ async def test_pause_resume_and_cancel(
 
 
 @BOTH
+@pytest.mark.parametrize("end", ["cancel", "reset"])
+async def test_print_that_ends_as_soon_as_it_has_begun(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    octoprint: OctoPrintServer,
+    monkeypatch: pytest.MonkeyPatch,
+    end: str,
+) -> None:
+    """It has come to nothing, which is not unknown."""
+    monkeypatch.setattr(coordinator, "PRINT_INTERVAL", timedelta(minutes=1))
+    await connected(hass, entry)
+    await begin(hass, octoprint)
+    await until_state(hass, entry, "printing")
+    assert states(hass, entry, "print_progress", "print_time_elapsed") == ("0.0", "0.0")
+    started = state(hass, entry, "print_started").state
+    if end == "cancel":
+        await press(hass, entry, "cancel")
+    else:
+        await hass.async_add_executor_job(lambda: printing.command(octoprint, "!!DEBUG:reset"))
+    await until_state(hass, entry, "operational")
+    await settle(hass)
+    assert states(hass, entry, "print_file", "print_progress", "print_started") == ("part.gcode", "0.0", started)
+    assert states(hass, entry, "print_time_elapsed", "print_time_left") == ("0.0", "unknown")
+    await unload(hass, entry)
+
+
+@BOTH
 async def test_print_that_fails(hass: HomeAssistant, entry: MockConfigEntry, octoprint: OctoPrintServer) -> None:
     """An error in a print shows, with OctoPrint's words, until the printer is connected anew."""
     await connected(hass, entry)

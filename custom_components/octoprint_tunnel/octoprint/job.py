@@ -70,11 +70,13 @@ class Job:
         if earlier.is_over:
             is_another = self.progress is not None and (self.path, self.elapsed) != (earlier.path, earlier.elapsed)
             return replace(self, is_over=True) if is_another else earlier
-        if self.path != earlier.path:
-            return earlier.stopped() if self.progress is None else replace(self, is_over=True)
-        if (self.progress or 0) < (earlier.progress or 0):
+        if self.progress is None:
             return earlier.stopped()
-        if self.progress is None or self.progress < DONE:
+        if self.path != earlier.path:
+            return replace(self, is_over=True)
+        if self.progress < (earlier.progress or 0):
+            return earlier.stopped()
+        if self.progress < DONE:
             return replace(self, started_at=earlier.started_at).stopped()
         return self._done_after(earlier, now)
 
