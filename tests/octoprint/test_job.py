@@ -112,6 +112,19 @@ def test_what_octoprint_still_has_of_a_print_that_was_not_seen() -> None:
         assert (shown.progress, shown.started_at, shown.finishes_at) == (100, None, None)
 
 
+def test_a_file_that_is_only_selected() -> None:
+    """It is not the last print, nor does it take back how far that came."""
+    printing = job(completion=40, printTime=400, printTimeLeft=600).after(None, PrinterState.PRINTING, NOW)
+    done = job(completion=100, printTime=1000, printTimeLeft=0).after(printing, PrinterState.OPERATIONAL, NOW + HOUR)
+    for selected in (
+        job(completion=0, printTime=0),
+        replace(job(completion=0, printTime=None), path="other.gcode"),
+        replace(job(completion=None, printTime=None), path="other.gcode"),
+    ):
+        assert selected.after(done, PrinterState.OPERATIONAL, NOW + HOUR) == done
+        assert selected.after(printing, PrinterState.OPERATIONAL, NOW + HOUR) == printing.stopped()
+
+
 @pytest.mark.parametrize("between", ["an end", "nothing"])
 def test_a_file_that_is_printed_again(between: str) -> None:
     """Its beginning is that of the new print, also where it has come further by now than the one before."""

@@ -68,9 +68,9 @@ class Job:
             # When the last print was, OctoPrint does not say.
             return replace(self, left=None, is_over=True)
         if earlier.is_over:
-            is_another = self.progress is not None and (self.path, self.elapsed) != (earlier.path, earlier.elapsed)
+            is_another = self.progress and (self.path, self.elapsed) != (earlier.path, earlier.elapsed)
             return replace(self, is_over=True) if is_another else earlier
-        if self.progress is None:
+        if not self.progress:  # a file that is only selected, or that of a print of which OctoPrint forgot the rest
             return earlier.stopped()
         if self.path != earlier.path:
             return replace(self, is_over=True)
