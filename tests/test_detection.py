@@ -1,6 +1,7 @@
 """The failure detection: how often its service is asked, and what the log tells of it."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
@@ -38,7 +39,8 @@ async def watched(
 def show(entry: MockConfigEntry, text: str) -> None:
     """Let OctoPrint tell a state."""
     printer: PrinterCoordinator = entry.runtime_data.printer
-    printer.async_set_updated_data(printer.data.with_connection(printer.data.connection.with_state(text)))
+    connection = printer.data.connection.with_state(text)
+    printer.async_set_updated_data(replace(printer.data, connection=connection))
 
 
 def asked(relay: Relay, entry: MockConfigEntry) -> int:

@@ -1,7 +1,7 @@
 """All that is known of a printer, put together from several of OctoPrint's answers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from .connection import Connection, PrinterState
 from .heaters import Heater
@@ -25,7 +25,3 @@ class PrinterStatus:
     def is_warm(self) -> bool:
         """Tell whether temperatures are about to change."""
         return any(heater.is_warm for heater in self.heaters.values())
-
-    def with_connection(self, connection: Connection) -> PrinterStatus:
-        """Return this status over another connection; without one there are no temperatures."""
-        return replace(self, connection=connection, heaters=self.heaters if connection.state.is_connected else {})
