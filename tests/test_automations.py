@@ -7,11 +7,13 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.octoprint_tunnel import coordinator
+from custom_components.octoprint_tunnel.const import DOMAIN
 from custom_components.octoprint_tunnel.octoprint.connection import PrinterState
+from homeassistant.const import MATCH_ALL
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.setup import async_setup_component
 
-from .home import entities, settle, state, unload, until, until_state
+from .home import entities, press, settle, state, unload, until, until_state
 from .octoprint import printing
 from .octoprint.server import OctoPrintServer
 from .relay.server import Relay
@@ -167,3 +169,15 @@ async def test_a_print(
     assert await told.of("error", "off")
     told.check()
     await unload(hass, chosen)
+
+
+async def test_updates_leave_no_trace(hass: HomeAssistant, loaded: MockConfigEntry) -> None:
+    """Home Assistant records every event but reports of unchanged states, and an update makes no other of its own."""
+    events: list[Event] = []
+    hass.bus.async_listen(MATCH_ALL, events.append)
+    told = await automate(hass, loaded)
+    await press(hass, loaded, "connect")
+    await until_state(hass, loaded, "operational")
+    await told.of("printer_connected", "on")
+    told.check()
+    assert not [event for event in events if str(event.event_type).startswith(DOMAIN)]

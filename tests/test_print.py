@@ -1,5 +1,6 @@
 """A print from its start to each of its ends, and everything that can be done to it meanwhile."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 import json
 
@@ -106,6 +107,33 @@ async def test_pause_resume_and_cancel(
     assert number(hass, chosen, "print_progress") >= progress
     assert state(hass, chosen, "cancel").state == "unavailable"
     await unload(hass, chosen)
+
+
+@BOTH
+@pytest.mark.parametrize("end", ["cancel", "reset"])
+async def test_print_that_ends_as_soon_as_it_has_begun(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    octoprint: OctoPrintServer,
+    monkeypatch: pytest.MonkeyPatch,
+    end: str,
+) -> None:
+    """It has come to nothing, which is not unknown."""
+    monkeypatch.setattr(coordinator, "PRINT_INTERVAL", timedelta(minutes=1))
+    await connected(hass, entry)
+    await begin(hass, octoprint)
+    await until_state(hass, entry, "printing")
+    assert states(hass, entry, "print_progress", "print_time_elapsed") == ("0.0", "0.0")
+    started = state(hass, entry, "print_started").state
+    if end == "cancel":
+        await press(hass, entry, "cancel")
+    else:
+        await hass.async_add_executor_job(lambda: printing.command(octoprint, "!!DEBUG:reset"))
+    await until_state(hass, entry, "operational")
+    await settle(hass)
+    assert states(hass, entry, "print_file", "print_progress", "print_started") == ("part.gcode", "0.0", started)
+    assert states(hass, entry, "print_time_elapsed", "print_time_left") == ("0.0", "unknown")
+    await unload(hass, entry)
 
 
 @BOTH
@@ -240,6 +268,61 @@ async def test_polls_of_a_print_without_live_updates(
     await hass.async_add_executor_job(lambda: printing.wait_for(octoprint, "Operational"))
     await wait(hass, freezer, 62)
     assert state(hass, loaded, "printer_state").state == "operational"
+
+
+@BOTH
+async def test_a_print_between_two_polls(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, octoprint: OctoPrintServer, loaded: MockConfigEntry
+) -> None:
+    """A print that no poll has met is shown with the next reading of the connection."""
+
+    def act(moves: int) -> None:
+        printing.start(octoprint, moves)
+        printing.wait_for(octoprint, "Operational")
+
+    await press(hass, loaded, "connect")
+    await hass.async_add_executor_job(printing.wait_for, octoprint, "Operational")
+    for _ in range(6):
+        await wait(hass, freezer, 62)
+    assert states(hass, loaded, "printer_state", "print_file") == ("operational", "unknown")
+    await hass.async_add_executor_job(act, 0)
+    await wait(hass, freezer, 16 * 60)
+    assert states(hass, loaded, "printing", "print_file", "print_progress") == ("off", "part.gcode", "100.0")
+    await unload(hass, loaded)
+
+
+async def test_a_print_that_ends_while_its_job_cannot_be_read(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    octoprint: OctoPrintServer,
+    loaded: MockConfigEntry,
+) -> None:
+    """It has no time left when it is over, and its file is not taken for that of the next print."""
+    await press(hass, loaded, "connect")
+    await hass.async_add_executor_job(printing.wait_for, octoprint, "Operational")
+    for _ in range(6):
+        await wait(hass, freezer, 62)
+    await hass.async_add_executor_job(printing.start, octoprint)
+    await hass.async_add_executor_job(printing.wait_for, octoprint, "Printing")
+    await wait(hass, freezer, 62)
+    assert states(hass, loaded, "printing", "print_file") == ("on", "part.gcode")
+    job = loaded.runtime_data.printer.data.job
+    loaded.runtime_data.printer.data = replace(
+        loaded.runtime_data.printer.data, job=replace(job, left=600, finishes_at=job.seen + timedelta(seconds=600))
+    )
+    relay.fail("tunnel", 500, path="/api/job")
+    await hass.async_add_executor_job(octoprint.request, "POST", "/api/job", {"command": "cancel"})
+    await hass.async_add_executor_job(printing.wait_for, octoprint, "Operational")
+    await wait(hass, freezer, 62)
+    assert states(hass, loaded, "printing", "print_time_left", "print_finish") == ("off", "unknown", "unknown")
+    await hass.async_add_executor_job(printing.start, octoprint, 600, "other.gcode")
+    await hass.async_add_executor_job(printing.wait_for, octoprint, "Printing")
+    await wait(hass, freezer, 62)
+    assert states(hass, loaded, "printing", "print_file") == ("on", "unknown")
+    relay.heal()
+    await hass.async_add_executor_job(octoprint.request, "POST", "/api/job", {"command": "cancel"})
+    await unload(hass, loaded)
 
 
 # What the service thinks of the print

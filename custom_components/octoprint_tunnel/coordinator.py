@@ -1,32 +1,25 @@
 """Two coordinators: one asks the service about the tunnel, the other asks OctoPrint through it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 import time
-from typing import TYPE_CHECKING, Any, override
+from typing import TYPE_CHECKING, override
 
 from aiohttp import ClientSession
 from yarl import URL
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.const import CONF_API_KEY
-from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.const import CONF_API_KEY, EVENT_STATE_REPORTED
+from homeassistant.core import Event, EventStateReportedData, HomeAssistant, State, callback
+from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
 from .addresses import private_addresses
 from .backoff import Backoff
-from .const import (
-    CONF_DISCOVERED_URL,
-    CONF_INSTANCE_UUID,
-    CONF_LOCAL_ACCESS,
-    CONF_LOCAL_URL,
-    DOMAIN,
-    LOGGER,
-    WAIT_INTERVAL,
-)
+from .const import CONF_DISCOVERED_URL, CONF_INSTANCE_UUID, CONF_LOCAL_ACCESS, CONF_LOCAL_URL, LOGGER, WAIT_INTERVAL
 from .errors import (
     BadGateway,
     Condition,
@@ -55,9 +48,7 @@ if TYPE_CHECKING:
 
 FIRST_FOLLOW_UP = 1  # seconds
 LOOKS_FOR_HEATERS = 4  # a printer reports its first temperatures a moment after it is connected, or has none
-PRINTER_UPDATED = f"{DOMAIN}_printer_updated"
-"""Fired on the event bus before the entities of a printer are written; what it is for is said where it is fired."""
-
+MEASURING = ("number", "sensor")  # domains whose states others may count and integrate
 MIN_FOLLOW_UPS = 2  # after a command; OctoPrint acts on it a moment after it has answered
 
 LIVE_INTERVAL = timedelta(minutes=15)  # to check what the push socket says, as long as that is open
@@ -238,7 +229,8 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         self._asked_refresh: asyncio.Task[None] | None = None
         self._warned_of_heaters = False
         self._settling = Backoff(FIRST_FOLLOW_UP, self.poll_interval.total_seconds())
-        entry.async_on_unload(hass.bus.async_listen(PRINTER_UPDATED, self._write_all, self._is_own))
+        self._carrier: str | None = None
+        entry.async_on_unload(hass.bus.async_listen(EVENT_STATE_REPORTED, self._write_all, self._is_carrier))
 
     @override
     @callback
@@ -246,16 +238,29 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         """Write all entities before any automation runs.
 
         Home Assistant runs the automations on an entity's change while it is written, and what they read of the next
-        entity is old. What is written from within an event, though, is told when all of it is written.
+        entity is old. What is written from within an event, though, is told when all of it is written. So one entity
+        reports the state that it has: that is an event which is not recorded and triggers no automation.
         """
-        self.hass.bus.async_fire(PRINTER_UPDATED, {"entry_id": self.config_entry.entry_id})
+        if carrier := self._state_to_report():
+            self._carrier = carrier.entity_id
+            self.hass.states.async_set(carrier.entity_id, carrier.state, carrier.attributes)
+        else:
+            super().async_update_listeners()
+
+    def _state_to_report(self) -> State | None:
+        """Return the state of an entity of this printer that measures nothing, None where there is none yet."""
+        registry = er.async_get(self.hass)
+        entries = er.async_entries_for_config_entry(registry, self.config_entry.entry_id)
+        states = (self.hass.states.get(entry.entity_id) for entry in entries if entry.domain not in MEASURING)
+        return next(filter(None, states), None)
 
     @callback
-    def _is_own(self, data: Mapping[str, Any]) -> bool:
-        return data.get("entry_id") == self.config_entry.entry_id
+    def _is_carrier(self, data: EventStateReportedData) -> bool:
+        return data["entity_id"] == self._carrier
 
     @callback
-    def _write_all(self, _event: Event) -> None:
+    def _write_all(self, _event: Event[EventStateReportedData]) -> None:
+        self._carrier = None
         super().async_update_listeners()
 
     @override

@@ -112,6 +112,19 @@ def test_what_octoprint_still_has_of_a_print_that_was_not_seen() -> None:
         assert (shown.progress, shown.started_at, shown.finishes_at) == (100, None, None)
 
 
+def test_a_file_that_is_only_selected() -> None:
+    """It is not the last print, nor does it take back how far that came."""
+    printing = job(completion=40, printTime=400, printTimeLeft=600).after(None, PrinterState.PRINTING, NOW)
+    done = job(completion=100, printTime=1000, printTimeLeft=0).after(printing, PrinterState.OPERATIONAL, NOW + HOUR)
+    for selected in (
+        job(completion=0, printTime=0),
+        replace(job(completion=0, printTime=None), path="other.gcode"),
+        replace(job(completion=None, printTime=None), path="other.gcode"),
+    ):
+        assert selected.after(done, PrinterState.OPERATIONAL, NOW + HOUR) == done
+        assert selected.after(printing, PrinterState.OPERATIONAL, NOW + HOUR) == printing.stopped()
+
+
 @pytest.mark.parametrize("between", ["an end", "nothing"])
 def test_a_file_that_is_printed_again(between: str) -> None:
     """Its beginning is that of the new print, also where it has come further by now than the one before."""
@@ -121,6 +134,15 @@ def test_a_file_that_is_printed_again(between: str) -> None:
     later = NOW + 2 * HOUR
     again = job(completion=50, printTime=1200, printTimeLeft=600).after(first, PrinterState.PRINTING, later)
     assert again.started_at == later - timedelta(seconds=1200)
+
+
+def test_whole_seconds_make_no_other_print() -> None:
+    """OctoPrint leaves out fractions: what began in the second of the first look has the beginning of that."""
+    first = job(completion=0, printTime=0).after(None, PrinterState.PRINTING, NOW)
+    second = job(completion=7, printTime=1).after(first, PrinterState.PRINTING, NOW + timedelta(seconds=1.9))
+    again = job(completion=0, printTime=0).after(first, PrinterState.PRINTING, NOW + timedelta(seconds=1.9))
+    assert second.started_at == NOW
+    assert again.started_at == NOW + timedelta(seconds=1.9)
 
 
 def test_a_pause_is_no_other_print() -> None:

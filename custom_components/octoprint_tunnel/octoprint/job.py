@@ -12,6 +12,7 @@ from .connection import MAX_STATE_TEXT, PrinterState
 MAX_FILE_NAME = 255  # characters
 LONGEST = 365 * 24 * 3600  # seconds; an estimate beyond is none
 DONE = 100.0  # percent
+ROUNDED = timedelta(seconds=1)  # OctoPrint tells times in whole seconds
 STEADY = timedelta(minutes=1)  # an estimated time of day that moves by less stays what it was
 
 
@@ -67,13 +68,15 @@ class Job:
             # When the last print was, OctoPrint does not say.
             return replace(self, left=None, is_over=True)
         if earlier.is_over:
-            is_another = self.progress is not None and (self.path, self.elapsed) != (earlier.path, earlier.elapsed)
+            is_another = self.progress and (self.path, self.elapsed) != (earlier.path, earlier.elapsed)
             return replace(self, is_over=True) if is_another else earlier
-        if self.path != earlier.path:
-            return earlier.stopped() if self.progress is None else replace(self, is_over=True)
-        if (self.progress or 0) < (earlier.progress or 0):
+        if not self.progress:  # a file that is only selected, or that of a print of which OctoPrint forgot the rest
             return earlier.stopped()
-        if self.progress is None or self.progress < DONE:
+        if self.path != earlier.path:
+            return replace(self, is_over=True)
+        if self.progress < (earlier.progress or 0):
+            return earlier.stopped()
+        if self.progress < DONE:
             return replace(self, started_at=earlier.started_at).stopped()
         return self._done_after(earlier, now)
 
@@ -98,7 +101,7 @@ class Job:
             PrinterState.from_text(earlier.state_text),
             PrinterState.from_text(self.state_text),
         )
-        return was_paused or earlier.seen is None or started_at < earlier.seen
+        return was_paused or earlier.seen is None or started_at - ROUNDED < earlier.seen
 
     def stopped(self) -> Job:
         """Return this job as that of a print that has ended before it was done."""

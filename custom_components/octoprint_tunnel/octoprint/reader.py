@@ -100,8 +100,9 @@ class Reader:
                 raise
             connection = known.connection.with_state(job.state_text)
         heaters = await self._heaters() if connection.state.is_connected else {}
-        ends = known is not None and _has_ended(known.state, connection.state)
-        if job is None and (self._is_first or connection.state.is_active or ends):
+        # Who was connected may have printed since: all of a short print, or to its end.
+        was_connected = known is not None and known.state.is_connected
+        if job is None and (self._is_first or connection.state.is_active or was_connected):
             job = await self._job()
         agrees = _says_connected(job) in (None, connection.state.is_connected)
         if job and not agrees:
@@ -114,13 +115,12 @@ class Reader:
     ) -> PrinterStatus:
         """Return one snapshot, with what is to be remembered of the one before."""
         connection = self._with_error(connection, known.connection if known else None, job)
-        earlier = known.job if known else None
+        shown = known.job if known else None
         if job is not None:
-            shown: Job | None = job.after(earlier, connection.state, datetime.now(UTC))
-        elif connection.state.is_active and (earlier is None or earlier.is_over):
-            shown = None  # that of the print before is not the one of this print
-        else:
-            shown = earlier
+            shown = job.after(shown, connection.state, datetime.now(UTC))
+        elif shown is not None and shown.is_over is connection.state.is_active:
+            # That of the print before is not the one of this print, and a print that is over has no time left.
+            shown = None if shown.is_over else shown.stopped()
         return PrinterStatus(connection=connection, job=shown, heaters=heaters)
 
     def _with_error(self, connection: Connection, earlier: Connection | None, job: Job | None) -> Connection:
@@ -157,11 +157,6 @@ class Reader:
             return {}
         self.heaters_left_out = reading.left_out if reading else 0
         return reading.heaters if reading else {}
-
-
-def _has_ended(before: PrinterState, now: PrinterState) -> bool:
-    """Tell whether a print or a connection that was there is there no more."""
-    return before.is_active or (before.is_connected and not now.is_connected)
 
 
 def _says_connected(job: Job | None) -> bool | None:
