@@ -297,7 +297,7 @@ async def test_issue_that_is_ignored(
     connection: AppConnection,
     trouble: int | None,
 ) -> None:
-    """It stays ignored over reloads and while the service does not answer, and is deleted when it has passed."""
+    """It stays ignored over reloads and while nobody answers, and is deleted when it has passed."""
     connection.supporter = False
     await wait(hass, freezer, 61)
     [issue] = issues(hass).values()
@@ -310,6 +310,49 @@ async def test_issue_that_is_ignored(
         assert await hass.config_entries.async_reload(loaded.entry_id)
         await settle(hass)
     assert [each.dismissed_version is not None for each in issues(hass).values()] == [True] * (trouble is not None)
+
+
+@pytest.mark.parametrize("code", [605, 610])
+async def test_issue_that_is_ignored_while_octoprint_is_off(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, loaded: MockConfigEntry, code: int
+) -> None:
+    """That it is off does not show what its requests would meet, so nothing is deleted and raised again."""
+    relay.fail("octoeverywhere_tunnel", code)
+    await wait(hass, freezer, 61)
+    [issue] = issues(hass).values()
+    ir.async_ignore_issue(hass, DOMAIN, issue.issue_id, True)
+    relay.heal()
+    relay.fail("octoeverywhere_tunnel", 601)
+    assert await hass.config_entries.async_reload(loaded.entry_id)
+    await settle(hass)
+    assert state(hass, loaded, "tunnel_status").state == "offline"
+    [issue] = issues(hass).values()
+    assert issue.dismissed_version
+    relay.heal()
+    assert await hass.config_entries.async_reload(loaded.entry_id)
+    await settle(hass)
+    assert not issues(hass)
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+async def test_cap_has_passed_while_octoprint_is_off(
+    hass: HomeAssistant, relay: Relay, obico_entry: MockConfigEntry, is_told: bool
+) -> None:
+    """The usage tells it whether or not OctoPrint is there."""
+    entry = obico_entry
+    entry.add_to_hass(hass)
+    relay.fail("obico_tunnel", 481)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    assert set(issues(hass)) == {"over_cap"}
+    relay.heal()
+    relay.fail("obico_tunnel", 482, path="/api/")
+    if not is_told:
+        relay.fail("obico_tsd", 500)
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await settle(hass)
+    assert bool(issues(hass)) is not is_told
+    await hass.config_entries.async_unload(entry.entry_id)
 
 
 async def polls_again(

@@ -11,7 +11,7 @@ import socket
 import traceback
 from urllib.parse import quote
 
-from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, encode_basic_auth, web
+from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TraceConfig, encode_basic_auth, web
 from aiohttp.test_utils import RawTestServer
 import pytest
 from yarl import URL
@@ -446,3 +446,28 @@ def test_a_route_does_not_show_what_it_carries() -> None:
     shown = repr(Route(session=object(), base_url=URL("https://example.com"), headers=_headers()))  # type: ignore[arg-type]
     assert "example.com" in shown
     assert _headers()["Authorization"] not in shown
+
+
+@pytest.mark.parametrize("kind", ["request", "download", "websocket"])
+async def test_session_that_is_closed_while_a_connection_is_made(
+    socket_enabled: None, connection: AppConnection, kind: str
+) -> None:
+    """As when the printer is unloaded during an action."""
+    trace = TraceConfig()
+
+    async def detach(session: ClientSession, *_: object) -> None:
+        session.detach()
+
+    trace.on_connection_create_end.append(detach)
+    session = ClientSession(cookie_jar=DummyCookieJar(), trace_configs=[trace])
+    connector = session.connector
+    assert connector is not None
+    route = Route(session=session, base_url=URL(connection.url))
+    asked: dict[str, Callable[[], Awaitable[object]]] = {
+        "request": lambda: route.request("GET", "/api/job"),
+        "download": lambda: route.download(URL(connection.url), ClientTimeout(total=10)),
+        "websocket": lambda: contextlib.AsyncExitStack().enter_async_context(route.websocket("/sockjs/websocket")),
+    }
+    with pytest.raises(CannotConnect):
+        await asked[kind]()
+    await connector.close()

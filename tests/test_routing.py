@@ -23,6 +23,7 @@ from yarl import URL
 from custom_components.octoprint_tunnel import routing
 from custom_components.octoprint_tunnel.addresses import private_addresses
 from custom_components.octoprint_tunnel.const import DOMAIN
+from custom_components.octoprint_tunnel.routing import Router
 from homeassistant.config_entries import SOURCE_ZEROCONF
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
@@ -544,6 +545,25 @@ async def test_announced_address_displaces_none_that_works(
     info = seen_on_the_network(octoprint.uuid, "192.168.9.9")
     await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_ZEROCONF}, data=info)
     assert loaded.data["discovered_url"] == (relay.local.url if works else "http://192.168.9.9:5001")
+
+
+async def test_printer_is_removed_while_its_address_is_looked_at(
+    hass: HomeAssistant, entry: MockConfigEntry, octoprint: OctoPrintServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was announced is of no use then."""
+
+    entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(entry, data={**entry.data, "discovered_url": "http://192.168.9.8"})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+
+    async def remove(_router: Router) -> None:
+        await hass.config_entries.async_remove(entry.entry_id)
+
+    monkeypatch.setattr(Router, "local_address", remove)
+    info = seen_on_the_network(octoprint.uuid, "192.168.9.9")
+    result = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_ZEROCONF}, data=info)
+    assert result["reason"] == "nothing_to_set_up"
 
 
 async def test_announced_address_is_the_last_to_be_tried(

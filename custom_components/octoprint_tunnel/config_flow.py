@@ -244,6 +244,8 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
             runtime_data: RuntimeData = entry.runtime_data
             if await runtime_data.printer.router.local_address() == URL(noted):
                 return
+            if self.hass.config_entries.async_get_entry(entry.entry_id) is None:  # removed meanwhile
+                return
         self.hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_DISCOVERED_URL: announced})
 
     # The tunnel

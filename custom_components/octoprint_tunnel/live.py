@@ -11,6 +11,7 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later, async_track_time_interval
 from homeassistant.util import dt as dt_util
 
+from .attempts import Attempts, result_or_error
 from .backoff import Backoff
 from .const import LOGGER
 from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator
@@ -47,6 +48,7 @@ class LiveUpdates:
         self._printer = printer
         self._backoff = Backoff(FIRST_RETRY, LONGEST_RETRY)
         self._polls_work = asyncio.Event()
+        self._attempts = Attempts(f"{entry.title}: live updates")
 
     async def async_run(self) -> None:
         """Keep a socket open until cancelled."""
@@ -65,10 +67,20 @@ class LiveUpdates:
             while True:
                 # A socket costs more than a poll: where polls fail, opening one would fail, too.
                 await self._polls_work.wait()
-                if not await self._async_listen():
+                if not await self._async_attempt():
                     await asyncio.sleep(self._backoff.next())
         finally:
             stop_listening()
+
+    async def _async_attempt(self) -> bool:
+        """Open a socket as `_async_listen` does; an unexpected error only ends this attempt."""
+        moves = await result_or_error(self._async_listen())
+        if isinstance(moves, BaseException):
+            self.failure = type(moves).__name__
+            self._attempts.note(moves)
+            return False
+        self._attempts.note(None)
+        return moves
 
     async def _async_listen(self) -> bool:
         """Open a socket and follow it to its end; tells whether it ended only to be opened again on another way."""

@@ -1,6 +1,5 @@
 """Notifications: OctoEverywhere tells a webhook of Home Assistant's what happens in a print."""
 
-import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.network import NoURLAvailableError, get_url
 
+from .attempts import result_or_error
 from .const import DOMAIN, LOGGER
 from .coordinator import OctoPrintTunnelConfigEntry
 from .errors import InvalidResponse, OctoPrintTunnelError
@@ -136,7 +136,8 @@ class Notifications:
 
     async def _cloud_url(self, cloudhook: Awaitable[str]) -> str | None:
         """Return the address that Home Assistant Cloud gives, None where it fails; the log tells the first failure."""
-        answer = await _answer_or_error(cloudhook)
+        # Its library raises errors of its own, of asyncio, of aiohttp and of Python.
+        answer = await result_or_error(cloudhook)
         if isinstance(answer, str):
             self._cloud_failed = False
             return answer
@@ -193,15 +194,6 @@ async def _body(request: web.Request) -> bytes:
     return bytes(body)
 
 
-async def _answer_or_error[T](awaitable: Awaitable[T]) -> T | BaseException:
-    """Return what an awaitable of Home Assistant Cloud returns or raises.
-
-    Its library raises errors of its own, of asyncio, of aiohttp and of Python.
-    """
-    [answer] = await asyncio.gather(awaitable, return_exceptions=True)
-    return answer
-
-
 async def _delete_webhook(hass: HomeAssistant, tunnel: OctoEverywhere) -> None:
     """Have the service send no more notifications, as far as it can be reached."""
     session = async_create_clientsession(hass, auto_cleanup=False, cookie_jar=DummyCookieJar())
@@ -224,4 +216,4 @@ async def async_forget_webhook(hass: HomeAssistant, entry: OctoPrintTunnelConfig
         from homeassistant.components import cloud
 
         if cloud.async_active_subscription(hass):
-            await _answer_or_error(cloud.async_delete_cloudhook(hass, webhook_id))
+            await result_or_error(cloud.async_delete_cloudhook(hass, webhook_id))

@@ -4,12 +4,12 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
 from .const import DOMAIN
-from .coordinator import OctoPrintTunnelConfigEntry
+from .coordinator import OctoPrintTunnelConfigEntry, TunnelCoordinator
 from .errors import Condition
 from .remote_text import as_name
 
 CONDITIONS = (Condition.NOT_SUPPORTER, Condition.OVER_CAP, Condition.PLUGIN_OUTDATED)
-UNTOLD = (Condition.SERVICE_ERROR, Condition.TIMED_OUT)
+UNTOLD = (Condition.SERVICE_ERROR, Condition.TIMED_OUT, Condition.OFFLINE)
 """Conditions that do not show whether another one has passed."""
 
 
@@ -20,11 +20,10 @@ def async_update_issues(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) 
     One that is deleted and raised again is shown again to a user who chose to ignore it.
     """
     coordinator = entry.runtime_data.tunnel
-    if coordinator.condition in UNTOLD:
-        return
     for condition in CONDITIONS:
         if coordinator.condition is not condition:
-            ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, condition))
+            if _has_passed(coordinator, condition):
+                ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, condition))
             continue
         ir.async_create_issue(
             hass,
@@ -37,6 +36,14 @@ def async_update_issues(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) 
             # Shown as plain text in the title, and in Markdown below it.
             translation_placeholders={"printer": as_name(entry.title), **coordinator.tunnel.explain(coordinator.data)},
         )
+
+
+def _has_passed(coordinator: TunnelCoordinator, condition: Condition) -> bool:
+    """Tell whether a condition that the tunnel is not in has passed, or only does not show."""
+    usage = coordinator.data.usage if coordinator.error is None else None
+    if condition is Condition.OVER_CAP and usage is not None and usage.is_used_up is False:
+        return True
+    return coordinator.condition not in UNTOLD
 
 
 @callback

@@ -9,7 +9,7 @@ from functools import lru_cache
 from html import escape
 from http import HTTPStatus
 from json import dumps as json_text
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 from urllib.parse import quote
 
 from aiohttp import (
@@ -175,6 +175,14 @@ class Requester(Protocol):
         """Send one request and return its answer; raises the errors of `Route.request`."""
 
 
+FAILURES: Final = (TimeoutError, ClientError, OSError, ValueError, RuntimeError, AttributeError)
+"""What a session raises where a request fails.
+
+RuntimeError comes from one that is closed, AttributeError from one that is closed while a connection is made: the
+printer is unloaded during an action.
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Route:
     """Where requests go, what each of them carries, and what the status codes of the hop mean."""
@@ -225,7 +233,7 @@ class Route:
                         failure = InvalidResponse(detail=f"more than {MAX_BODY} bytes")
                 if failure is None:
                     return Answer(response.status, response.headers, without_secrets(bytes(body), _secrets(sent)))
-        except (TimeoutError, ClientError, OSError, ValueError, RuntimeError) as error:  # Runtime…: session is closed
+        except FAILURES as error:
             failure = _failure(error)
         self.traffic.failed(failure)
         raise failure
@@ -247,7 +255,7 @@ class Route:
             response = await self.session.get(
                 url, headers=headers, allow_redirects=False, timeout=patience, middlewares=middlewares
             )
-        except (TimeoutError, ClientError, OSError, ValueError, RuntimeError) as error:
+        except FAILURES as error:
             failure = _failure(error)
         else:
             if response.status == HTTPStatus.OK:
@@ -281,7 +289,7 @@ class Route:
                 )
         except WSServerHandshakeError as error:
             failure = self._error(error.status) or UnexpectedStatus(code=error.status)
-        except (TimeoutError, ClientError, OSError, ValueError, RuntimeError) as error:
+        except FAILURES as error:
             failure = _failure(error)
         else:
             try:

@@ -18,6 +18,7 @@ from .const import DOMAIN, LOGGER
 from .coordinator import OctoPrintTunnelConfigEntry, TunnelCoordinator
 from .entity import translated_errors
 from .file_progress import FileInProgress
+from .json_object import MAX_NUMBER
 from .octoprint.connection import Connection
 from .octoprint.files import MAX_FORM, is_file_name, is_folder
 from .remote_text import one_line
@@ -46,11 +47,14 @@ CONTROLS: Final = (Platform.BUTTON, Platform.NUMBER)
 """The platforms whose entities command a printer: who may use all of these may use the actions."""
 AUTO: Final = "AUTO"  # what OctoPrint takes for "find out", beside the ports that it lists
 
+PARAMETER: Final = vol.Any(str, bool, None, vol.All(vol.Any(int, float), vol.Range(min=-MAX_NUMBER, max=MAX_NUMBER)))
+"""The value of a connector's parameter, as JSON carries it: no number is infinite, none, or longer than 64 bits."""
+
 DEVICE = vol.Schema({vol.Required(ATTR_DEVICE_ID): vol.All(cv.ensure_list, vol.Length(min=1, max=1), [cv.string])})
 CONNECT = DEVICE.extend(
     {
         vol.Optional(ATTR_CONNECTOR): cv.string,
-        vol.Optional(ATTR_PARAMETERS): {cv.string: vol.Any(str, int, float, bool, None)},
+        vol.Optional(ATTR_PARAMETERS): {cv.string: PARAMETER},
         vol.Optional(ATTR_PORT): cv.string,
         vol.Optional(ATTR_BAUDRATE): cv.positive_int,
         vol.Optional(ATTR_PRINTER_PROFILE): cv.string,

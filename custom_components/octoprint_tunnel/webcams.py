@@ -11,11 +11,12 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.event import async_call_later
 from homeassistant.util import slugify
 
+from .attempts import Attempts, result_or_error
 from .backoff import Backoff
 from .const import DOMAIN, LOGGER
 from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator
 from .entity import in_words
-from .errors import OctoPrintTunnelError, PermissionMissing
+from .errors import PermissionMissing
 from .octoprint.webcam import MAX_WEBCAMS, Webcam, left_out, webcams_from_json
 from .remote_text import MAX_NAME
 from .tunnels.tunnel import Tunnel
@@ -46,6 +47,7 @@ class Webcams:
         self._tunnel = tunnel
         self._printer = printer
         self._retry = Backoff(FIRST_RETRY, LONGEST_RETRY)
+        self._attempts = Attempts(f"{entry.title}: webcams")
         self._read_at = float("-inf")
         self._planned: CALLBACK_TYPE | None = None
         self._lacks_permission = False
@@ -62,9 +64,20 @@ class Webcams:
         self._entry.async_on_unload(self._stop)
 
     async def async_read(self) -> None:
-        """Read the webcams, and have their entities follow."""
+        """Read the webcams, and have their entities follow; after any error they are read again later."""
         self._forget_plan()
         self.are_known = True
+        error = await result_or_error(self._async_read())
+        self._attempts.note(error)
+        if error is None:
+            self._retry.reset()
+            return
+        LOGGER.debug("%s: webcams: %s", self._entry.title, error)
+        self.are_known = False
+        if self._printer.last_update_success:
+            self._plan(self._retry.next())
+
+    async def _async_read(self) -> None:
         webcams: tuple[Webcam, ...] = ()
         try:
             settings = await self._printer.octoprint.settings()
@@ -74,15 +87,8 @@ class Webcams:
             if not self._lacks_permission:
                 LOGGER.warning("%s: no webcam: %s", self._entry.title, in_words(error))
             self._lacks_permission = True
-        except OctoPrintTunnelError as error:
-            LOGGER.debug("%s: webcams: %s", self._entry.title, error)
-            self.are_known = False
-            if self._printer.last_update_success:
-                self._plan(self._retry.next())
-            return
         else:
             self._lacks_permission = False
-        self._retry.reset()
         self._read_at = time.monotonic()
         self._follow(webcams)
 
