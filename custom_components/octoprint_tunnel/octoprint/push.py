@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 import json
 import time
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 
-from aiohttp import ClientError, ClientWebSocketResponse, WSMsgType
+from aiohttp import ClientError, WSMsgType
 
 from ..errors import CannotConnect, InvalidResponse, RequestTimeout
 from ..json_object import JsonObject
-from ..route import Requester, Route
+from ..route import Requester, Route, WebSocket
 from ..traffic import Traffic
 from .client import OctoPrint
 
@@ -77,7 +77,7 @@ class ProvedRequester(Requester, Protocol):
 class PushSocket:
     """An open push socket, logged in and subscribed to EVENTS alone."""
 
-    def __init__(self, octoprint: OctoPrint, socket: ClientWebSocketResponse[Literal[False]], traffic: Traffic) -> None:
+    def __init__(self, octoprint: OctoPrint, socket: WebSocket, traffic: Traffic) -> None:
         """Speak over `socket` with the OctoPrint that `octoprint` logs in to."""
         self._octoprint = octoprint
         self._socket = socket
@@ -165,6 +165,8 @@ class PushSocket:
                 return
             # Frames that are here already come without a pause; others want to run as well.
             await asyncio.sleep(delay)
+            if self._socket.is_closed:
+                return
             if frame.type is WSMsgType.PING:
                 await self._send(WSMsgType.PONG, frame.data)
             if message is not None:
@@ -197,7 +199,7 @@ class PushSocket:
 
     async def _send(self, kind: WSMsgType, data: bytes = b"") -> None:
         try:
-            await self._socket.send_frame(data, kind)
+            await self._socket.send(kind, data)
         except (ClientError, OSError) as error:
             failure = CannotConnect(detail=type(error).__name__)
         else:
