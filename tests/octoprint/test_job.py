@@ -172,6 +172,13 @@ def test_what_is_no_temperature_is_none(value: Any) -> None:
     assert not PrinterReading.from_json(parsed({"temperature": {"bed": {"actual": value}}})).heaters
 
 
+def test_paths_of_files_in_deep_folders_are_read() -> None:
+    """As long as those that an upload may have, which is done by the time its path is read."""
+    path = f"{'é' * 1000}/{'x' * 249}.gcode"
+    assert UploadedFile.from_json(parsed({"files": {"local": {"path": path}}})).path == path
+    assert Job.from_json(parsed({"job": {"file": {"path": path}}})).path == path
+
+
 def test_uploads_are_read() -> None:
     """OctoPrint 2.0 words the answer anew."""
     old = {"files": {"local": {"path": "a.gcode"}}, "effectiveSelect": True}
