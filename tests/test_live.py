@@ -158,6 +158,16 @@ async def test_log_in_again(
     assert len(relay.seen(path=SOCKET)) == 1
 
 
+async def test_log_in_again_and_again(relay: Relay, updates: LiveUpdates) -> None:
+    """Each is a request through the tunnel: a few at once are answered, and then the socket is given up."""
+    relay.clear()
+    await relay.say_on_sockets('{"reauthRequired": {"reason": "stale"}, "event": {"type": "x"}}', 50)
+    await until(lambda: updates.since is None)
+    assert updates.failure == "said too much"
+    assert 0 < len(relay.seen(path="/api/login")) < 6
+    await until(lambda: updates.since)
+
+
 @pytest.mark.parametrize("trouble", ["another OctoPrint", "gone"])
 async def test_log_in_again_at_an_address_that_is_not_proved_any_more(
     hass: HomeAssistant,

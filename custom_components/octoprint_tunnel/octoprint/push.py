@@ -35,6 +35,7 @@ EVENTS_PER_SECOND: Final = 10
 BYTES_OF_AN_EVENT: Final = 10_000  # a longer message counts as several
 OTHERS_AT_ONCE: Final = 100  # pings, and whatever else is no event
 OTHERS_PER_SECOND: Final = 1
+LOGIN_COUNTS: Final = 20  # others; a new log-in that OctoPrint wants is a request through the tunnel
 MAX_DEBT: Final = 30  # seconds of reading slowly, after which a socket is given up
 
 
@@ -182,8 +183,9 @@ class PushSocket:
     def _count(self, message: JsonObject | None, size: int) -> float:
         """Return the seconds to wait until this message would have been allowed, and note when it is too much."""
         amount = 1 + size / BYTES_OF_AN_EVENT
-        if message is None or "event" not in message:
-            self._says_too_much = self._others.spend(amount) > 0
+        wants_login = message is not None and "reauthRequired" in message
+        if message is None or wants_login or "event" not in message:
+            self._says_too_much = self._others.spend(amount + wants_login * LOGIN_COUNTS) > 0
             return 0
         delay = self._events.spend(amount)
         if not delay:
