@@ -14,7 +14,7 @@ from custom_components.octoprint_tunnel.octoprint import push
 from homeassistant.core import Event as HomeAssistantEvent, EventStateChangedData, HomeAssistant
 from homeassistant.util import dt as dt_util
 
-from .harm import lag_of_the_loop
+from .harm import MAX_LAG, lag_of_the_loop
 from .home import entities, listening, log_lines, press, set_up_live, settle, state, states, unload, until, until_state
 from .octoprint.server import OctoPrintServer
 from .relay.server import Relay
@@ -157,6 +157,16 @@ async def test_log_in_again(
     assert len(relay.seen(path=SOCKET)) == 1
 
 
+async def test_log_in_again_and_again(relay: Relay, updates: LiveUpdates) -> None:
+    """Each is a request through the tunnel: a few at once are answered, and then the socket is given up."""
+    relay.clear()
+    await relay.say_on_sockets('{"reauthRequired": {"reason": "stale"}, "event": {"type": "x"}}', 50)
+    await until(lambda: updates.since is None)
+    assert updates.failure == "said too much"
+    assert 0 < len(relay.seen(path="/api/login")) < 6
+    await until(lambda: updates.since)
+
+
 @pytest.mark.parametrize("trouble", ["another OctoPrint", "gone"])
 async def test_log_in_again_at_an_address_that_is_not_proved_any_more(
     hass: HomeAssistant,
@@ -288,6 +298,31 @@ async def test_socket_that_says_too_much_of_nothing(
     assert updates.failure == "said too much"
     assert lag.worst < 0.5
     await until(lambda: updates.since)
+
+
+FRAMES = {
+    "pings": b"\x89\x00",
+    "pongs": b"\x8a\x00",
+    "binary": b"\x82\x00",
+    "texts": b"\x81\x02{}",
+    "events": b'\x81\x14{"event":{"type":1}}',
+}
+
+
+@pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
+async def test_frames_without_end(
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, updates: LiveUpdates, frame: bytes
+) -> None:
+    """Neither while they come nor while their socket is ended does everything else stand still."""
+    async with lag_of_the_loop() as lag:
+        relay.flood_sockets(frame, 1_000_000 // len(frame))
+        if "event" in str(frame):
+            await asyncio.sleep(0.5)  # these are read slowly
+            await unload(hass, entry)
+        else:
+            await until(lambda: updates.since is None)
+            assert updates.failure == "said too much"
+    assert lag.worst < MAX_LAG
 
 
 async def test_socket_that_goes_on_and_on(

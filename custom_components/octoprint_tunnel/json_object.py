@@ -108,6 +108,10 @@ class JsonObject:
         """Tell whether the field is there, null or not."""
         return name in self._fields
 
+    def is_null(self, name: str) -> bool:
+        """Tell whether the field is null or missing."""
+        return self._fields.get(name) is None
+
     def names(self) -> tuple[str, ...]:
         """Return the names of the first MAX_ITEMS fields."""
         return tuple(islice(self._fields, MAX_ITEMS))

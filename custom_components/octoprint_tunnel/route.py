@@ -4,6 +4,7 @@ import asyncio
 from base64 import b64decode
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
 from html import escape
@@ -20,9 +21,10 @@ from aiohttp import (
     ClientSession,
     ClientTimeout,
     ClientWebSocketResponse,
-    ClientWSTimeout,
     DigestAuthMiddleware,
     FormData,
+    WSCloseCode,
+    WSMsgType,
     WSServerHandshakeError,
     encode_basic_auth,
     hdrs,
@@ -42,15 +44,19 @@ HANDSHAKE_TIMEOUT = 15  # seconds
 CREDENTIALS = ("Authorization", "AppToken", "X-Api-Key")  # headers
 MIN_SECRET = 12  # characters; what is shorter stands in other words, too
 CLOSING_SECONDS = 2
-CLOSING_TIMEOUT = ClientWSTimeout(ws_close=CLOSING_SECONDS)
+
+_handshakes: ContextVar[list[ClientResponse]] = ContextVar("handshakes")
+"""The responses to the handshake of the WebSocket that is being opened; closing the last one ends its connection."""
 
 
 async def refuse_redirects(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
     """Let no WebSocket be redirected, as a middleware of the session: aiohttp cannot be told so otherwise."""
     response = await handler(request)
-    if hdrs.UPGRADE in request.headers and hdrs.LOCATION in response.headers:
-        response.close()
-        raise WSServerHandshakeError(response.request_info, (), status=response.status)
+    if hdrs.UPGRADE in request.headers:
+        if hdrs.LOCATION in response.headers:
+            response.close()
+            raise WSServerHandshakeError(response.request_info, (), status=response.status)
+        _handshakes.get([]).append(response)
     return response
 
 
@@ -114,6 +120,46 @@ class Download:
     def close(self) -> None:
         """Receive no more."""
         self._response.close()
+
+
+class WebSocket:
+    """An open WebSocket whose frames come as bytes, pings and pongs too; has to be closed."""
+
+    def __init__(self, socket: ClientWebSocketResponse[Literal[False]], handshake: ClientResponse) -> None:
+        """Take over `socket`, which began with `handshake`."""
+        self.is_closed = False
+        self._socket = socket
+        self._handshake = handshake
+
+    @property
+    def close_code(self) -> int | None:
+        """Return what the socket was closed with, None while it is open."""
+        return self._socket.close_code
+
+    def __aiter__(self) -> ClientWebSocketResponse[Literal[False]]:
+        """Yield each frame as it comes, until the socket ends."""
+        return self._socket
+
+    async def send(self, kind: WSMsgType, data: bytes) -> None:
+        """Send a frame. Raises ClientError or OSError."""
+        await self._socket.send_frame(data, kind)
+
+    async def close(self) -> None:
+        """End the socket.
+
+        The other end is told, but its answer is not waited for: aiohttp reads everything that comes before that without
+        a pause.
+        """
+        if self.is_closed:
+            return
+        self.is_closed = True
+        try:
+            with suppress(TimeoutError, ClientError, OSError):
+                async with asyncio.timeout(CLOSING_SECONDS):
+                    await self.send(WSMsgType.CLOSE, WSCloseCode.OK.to_bytes(2))
+        finally:
+            self._handshake.close()
+            await self._socket.close()  # wakes who waits for a frame; without a connection it reads nothing
 
 
 def _secrets(headers: Mapping[str, str]) -> list[str]:
@@ -266,10 +312,8 @@ class Route:
         raise failure
 
     @asynccontextmanager
-    async def websocket(
-        self, path: str, max_message: int = MAX_BODY
-    ) -> AsyncGenerator[ClientWebSocketResponse[Literal[False]]]:
-        """Open a WebSocket whose messages come as bytes, pings and pongs too, and close it at the end.
+    async def websocket(self, path: str, max_message: int = MAX_BODY) -> AsyncGenerator[WebSocket]:
+        """Open a WebSocket, and close it at the end.
 
         A message of more bytes than `max_message` closes it. The session needs `refuse_redirects`.
 
@@ -277,13 +321,14 @@ class Route:
         UnexpectedStatus where it has none.
         """
         self.traffic.requests += 1
+        handshakes: list[ClientResponse] = []
+        _handshakes.set(handshakes)
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT):
                 socket = await self.session.ws_connect(
                     self.base_url / path.lstrip("/"),
                     headers=self.headers,
                     autoping=False,  # and no heartbeat: aiohttp's goes on after the end
-                    timeout=CLOSING_TIMEOUT,
                     max_msg_size=max_message,
                     decode_text=False,
                 )
@@ -292,13 +337,11 @@ class Route:
         except FAILURES as error:
             failure = _failure(error)
         else:
+            opened = WebSocket(socket, handshakes[-1])
             try:
-                yield socket
+                yield opened
             finally:
-                with suppress(TimeoutError):
-                    # The other end may go on and on instead of closing its side.
-                    async with asyncio.timeout(2 * CLOSING_SECONDS):
-                        await socket.close()
+                await opened.close()
             return
         self.traffic.failed(failure)
         raise failure

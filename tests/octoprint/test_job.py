@@ -194,6 +194,28 @@ def test_what_is_no_temperature_is_none(value: Any) -> None:
     assert not PrinterReading.from_json(parsed({"temperature": {"bed": {"actual": value}}})).heaters
 
 
+@pytest.mark.parametrize("value", ["21", -400, 5000, True, []])
+def test_a_temperature_that_is_none_leaves_the_target(value: Any) -> None:
+    """A target alone, though, is what was sent to a heater that the printer does not have."""
+    temperature = {"bed": {"actual": value, "target": 60}, "chamber": {"actual": None, "target": 60}}
+    read = PrinterReading.from_json(parsed({"temperature": temperature}))
+    assert read.heaters == {"bed": Heater(actual=None, target=60)}
+
+
+@pytest.mark.parametrize("value", [-242.02, -15, -0.5, 0, 1024])
+def test_temperatures_of_the_cold_and_of_broken_sensors_are_read(value: float) -> None:
+    """They are what the printer says."""
+    read = PrinterReading.from_json(parsed({"temperature": {"chamber": {"actual": value, "target": 0}}}))
+    assert read.heaters == {"chamber": Heater(actual=value, target=0)}
+
+
+def test_paths_of_files_in_deep_folders_are_read() -> None:
+    """As long as those that an upload may have, which is done by the time its path is read."""
+    path = f"{'é' * 1000}/{'x' * 249}.gcode"
+    assert UploadedFile.from_json(parsed({"files": {"local": {"path": path}}})).path == path
+    assert Job.from_json(parsed({"job": {"file": {"path": path}}})).path == path
+
+
 def test_uploads_are_read() -> None:
     """OctoPrint 2.0 words the answer differently."""
     old = {"files": {"local": {"path": "a.gcode"}}, "effectiveSelect": True}

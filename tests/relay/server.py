@@ -168,6 +168,10 @@ class Relay(Record):
         """Say something on every open WebSocket as if OctoPrint had."""
         await self._sockets.say(text, times)
 
+    def flood_sockets(self, frame: bytes, times: int) -> None:
+        """Send a frame as it is on the wire so many times on every open WebSocket, without a pause."""
+        self._sockets.flood(frame, times)
+
     def freeze_sockets(self) -> None:
         """Let every open WebSocket go on without anybody at its other end, until all is healed."""
         self._sockets.freeze()

@@ -99,6 +99,11 @@ class Sockets:
             for _ in range(times):
                 await client.send_str(text)
 
+    def flood(self, frame: bytes, times: int) -> None:
+        """Send a frame as it is on the wire so many times, on every open socket, whether or not anybody reads."""
+        for transport in self._transports():
+            transport.write(frame * times)
+
     def break_off(self) -> None:
         """End the connection of every open socket after the first bytes of a message."""
         for transport in self._transports():

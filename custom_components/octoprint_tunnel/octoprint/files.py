@@ -9,6 +9,7 @@ from ..errors import InvalidResponse
 from ..json_object import MAX_TEXT, JsonObject
 from ..remote_text import is_one_line
 
+MAX_PATH = 2000  # characters; a folder as `is_folder` takes it, with a file in it
 MAX_FORM = 16 * 1024  # bytes that a form has beside the file in it
 
 
@@ -37,7 +38,7 @@ class UploadedFile:
     def from_json(cls, answer: JsonObject) -> UploadedFile:
         """Read the answer to an upload, in the words of 1.11 or of 2.0. Raises InvalidResponse without a path in it."""
         file = answer.object("file") if answer.has_object("file") else answer.object("files").object("local")
-        path = file.exact("path")
+        path = file.exact("path", MAX_PATH)
         if path is None:
             raise InvalidResponse(detail="no path in it")
         selected, printing = answer.boolean("effectiveSelect"), answer.boolean("effectivePrint")

@@ -13,7 +13,7 @@ from .connection import MAX_STATE_TEXT
 WARM = 45  # °C; what is warmer cools down still, or is heated
 _HEATER = re.compile(r"tool[0-9]{1,2}|bed|chamber")
 MAX_HEATERS = 20
-_COLDEST, _HOTTEST = -100, 1000  # °C
+_COLDEST, _HOTTEST = -273.15, 2000  # °C; a sensor that is broken off reads as -242 or 1024
 
 
 def heater_kind(name: str) -> str:
@@ -56,7 +56,8 @@ class PrinterReading:
             heater = Heater(
                 actual=values.number("actual", _COLDEST, _HOTTEST), target=values.number("target", _COLDEST, _HOTTEST)
             )
-            if heater.actual is not None:
+            # A target alone is what was sent to a heater that the printer does not have.
+            if heater.actual is not None or (heater.target is not None and not values.is_null("actual")):
                 heaters[name] = heater
         state_text = answer.object("state").text("text", MAX_STATE_TEXT)
         return cls(state_text=state_text, heaters=heaters, left_out=max(0, len(names) - MAX_HEATERS))

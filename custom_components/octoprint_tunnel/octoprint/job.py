@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from ..json_object import JsonObject
 from .connection import MAX_STATE_TEXT, PrinterState
+from .files import MAX_PATH
 
 MAX_FILE_NAME = 255  # characters
 LONGEST = 365 * 24 * 3600  # seconds; an estimate beyond is none
@@ -41,7 +42,7 @@ class Job:
     def from_json(cls, answer: JsonObject) -> Job:
         """Read `GET /api/job`; a field that makes no sense is None."""
         file, progress = answer.object("job").object("file"), answer.object("progress")
-        path = file.exact("path") or file.exact("name")
+        path = file.exact("path", MAX_PATH) or file.exact("name")
         completion = progress.number("completion", 0)
         return cls(
             state_text=answer.text("state", MAX_STATE_TEXT),

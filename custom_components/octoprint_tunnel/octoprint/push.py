@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 import json
 import time
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 
-from aiohttp import ClientError, ClientWebSocketResponse, WSMsgType
+from aiohttp import ClientError, WSMsgType
 
 from ..errors import CannotConnect, InvalidResponse, RequestTimeout
 from ..json_object import JsonObject
-from ..route import Requester, Route
+from ..route import Requester, Route, WebSocket
 from ..token_bucket import TokenBucket
 from ..traffic import Traffic
 from .client import OctoPrint
@@ -36,6 +36,7 @@ EVENTS_PER_SECOND: Final = 10
 BYTES_OF_AN_EVENT: Final = 10_000  # a longer message counts as several
 OTHERS_AT_ONCE: Final = 100  # pings, and everything else that is no event
 OTHERS_PER_SECOND: Final = 1
+LOGIN_COUNTS: Final = 20  # others; a new log-in that OctoPrint wants is a request through the tunnel
 MAX_DEBT: Final = 30  # seconds of reading slowly, after which a socket is given up
 
 
@@ -57,7 +58,7 @@ class ProvedRequester(Requester, Protocol):
 class PushSocket:
     """An open push socket, logged in and subscribed to EVENTS alone."""
 
-    def __init__(self, octoprint: OctoPrint, socket: ClientWebSocketResponse[Literal[False]], traffic: Traffic) -> None:
+    def __init__(self, octoprint: OctoPrint, socket: WebSocket, traffic: Traffic) -> None:
         """Speak over `socket` with the OctoPrint that `octoprint` logs in to."""
         self._octoprint = octoprint
         self._socket = socket
@@ -145,6 +146,8 @@ class PushSocket:
                 return
             # Frames that are here already come without a pause; others want to run as well.
             await asyncio.sleep(delay)
+            if self._socket.is_closed:
+                return
             if frame.type is WSMsgType.PING:
                 await self._send(WSMsgType.PONG, frame.data)
             if message is not None:
@@ -160,8 +163,9 @@ class PushSocket:
     def _count(self, message: JsonObject | None, size: int) -> float:
         """Return the seconds to wait until this message would have been allowed, and note when it is too much."""
         amount = 1 + size / BYTES_OF_AN_EVENT
-        if message is None or "event" not in message:
-            self._says_too_much = self._others.spend(amount) > 0
+        wants_login = message is not None and "reauthRequired" in message
+        if message is None or wants_login or "event" not in message:
+            self._says_too_much = self._others.spend(amount + wants_login * LOGIN_COUNTS) > 0
             return 0
         delay = self._events.spend(amount)
         if not delay:
@@ -177,7 +181,7 @@ class PushSocket:
 
     async def _send(self, kind: WSMsgType, data: bytes = b"") -> None:
         try:
-            await self._socket.send_frame(data, kind)
+            await self._socket.send(kind, data)
         except (ClientError, OSError) as error:
             failure = CannotConnect(detail=type(error).__name__)
         else:
