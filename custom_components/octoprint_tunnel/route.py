@@ -125,8 +125,8 @@ class Download:
 class WebSocket:
     """An open WebSocket whose frames come as bytes, pings and pongs too; has to be closed."""
 
-    def __init__(self, socket: ClientWebSocketResponse[Literal[False]], handshake: ClientResponse) -> None:
-        """Take over `socket`, which began with `handshake`."""
+    def __init__(self, socket: ClientWebSocketResponse[Literal[False]], handshake: ClientResponse | None) -> None:
+        """Take over `socket`, which began with `handshake`; None where the session did not hand that out."""
         self.is_closed = False
         self._socket = socket
         self._handshake = handshake
@@ -158,7 +158,8 @@ class WebSocket:
                 async with asyncio.timeout(CLOSING_SECONDS):
                     await self.send(WSMsgType.CLOSE, WSCloseCode.OK.to_bytes(2))
         finally:
-            self._handshake.close()
+            if self._handshake:
+                self._handshake.close()
             await self._socket.close()  # wakes who waits for a frame; without a connection it reads nothing
 
 
@@ -337,7 +338,7 @@ class Route:
         except FAILURES as error:
             failure = _failure(error)
         else:
-            opened = WebSocket(socket, handshakes[-1])
+            opened = WebSocket(socket, handshakes[-1] if handshakes else None)
             try:
                 yield opened
             finally:
