@@ -102,7 +102,6 @@ async def test_an_error_is_told_once(
     end: str,
 ) -> None:
     """*Error* goes on once, whatever OctoPrint says on the way, and the socket that said so is trusted."""
-    monkeypatch.setattr(live, "PATIENCE", 0.1)
     updates = await listening(hass, chosen)
     await press(hass, chosen, "connect")
     await until_state(hass, chosen, "operational")
@@ -116,12 +115,15 @@ async def test_an_error_is_told_once(
 
     hass.bus.async_listen("state_changed", tell)
     lines = {"commands": [end, "M105"]}
-    await hass.async_add_executor_job(lambda: octoprint.request("POST", "/api/printer/command", lines))
-    await until_state(hass, chosen, "offline_after_error")
-    await asyncio.sleep(1)
-    for _ in range(2):
-        await chosen.runtime_data.printer.async_refresh()
-        assert states(hass, chosen, "printer_state", "error") == ("offline_after_error", "on")
+    # Only here: while the printer connects, a reading on a busy machine may well be that much before its event.
+    with monkeypatch.context() as impatient:
+        impatient.setattr(live, "PATIENCE", 0.1)
+        await hass.async_add_executor_job(lambda: octoprint.request("POST", "/api/printer/command", lines))
+        await until_state(hass, chosen, "offline_after_error")
+        await asyncio.sleep(1)
+        for _ in range(2):
+            await chosen.runtime_data.printer.async_refresh()
+            assert states(hass, chosen, "printer_state", "error") == ("offline_after_error", "on")
     assert (told, updates.since) == (["on"], since)
     await press(hass, chosen, "connect")
     await until_state(hass, chosen, "operational")
