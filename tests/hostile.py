@@ -67,7 +67,7 @@ KINDS = frozenset({"EventType", "State", "type", "success", "Status"})
 
 
 def written(body: object) -> str:
-    """Return JSON as Python's servers write it, with numbers that nobody can read."""
+    """Return JSON as Python's servers write it, with numbers that no reader can hold."""
     return json.dumps(body).replace(str(NO_FLOAT), "1e400")
 
 

@@ -830,7 +830,7 @@ async def test_user_who_may_control_the_printer(
     hass_read_only_user: MockUser,
     kind: str,
 ) -> None:
-    """All of it, or all that commands it; an automation is nobody's."""
+    """All of it, or all that commands it; an automation runs without a user."""
     user_id: str | None = hass_read_only_user.id
     match kind:
         case "admin":

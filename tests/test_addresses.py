@@ -1,4 +1,4 @@
-"""Addresses that a user types, a service tells or somebody announces: read as they will be used, or not at all."""
+"""Addresses that a user types, a service tells or a device announces: read as they will be used, or not at all."""
 
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -349,7 +349,7 @@ def test_private_addresses_are_tried_on_the_ports_of_octoprint(host: str, writte
     ids=ascii,
 )
 def test_no_other_address_is_tried(host: str) -> None:
-    """What somebody else told gets the API key once it proves to be the printer, so it has to be on this network."""
+    """What a service or a device told gets the API key once it proves to be the printer, so it has to be on this network."""
     assert private_addresses(host) == []
 
 
@@ -358,7 +358,7 @@ def test_no_other_address_is_tried(host: str) -> None:
     st.ip_addresses().map(str) | MADE_UP | st.tuples(st.ip_addresses(network="fd00::/8").map(str), MADE_UP).map("".join)
 )
 def test_what_is_tried_is_what_was_told(host: str) -> None:
-    """The very address and no other, whatever was put behind it."""
+    """The very address and no other, with anything put behind it."""
     for url in private_addresses(host):
         assert ip_address(url.raw_host or "") == ip_address(host)
 
@@ -390,7 +390,7 @@ def test_an_unspecified_address_leads_to_the_own_machine(host: str) -> None:
 
 @pytest.mark.parametrize("address", ["http://192.168.1.20", "http://localhost.example", "http://[fd00::1]", "/webcam"])
 def test_other_addresses_are_no_loopback(address: str) -> None:
-    """Whatever they look like."""
+    """In every spelling."""
     url = picture_address(address)
     assert url is not None
     assert not is_loopback(url)

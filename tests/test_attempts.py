@@ -1,4 +1,4 @@
-"""What runs in the background goes on after an error that nobody expects, and the log tells of that once."""
+"""What runs in the background goes on after an unexpected error, and the log tells of that once."""
 
 from collections.abc import Callable, Coroutine
 import logging

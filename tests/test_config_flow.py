@@ -785,7 +785,7 @@ async def test_page_that_was_stored_before_it_was_checked(
 
 
 async def test_name_of_a_server_makes_no_link(hass: HomeAssistant) -> None:
-    """Whatever was entered, or is stored."""
+    """With any address, entered or stored."""
     result = await step(
         hass, await start(hass, "obico"), {"server_url": "https://home.example/x](https://evil.example)"}
     )

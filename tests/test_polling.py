@@ -21,7 +21,7 @@ COORDINATORS = {"tunnel": TunnelCoordinator, "printer": PrinterCoordinator, "det
 
 
 def raise_from(monkeypatch: pytest.MonkeyPatch, which: str, error: Exception) -> None:
-    """Let a coordinator meet an error that nobody expects."""
+    """Let a coordinator meet an unexpected error."""
 
     async def fetch(_self: object) -> None:
         raise error

@@ -415,7 +415,7 @@ async def test_command_goes_through_the_tunnel_when_local_is_gone(
     ],
 )
 def test_only_private_addresses_of_the_service_are_tried(host: str | None, addresses: list[str]) -> None:
-    """What somebody else told is only tried on a private network."""
+    """What a service told is only tried on a private network."""
     assert private_addresses(host) == [URL(address) for address in addresses]
 
 

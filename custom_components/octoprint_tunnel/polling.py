@@ -141,7 +141,7 @@ class RemedyCoordinator[DataT](OutageCoordinator[DataT]):
         """Prepare to poll at the interval of the options."""
         self.poll_interval = timedelta(seconds=entry.options.get(CONF_POLL_INTERVAL, DEFAULT_POLL_INTERVAL))
         super().__init__(hass, entry, what, outage, self.poll_interval)
-        # Whatever failed, it is found again no later than what works is looked at.
+        # A failure is followed by a retry no later than the next poll of what works.
         self._retry = Backoff(FIRST_RETRY, min(self.poll_interval.total_seconds(), LONGEST_RETRY))
 
     @override
