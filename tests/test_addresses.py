@@ -349,7 +349,7 @@ def test_private_addresses_are_tried_on_the_ports_of_octoprint(host: str, writte
     ids=ascii,
 )
 def test_no_other_address_is_tried(host: str) -> None:
-    """What a service or a device told gets the API key once it proves to be the printer, so it has to be on this network."""
+    """What a service or a device told gets the API key once proved, so it has to be on this network."""
     assert private_addresses(host) == []
 
 
