@@ -18,6 +18,7 @@ from .octoprint import printing
 from .octoprint.server import OctoPrintServer
 from .relay.server import Relay
 
+pytestmark = pytest.mark.long
 READ = (
     "printer_state",
     "printer_connected",

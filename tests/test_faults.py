@@ -27,6 +27,7 @@ from .leftovers import left_over, own_objects
 from .octoprint.server import OctoPrintServer
 from .relay.server import Relay
 
+pytestmark = pytest.mark.long
 POLL = 60  # seconds
 EARLY = 5  # faults, after which what is kept for good is there
 WORKS = ("ok", "on", "offline", "tunnel")
