@@ -94,10 +94,11 @@ class Sockets:
         return len(self._open)
 
     async def say(self, text: str, times: int) -> None:
-        """Say something on every open socket as if OctoPrint had."""
+        """Say something on every open socket as if OctoPrint had; a client may close its socket meanwhile."""
         for client in list(self._open):
-            for _ in range(times):
-                await client.send_str(text)
+            with contextlib.suppress(ConnectionError):
+                for _ in range(times):
+                    await client.send_str(text)
 
     def flood(self, frame: bytes, times: int) -> None:
         """Send a frame as it is on the wire so many times, on every open socket, whether or not anybody reads."""
