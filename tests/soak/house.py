@@ -40,10 +40,11 @@ class Home:
         return [f"{title}: {key} is {found[key]}, not {right[key]}" for key in right if found[key] != right[key]]
 
     def readings(self, hass: HomeAssistant) -> dict[str, str]:
-        """Return the state of every entity that has one of its own."""
+        """Return the state of every entity that is the same again once all is well."""
         found = {key: hass.states.get(entity_id) for key, entity_id in entities(hass, self.entry).items()}
-        # What is used counts on, and pictures are known by the moment.
-        return {key: state.state for key, state in found.items() if state and "usage" not in key}
+        # Usage goes on counting. A hostile response can say that the printer prints: that is kept as the last print.
+        changing = ("usage", "print_")
+        return {key: state.state for key, state in found.items() if state and not any(part in key for part in changing)}
 
 
 async def build(relay: Relay, octoprints: Sequence[OctoPrintServer], number: int) -> list[Home]:
