@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.octoprint_tunnel.addresses import MAX_LINK
+from custom_components.octoprint_tunnel.api.transport.addresses import MAX_LINK
 from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData

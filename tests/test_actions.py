@@ -16,9 +16,9 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUs
 import voluptuous as vol
 
 from custom_components.octoprint_tunnel import services
+from custom_components.octoprint_tunnel.api.octoprint.files import MAX_FORM
+from custom_components.octoprint_tunnel.api.tunnels.obico import MAX_BODY
 from custom_components.octoprint_tunnel.const import DOMAIN
-from custom_components.octoprint_tunnel.octoprint.files import MAX_FORM
-from custom_components.octoprint_tunnel.tunnels.obico import MAX_BODY
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError, Unauthorized, UnknownUser
 from homeassistant.helpers import config_validation as cv, device_registry as dr, entity_registry as er, template

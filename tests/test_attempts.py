@@ -9,8 +9,8 @@ from freezegun.api import FrozenDateTimeFactory
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.octoprint_tunnel.octoprint.client import OctoPrint
-from custom_components.octoprint_tunnel.routing import Router
+from custom_components.octoprint_tunnel.api.octoprint.client import OctoPrint
+from custom_components.octoprint_tunnel.api.transport.router import Router
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 

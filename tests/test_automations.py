@@ -7,8 +7,8 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.octoprint_tunnel import coordinator
+from custom_components.octoprint_tunnel.api.octoprint.connection import PrinterState
 from custom_components.octoprint_tunnel.const import DOMAIN
-from custom_components.octoprint_tunnel.octoprint.connection import PrinterState
 from homeassistant.const import MATCH_ALL
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.setup import async_setup_component

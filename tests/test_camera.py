@@ -19,10 +19,11 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from custom_components.octoprint_tunnel import live as live_updates, webcam_feed, webcams
+from custom_components.octoprint_tunnel import live as live_updates, webcams
+from custom_components.octoprint_tunnel.api.octoprint.webcam import MAX_WEBCAMS
+from custom_components.octoprint_tunnel.api.webcam import feed as webcam_feed
 from custom_components.octoprint_tunnel.const import DOMAIN
 from custom_components.octoprint_tunnel.diagnostics import async_get_config_entry_diagnostics
-from custom_components.octoprint_tunnel.octoprint.webcam import MAX_WEBCAMS
 from homeassistant.components.camera import img_util
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant

@@ -7,8 +7,8 @@ from freezegun.api import FrozenDateTimeFactory
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.octoprint_tunnel.api.octoprint.status import PrinterStatus
 from custom_components.octoprint_tunnel.coordinator import PrinterCoordinator
-from custom_components.octoprint_tunnel.octoprint.status import PrinterStatus
 from homeassistant.core import HomeAssistant
 
 from .home import entities, log_lines, settle, state, unload, wait

@@ -2,8 +2,8 @@
 
 import pytest
 
-from custom_components.octoprint_tunnel import errors
-from custom_components.octoprint_tunnel.errors import OctoPrintTunnelError, Remedy
+from custom_components.octoprint_tunnel.api import errors
+from custom_components.octoprint_tunnel.api.errors import OctoPrintTunnelError, Remedy
 
 EVERY_ERROR = [
     kind

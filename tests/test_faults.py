@@ -13,10 +13,11 @@ from freezegun.api import FrozenDateTimeFactory
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.octoprint_tunnel import live, route
+from custom_components.octoprint_tunnel import live
+from custom_components.octoprint_tunnel.api.errors import RequestTimeout
+from custom_components.octoprint_tunnel.api.transport import route
 from custom_components.octoprint_tunnel.const import DOMAIN, WAIT_INTERVAL
-from custom_components.octoprint_tunnel.coordinator import RuntimeData
-from custom_components.octoprint_tunnel.errors import RequestTimeout
+from custom_components.octoprint_tunnel.runtime import RuntimeData
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 

@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
-from custom_components.octoprint_tunnel import live, routing
+from custom_components.octoprint_tunnel import live
+from custom_components.octoprint_tunnel.api.octoprint import push
+from custom_components.octoprint_tunnel.api.transport import router as routing
 from custom_components.octoprint_tunnel.diagnostics import async_get_config_entry_diagnostics
 from custom_components.octoprint_tunnel.live import LiveUpdates
-from custom_components.octoprint_tunnel.octoprint import push
 from homeassistant.core import Event as HomeAssistantEvent, EventStateChangedData, HomeAssistant
 from homeassistant.util import dt as dt_util
 

@@ -24,27 +24,27 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUs
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from yarl import URL
 
-from custom_components.octoprint_tunnel.addresses import web_address
-from custom_components.octoprint_tunnel.errors import OctoPrintTunnelError
-from custom_components.octoprint_tunnel.json_object import JsonObject
-from custom_components.octoprint_tunnel.octoprint.connection import Connection
-from custom_components.octoprint_tunnel.octoprint.files import UploadedFile
-from custom_components.octoprint_tunnel.octoprint.heaters import PrinterReading
-from custom_components.octoprint_tunnel.octoprint.job import Job
-from custom_components.octoprint_tunnel.octoprint.server import Instance, User
-from custom_components.octoprint_tunnel.octoprint.webcam import Webcam, webcams_from_json
-from custom_components.octoprint_tunnel.remote_text import MAX_NAME
-from custom_components.octoprint_tunnel.route import MAX_BODY
-from custom_components.octoprint_tunnel.tunnels.app_apis import Gadget, LiveLink, Notification
-from custom_components.octoprint_tunnel.tunnels.obico import Obico
-from custom_components.octoprint_tunnel.tunnels.octoeverywhere import OctoEverywhere
-from custom_components.octoprint_tunnel.tunnels.tunnel import (
+from custom_components.octoprint_tunnel.api.errors import OctoPrintTunnelError
+from custom_components.octoprint_tunnel.api.json_object import JsonObject
+from custom_components.octoprint_tunnel.api.octoprint.connection import Connection
+from custom_components.octoprint_tunnel.api.octoprint.files import UploadedFile
+from custom_components.octoprint_tunnel.api.octoprint.heaters import PrinterReading
+from custom_components.octoprint_tunnel.api.octoprint.job import Job
+from custom_components.octoprint_tunnel.api.octoprint.server import Instance, User
+from custom_components.octoprint_tunnel.api.octoprint.webcam import Webcam, webcams_from_json
+from custom_components.octoprint_tunnel.api.remote_text import MAX_NAME
+from custom_components.octoprint_tunnel.api.transport.addresses import web_address
+from custom_components.octoprint_tunnel.api.transport.route import MAX_BODY
+from custom_components.octoprint_tunnel.api.tunnels.app_apis import Gadget, LiveLink, Notification
+from custom_components.octoprint_tunnel.api.tunnels.base import (
     AuthorizationError,
     Authorized,
     Detection,
     Tunnel,
     TunnelStatus,
 )
+from custom_components.octoprint_tunnel.api.tunnels.obico import Obico
+from custom_components.octoprint_tunnel.api.tunnels.octoeverywhere import OctoEverywhere
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback

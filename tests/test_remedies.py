@@ -693,7 +693,7 @@ async def test_octoprints_own_words(
 ) -> None:
     """A real refusal of OctoPrint reaches the user."""
     client = loaded.runtime_data.printer.octoprint
-    from custom_components.octoprint_tunnel.errors import Rejected
+    from custom_components.octoprint_tunnel.api.errors import Rejected
 
     with pytest.raises(Rejected) as raised:
         await client.connect(loaded.runtime_data.printer.data.connection, printer_profile="nobody")

@@ -14,8 +14,8 @@ from pytest_homeassistant_custom_component.components.diagnostics import get_dia
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.octoprint_tunnel import live
+from custom_components.octoprint_tunnel.api.errors import OctoPrintTunnelError
 from custom_components.octoprint_tunnel.const import DOMAIN
-from custom_components.octoprint_tunnel.errors import OctoPrintTunnelError
 from homeassistant.components.system_health import get_info
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_WEBHOOK_ID, MATCH_ALL

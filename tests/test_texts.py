@@ -8,17 +8,18 @@ from typing import Any, cast
 
 import pytest
 
-from custom_components.octoprint_tunnel import binary_sensor, button, camera, errors, event, number, sensor, services
+from custom_components.octoprint_tunnel import binary_sensor, button, camera, event, number, sensor, services
+from custom_components.octoprint_tunnel.api import errors
+from custom_components.octoprint_tunnel.api.errors import Condition, OctoPrintTunnelError
+from custom_components.octoprint_tunnel.api.octoprint.connection import PrinterState
+from custom_components.octoprint_tunnel.api.tunnels.app_apis import NotificationType
 from custom_components.octoprint_tunnel.coordinator import PrinterCoordinator
-from custom_components.octoprint_tunnel.errors import Condition, OctoPrintTunnelError
-from custom_components.octoprint_tunnel.octoprint.connection import PrinterState
 from custom_components.octoprint_tunnel.repairs import CONDITIONS
-from custom_components.octoprint_tunnel.tunnels.app_apis import NotificationType
 from homeassistant.components.sensor import SensorEntityDescription
 from homeassistant.helpers.entity import EntityDescription
 from homeassistant.util.yaml import load_yaml_dict
 
-PACKAGE = Path(errors.__file__).parent
+PACKAGE = Path(errors.__file__).parents[1]
 ERRORS = {
     kind.key: kind
     for kind in vars(errors).values()

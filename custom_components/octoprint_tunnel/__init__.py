@@ -5,26 +5,28 @@ import re
 
 from aiohttp import DummyCookieJar
 
-from homeassistant.const import CONF_VERIFY_SSL, Platform
+from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.helpers.typing import ConfigType
 
+from .api.remote_text import as_name, one_line
+from .api.transport.route import refuse_redirects
+from .api.tunnels import tunnel_from_data
+from .api.tunnels.octoeverywhere import OctoEverywhere
 from .authorize import async_serve_redirects
-from .const import CONF_LIVE_UPDATES, DEFAULT_NAME, DOMAIN
-from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator, RuntimeData, TunnelCoordinator
+from .const import DEFAULT_NAME, DOMAIN
+from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .detection import DetectionCoordinator
-from .entity import async_update_device
+from .device import async_update_device
 from .live import LiveUpdates
 from .notifications import Notifications, async_forget_webhook
+from .options import Options
 from .polling import Outage
-from .remote_text import as_name, one_line
 from .repairs import async_clear_issues, async_update_issues
-from .route import refuse_redirects
+from .runtime import OctoPrintTunnelConfigEntry, RuntimeData
 from .services import async_setup_services
-from .tunnels import tunnel_from_data
-from .tunnels.octoeverywhere import OctoEverywhere
 from .webcams import Webcams
 
 MAX_TITLE = 255  # characters
@@ -51,13 +53,14 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
         async_create_clientsession, hass, cookie_jar=DummyCookieJar(), middlewares=(refuse_redirects,)
     )
     session = new_session()
-    local_session = new_session(verify_ssl=entry.options.get(CONF_VERIFY_SSL, True))
+    options = Options.from_entry(entry)
+    local_session = new_session(verify_ssl=options.verify_ssl)
     outage = Outage(entry.title)
     tunnel = TunnelCoordinator(hass, entry, outage, tunnel_from_data(entry.data), session)
     printer = PrinterCoordinator(hass, entry, outage, tunnel, session, local_session)
-    live = LiveUpdates(hass, entry, printer)
     detection = DetectionCoordinator(hass, entry, tunnel, printer)
     webcams = Webcams(hass, entry, tunnel.tunnel, printer)
+    live = LiveUpdates(hass, entry, printer, webcams)
     entry.runtime_data = RuntimeData(tunnel=tunnel, printer=printer, detection=detection, live=live, webcams=webcams)
 
     @callback
@@ -79,7 +82,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
     detection.async_follow_printer()
     if isinstance(tunnel.tunnel, OctoEverywhere):
         entry.async_on_unload(Notifications(hass, entry, tunnel.tunnel).async_start())
-    if entry.options.get(CONF_LIVE_UPDATES, True):
+    if options.live_updates:
         entry.async_create_background_task(hass, live.async_run(), name=f"{entry.title} live updates")
     return True
 

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Awaitable
 
+from .api.errors import OctoPrintTunnelError
 from .const import LOGGER
-from .errors import OctoPrintTunnelError
 
 
 async def result_or_error[T](awaitable: Awaitable[T]) -> T | BaseException:

@@ -12,10 +12,11 @@ from homeassistant.components.binary_sensor import (
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import OctoPrintTunnelConfigEntry, TunnelCoordinator
+from .api.octoprint.connection import PrinterState
+from .api.octoprint.status import PrinterStatus
+from .coordinator import TunnelCoordinator
 from .entity import DetectionEntity, PrinterEntity, TunnelEntity
-from .octoprint.connection import PrinterState
-from .octoprint.status import PrinterStatus
+from .runtime import OctoPrintTunnelConfigEntry
 
 PARALLEL_UPDATES = 0
 

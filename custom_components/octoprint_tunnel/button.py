@@ -10,10 +10,12 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator
-from .entity import PrinterEntity, add_as_they_come, raise_translated
-from .octoprint.client import OctoPrint
-from .octoprint.connection import Connection, PrinterState
+from .api.octoprint.client import OctoPrint
+from .api.octoprint.connection import Connection, PrinterState
+from .coordinator import PrinterCoordinator
+from .entity import PrinterEntity, add_as_they_come
+from .exceptions import raise_translated
+from .runtime import OctoPrintTunnelConfigEntry
 
 PARALLEL_UPDATES = 1
 

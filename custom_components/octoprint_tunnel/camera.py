@@ -17,14 +17,16 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
-from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator
-from .entity import PrinterEntity, add_as_they_come, in_words
-from .errors import OctoPrintTunnelError
-from .jpeg import JPEG_TYPE, with_orientation
-from .mjpeg import Multipart
+from .api.errors import OctoPrintTunnelError
+from .api.transport.router import Way
+from .api.webcam.feed import Still, WebcamFeed
+from .api.webcam.jpeg import JPEG_TYPE, with_orientation
+from .api.webcam.mjpeg import Multipart
+from .coordinator import PrinterCoordinator
+from .entity import PrinterEntity, add_as_they_come
+from .exceptions import to_home_assistant_error
 from .polling import Outage
-from .routing import Way
-from .webcam_feed import Still, WebcamFeed
+from .runtime import OctoPrintTunnelConfigEntry
 from .webcams import FIRST_WEBCAM
 
 PARALLEL_UPDATES = 0
@@ -202,10 +204,10 @@ class WebcamCamera(PrinterEntity, Camera):
         if error is None:
             self._outage.note("pictures", None)
         elif self.available and not error.concerns_all:
-            self._outage.note("pictures", in_words(error))
+            self._outage.note("pictures", to_home_assistant_error(error))
 
     def _note_limit(self, feed: WebcamFeed) -> None:
-        self._limits.note("live view", in_words(feed.limit) if feed.limit else None)
+        self._limits.note("live view", to_home_assistant_error(feed.limit) if feed.limit else None)
 
     def _show_age(self, still: Still) -> None:
         """Tell how old the picture is; while it is always new, not with every look."""

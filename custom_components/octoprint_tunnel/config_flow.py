@@ -38,7 +38,16 @@ from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.helpers.typing import UNDEFINED
 
-from .addresses import private_addresses, typed_address
+from .api.errors import ApiKeyRejected, OctoPrintTunnelError, PermissionMissing, Remedy
+from .api.octoprint.app_keys import KeyRequest
+from .api.octoprint.client import OctoPrint
+from .api.octoprint.server import Instance
+from .api.remote_text import in_markdown, link_in_markdown
+from .api.transport.addresses import private_addresses, typed_address
+from .api.tunnels import TUNNELS, tunnel_from_data
+from .api.tunnels.base import APP_NAME, AuthorizationError, Authorized, Tunnel, is_header_text
+from .api.tunnels.obico import Obico
+from .api.tunnels.octoeverywhere import OctoEverywhere
 from .authorize import NOT_AUTHORIZED, async_await_redirect, async_forget_redirect
 from .const import (
     CONF_DISCOVERED_URL,
@@ -48,13 +57,10 @@ from .const import (
     CONF_LOCAL_URL,
     CONF_POLL_INTERVAL,
     DEFAULT_NAME,
-    DEFAULT_POLL_INTERVAL,
     DOMAIN,
     MAX_POLL_INTERVAL,
     MIN_POLL_INTERVAL,
 )
-from .coordinator import RuntimeData
-from .errors import ApiKeyRejected, OctoPrintTunnelError, PermissionMissing, Remedy
 from .identity import (
     async_free_title,
     async_free_unique_id,
@@ -63,14 +69,8 @@ from .identity import (
     is_same_connection,
     looks_like,
 )
-from .octoprint.app_keys import KeyRequest
-from .octoprint.client import OctoPrint
-from .octoprint.server import Instance
-from .remote_text import in_markdown, link_in_markdown
-from .tunnels import TUNNELS, tunnel_from_data
-from .tunnels.obico import Obico
-from .tunnels.octoeverywhere import OctoEverywhere
-from .tunnels.tunnel import APP_NAME, AuthorizationError, Authorized, Tunnel, is_header_text
+from .options import DEFAULTS
+from .runtime import RuntimeData
 
 CONF_CHOICE = "choice"
 CONF_COMPLETION_URL = "completion_url"
@@ -91,15 +91,15 @@ SECRET = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD, autocom
 
 OPTIONS = vol.Schema(
     {
-        vol.Required(CONF_POLL_INTERVAL, default=DEFAULT_POLL_INTERVAL): NumberSelector(
+        vol.Required(CONF_POLL_INTERVAL, default=DEFAULTS[CONF_POLL_INTERVAL]): NumberSelector(
             NumberSelectorConfig(
                 min=MIN_POLL_INTERVAL, max=MAX_POLL_INTERVAL, unit_of_measurement="s", mode=NumberSelectorMode.BOX
             )
         ),
-        vol.Required(CONF_LIVE_UPDATES, default=True): BooleanSelector(),
-        vol.Required(CONF_LOCAL_ACCESS, default=True): BooleanSelector(),
+        vol.Required(CONF_LIVE_UPDATES, default=DEFAULTS[CONF_LIVE_UPDATES]): BooleanSelector(),
+        vol.Required(CONF_LOCAL_ACCESS, default=DEFAULTS[CONF_LOCAL_ACCESS]): BooleanSelector(),
         vol.Optional(CONF_LOCAL_URL): LINK,
-        vol.Required(CONF_VERIFY_SSL, default=True): BooleanSelector(),
+        vol.Required(CONF_VERIFY_SSL, default=DEFAULTS[CONF_VERIFY_SSL]): BooleanSelector(),
     }
 )
 

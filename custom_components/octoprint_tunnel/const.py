@@ -16,8 +16,7 @@ CONF_LOCAL_ACCESS: Final = "local_access"
 CONF_LOCAL_URL: Final = "local_url"
 CONF_POLL_INTERVAL: Final = "poll_interval"
 
-DEFAULT_POLL_INTERVAL: Final = 60  # seconds
-MIN_POLL_INTERVAL: Final = 30
+MIN_POLL_INTERVAL: Final = 30  # seconds
 MAX_POLL_INTERVAL: Final = 3600
 
 WAIT_INTERVAL: Final = timedelta(minutes=30)

@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 import time
-from typing import TYPE_CHECKING, override
+from typing import override
 
 from aiohttp import ClientSession
 from yarl import URL
@@ -17,10 +16,8 @@ from homeassistant.core import Event, EventStateReportedData, HomeAssistant, Sta
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
-from .addresses import private_addresses
-from .backoff import Backoff
-from .const import CONF_DISCOVERED_URL, CONF_INSTANCE_UUID, CONF_LOCAL_ACCESS, CONF_LOCAL_URL, LOGGER, WAIT_INTERVAL
-from .errors import (
+from .api.backoff import Backoff
+from .api.errors import (
     BadGateway,
     Condition,
     InvalidResponse,
@@ -31,20 +28,18 @@ from .errors import (
     ServiceError,
     UnexpectedStatus,
 )
+from .api.octoprint.client import OctoPrint
+from .api.octoprint.connection import Connection, PrinterState
+from .api.octoprint.heaters import MAX_HEATERS
+from .api.octoprint.reader import Reader
+from .api.octoprint.status import PrinterStatus
+from .api.transport.addresses import private_addresses
+from .api.transport.router import Router, Way
+from .api.tunnels.base import Tunnel, TunnelStatus
+from .const import CONF_DISCOVERED_URL, CONF_INSTANCE_UUID, LOGGER, WAIT_INTERVAL
 from .identity import async_is_shared
-from .octoprint.client import OctoPrint
-from .octoprint.connection import Connection, PrinterState
-from .octoprint.heaters import MAX_HEATERS
-from .octoprint.reader import Reader
-from .octoprint.status import PrinterStatus
+from .options import Options
 from .polling import Outage, RemedyCoordinator
-from .routing import Router, Way
-from .tunnels.tunnel import Tunnel, TunnelStatus
-
-if TYPE_CHECKING:
-    from .detection import DetectionCoordinator
-    from .live import LiveUpdates
-    from .webcams import Webcams
 
 FIRST_FOLLOW_UP = 1  # seconds
 LOOKS_FOR_HEATERS = 4  # a printer reports its first temperatures a moment after it is connected, or has none
@@ -58,27 +53,13 @@ CONNECTION_LASTS = timedelta(minutes=15).total_seconds()  # that the connection,
 LIVE_CONNECTION_LASTS = timedelta(hours=4).total_seconds()  # where OctoPrint says when there is another one
 
 
-@dataclass(kw_only=True)
-class RuntimeData:
-    """What lives as long as a config entry is loaded."""
-
-    tunnel: TunnelCoordinator
-    printer: PrinterCoordinator
-    detection: DetectionCoordinator
-    live: LiveUpdates
-    webcams: Webcams
-
-
-type OctoPrintTunnelConfigEntry = ConfigEntry[RuntimeData]
-
-
 class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
     """What the service says of the tunnel, and what requests through it have met."""
 
     def __init__(
         self,
         hass: HomeAssistant,
-        entry: OctoPrintTunnelConfigEntry,
+        entry: ConfigEntry,
         outage: Outage,
         tunnel: Tunnel,
         session: ClientSession,
@@ -196,7 +177,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
     def __init__(
         self,
         hass: HomeAssistant,
-        entry: OctoPrintTunnelConfigEntry,
+        entry: ConfigEntry,
         outage: Outage,
         tunnel: TunnelCoordinator,
         session: ClientSession,
@@ -320,11 +301,11 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         An announced address comes last: any device on the network can announce one in the name of this OctoPrint.
         Where another printer has the same instance id, only the user can tell which of them is at an address.
         """
-        options = self.config_entry.options
-        if not options.get(CONF_LOCAL_ACCESS, True) or CONF_INSTANCE_UUID not in self.config_entry.data:
+        options = Options.from_entry(self.config_entry)
+        if not options.local_access or CONF_INSTANCE_UUID not in self.config_entry.data:
             return []
-        if typed := options.get(CONF_LOCAL_URL):
-            return [URL(typed)]
+        if options.local_url:
+            return [options.local_url]
         if async_is_shared(self.hass, self.config_entry):
             return []
         told = self._tunnel.data.local_ip or self._tunnel.tunnel.local_ip

@@ -4,14 +4,15 @@ from datetime import timedelta
 import time
 from typing import Final, override
 
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import UpdateFailed
 
+from .api.errors import OctoPrintTunnelError, Remedy
+from .api.tunnels.base import Detection
 from .const import WAIT_INTERVAL
-from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator, TunnelCoordinator
-from .errors import OctoPrintTunnelError, Remedy
+from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .polling import OutageCoordinator
-from .tunnels.tunnel import Detection
 
 INTERVAL: Final = timedelta(seconds=30)
 
@@ -25,7 +26,7 @@ class DetectionCoordinator(OutageCoordinator[Detection | None]):
     def __init__(
         self,
         hass: HomeAssistant,
-        entry: OctoPrintTunnelConfigEntry,
+        entry: ConfigEntry,
         tunnel: TunnelCoordinator,
         printer: PrinterCoordinator,
     ) -> None:

@@ -13,15 +13,15 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_VERIFY_SSL
 from homeassistant.core import HomeAssistant
 
+from .api.octoprint.connection import Connection
+from .api.octoprint.heaters import Heater
+from .api.octoprint.job import Job
+from .api.transport.router import Candidate
+from .api.tunnels.base import TunnelStatus
+from .api.webcam.feed import WebcamFeed
 from .const import CONF_LIVE_UPDATES, CONF_LOCAL_ACCESS, CONF_POLL_INTERVAL
-from .coordinator import OctoPrintTunnelConfigEntry, RuntimeData
-from .octoprint.connection import Connection
-from .octoprint.heaters import Heater
-from .octoprint.job import Job
 from .polling import RemedyCoordinator
-from .routing import Candidate
-from .tunnels.tunnel import TunnelStatus
-from .webcam_feed import WebcamFeed
+from .runtime import OctoPrintTunnelConfigEntry, RuntimeData
 
 SHOWN_DATA: Final = ("provider",)
 SHOWN_OPTIONS: Final = (CONF_LIVE_UPDATES, CONF_LOCAL_ACCESS, CONF_POLL_INTERVAL, CONF_VERIFY_SSL)

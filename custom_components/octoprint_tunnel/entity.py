@@ -1,60 +1,20 @@
 """The device of a printer, and what all of its entities share."""
 
-from collections.abc import Callable, Coroutine, Generator, Iterable
-from contextlib import contextmanager
-from typing import Any, Concatenate, Protocol, override
+from collections.abc import Callable, Iterable
+from typing import Protocol, override
 
-from homeassistant.core import HomeAssistant, callback
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
-from homeassistant.helpers import device_registry as dr
+from homeassistant.core import callback
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import Entity, EntityDescription
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-from homeassistant.helpers.typing import UNDEFINED
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
-from homeassistant.util import slugify
 
+from .api.octoprint.heaters import heater_kind
 from .const import DOMAIN
-from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator, RuntimeData, TunnelCoordinator
+from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .detection import DetectionCoordinator
-from .errors import OctoPrintTunnelError, Remedy
-from .octoprint.heaters import heater_kind
-
-MANUFACTURER = "OctoPrint"
-MAX_IN_ENTITY_ID = 115  # characters of the printer, and as many of the entity, in at most 255
-
-
-def short_enough(name: str) -> str:
-    """Return a name, cut off where it would make an entity id too long: a character may be written with sixteen.
-
-    Home Assistant cuts ids itself and then refuses those that a "_" ends.
-    """
-    while (length := len(slugify(name))) > MAX_IN_ENTITY_ID:
-        name = name[: len(name) * MAX_IN_ENTITY_ID // length].rstrip()
-    return name
-
-
-def _device_name(runtime: RuntimeData) -> str | None:
-    return runtime.tunnel.data.name or runtime.tunnel.tunnel.name
-
-
-def _printer_page(runtime: RuntimeData) -> str | None:
-    return runtime.tunnel.data.printer_page or runtime.tunnel.tunnel.printer_page
-
-
-@callback
-def async_update_device(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> None:
-    """Register the device, and take over what the service and OctoPrint have told of it since."""
-    registry, identifier, runtime = dr.async_get(hass), (DOMAIN, str(entry.unique_id)), entry.runtime_data
-    is_new = registry.async_get_device_by_identifier(identifier, entry.entry_id) is None
-    registry.async_get_or_create(
-        config_entry_id=entry.entry_id,
-        identifiers={identifier},
-        manufacturer=MANUFACTURER,
-        name=short_enough(name) if (name := _device_name(runtime) or (is_new and entry.title)) else UNDEFINED,
-        configuration_url=_printer_page(runtime) or UNDEFINED,
-        sw_version=runtime.printer.version or UNDEFINED,
-    )
+from .device import short_enough
+from .runtime import OctoPrintTunnelConfigEntry
 
 
 class _OctoPrintTunnelEntity[CoordinatorT: TunnelCoordinator | PrinterCoordinator | DetectionCoordinator](
@@ -160,32 +120,3 @@ def heater_placeholders(name: str) -> dict[str, str]:
     """Return what a heater's texts may mention: its number where it has one, counted from 1 as people do."""
     number = name.removeprefix(heater_kind(name))
     return {"number": str(int(number) + 1)} if number else {}
-
-
-def in_words(error: OctoPrintTunnelError) -> HomeAssistantError:
-    """Return an error as the user is told of it."""
-    kind = ServiceValidationError if error.remedy is Remedy.REJECTED else HomeAssistantError
-    return kind(translation_domain=DOMAIN, translation_key=error.key, translation_placeholders=error.placeholders)
-
-
-@contextmanager
-def translated_errors(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> Generator[None]:
-    """Turn what goes wrong in an action into a message for the user, and follow its remedy."""
-    try:
-        yield
-    except OctoPrintTunnelError as error:
-        if error.needs_user:
-            entry.async_start_reauth(hass)
-        raise in_words(error) from error
-
-
-def raise_translated[EntityT: PrinterEntity, **P](
-    action: Callable[Concatenate[EntityT, P], Coroutine[Any, Any, None]],
-) -> Callable[Concatenate[EntityT, P], Coroutine[Any, Any, None]]:
-    """Let an entity's action fail with a message for the user."""
-
-    async def translated(self: EntityT, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        with translated_errors(self.hass, self.coordinator.config_entry):
-            await action(self, *args, **kwargs)
-
-    return translated

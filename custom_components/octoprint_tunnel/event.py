@@ -7,11 +7,11 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import OctoPrintTunnelConfigEntry
+from .api.tunnels.app_apis import Notification, NotificationType
+from .api.tunnels.octoeverywhere import OctoEverywhere
 from .entity import TunnelEntity
 from .notifications import signal_of
-from .tunnels.app_apis import Notification, NotificationType
-from .tunnels.octoeverywhere import OctoEverywhere
+from .runtime import OctoPrintTunnelConfigEntry
 
 PARALLEL_UPDATES = 0
 

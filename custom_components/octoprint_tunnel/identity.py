@@ -10,10 +10,10 @@ from uuid import uuid4
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 
+from .api.octoprint.server import Instance
+from .api.tunnels import tunnel_from_data
+from .api.tunnels.base import Tunnel
 from .const import CONF_INSTANCE_UUID, DOMAIN
-from .octoprint.server import Instance
-from .tunnels import tunnel_from_data
-from .tunnels.tunnel import Tunnel
 
 
 @callback

@@ -6,20 +6,22 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_API_KEY
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later, async_track_time_interval
 from homeassistant.util import dt as dt_util
 
+from .api.backoff import Backoff
+from .api.errors import OctoPrintTunnelError
+from .api.octoprint.connection import MAX_STATE_TEXT, PrinterState
+from .api.octoprint.push import CONNECTION_CHANGED, ERROR, SETTINGS_UPDATED, STATE_CHANGED, Event, PushSocket
+from .api.octoprint.status import PrinterStatus
+from .api.transport.router import SameWay, Way
 from .attempts import Attempts, result_or_error
-from .backoff import Backoff
 from .const import LOGGER
-from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator
-from .errors import OctoPrintTunnelError
-from .octoprint.connection import MAX_STATE_TEXT, PrinterState
-from .octoprint.push import CONNECTION_CHANGED, ERROR, SETTINGS_UPDATED, STATE_CHANGED, Event, PushSocket
-from .octoprint.status import PrinterStatus
-from .routing import SameWay, Way
+from .coordinator import PrinterCoordinator
+from .webcams import Webcams
 
 START_DELAY: Final = 5  # seconds; what sets the printer up goes first, and at a start of Home Assistant everything does
 FIRST_RETRY: Final = 5  # seconds, doubling
@@ -37,7 +39,7 @@ class LiveUpdates:
     A socket only makes things faster and cheaper. One that seems wrong is closed, and polls go on as without it.
     """
 
-    def __init__(self, hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, printer: PrinterCoordinator) -> None:
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, printer: PrinterCoordinator, webcams: Webcams) -> None:
         """Prepare for the printer of an entry."""
         self.since: datetime | None = None
         """When the socket that is in use was opened; None without one."""
@@ -46,6 +48,7 @@ class LiveUpdates:
         self._hass = hass
         self._entry = entry
         self._printer = printer
+        self._webcams = webcams
         self._backoff = Backoff(FIRST_RETRY, LONGEST_RETRY)
         self._polls_work = asyncio.Event()
         self._attempts = Attempts(f"{entry.title}: live updates")
@@ -89,7 +92,7 @@ class LiveUpdates:
             way, route = await self._printer.router.choose()
             same_way = SameWay(self._printer.router, way, route)
             async with PushSocket.open(route, self._entry.data[CONF_API_KEY], same_way) as socket:
-                watch = _Watch(self._hass, self._entry, socket, way)
+                watch = _Watch(self._hass, self._entry, self._printer, self._webcams, socket, way)
                 with self._trusting() as first_poll, watch.watching():
                     if first_poll:
                         first_poll.add_done_callback(watch.begin)
@@ -119,13 +122,22 @@ class LiveUpdates:
 class _Watch:
     """What comes of one open socket, and what speaks against trusting it any longer."""
 
-    def __init__(self, hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, socket: PushSocket, way: Way) -> None:
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: ConfigEntry,
+        printer: PrinterCoordinator,
+        webcams: Webcams,
+        socket: PushSocket,
+        way: Way,
+    ) -> None:
         """Prepare for a socket that goes this way."""
         self.moves = False
         """Whether the socket was ended because there is a better way now."""
         self._hass = hass
         self._entry = entry
-        self._printer = entry.runtime_data.printer
+        self._printer = printer
+        self._webcams = webcams
         self._socket = socket
         self._way = way
         self._state: PrinterState | None = None
@@ -161,7 +173,7 @@ class _Watch:
         What an event says itself is not shown: the data that belongs to a state has to come with it.
         """
         if event.type == SETTINGS_UPDATED:
-            self._entry.runtime_data.webcams.async_settings_changed()
+            self._webcams.async_settings_changed()
             # What it is made with by preference is a setting, too. No poll for each: some plugins save all the time.
             self._printer.async_doubt_connection()
             return

@@ -19,16 +19,16 @@ from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.network import NoURLAvailableError, get_url
 
+from .api.errors import InvalidResponse, OctoPrintTunnelError
+from .api.json_object import JsonObject
+from .api.token_bucket import TokenBucket
+from .api.tunnels import tunnel_from_data
+from .api.tunnels.app_apis import Notification
+from .api.tunnels.octoeverywhere import OctoEverywhere
 from .attempts import result_or_error
 from .const import DOMAIN, LOGGER
-from .coordinator import OctoPrintTunnelConfigEntry
-from .errors import InvalidResponse, OctoPrintTunnelError
 from .identity import is_same_connection
-from .json_object import JsonObject
-from .token_bucket import TokenBucket
-from .tunnels import tunnel_from_data
-from .tunnels.app_apis import Notification
-from .tunnels.octoeverywhere import OctoEverywhere
+from .runtime import OctoPrintTunnelConfigEntry
 
 CLOUD: Final = "cloud"
 

@@ -16,9 +16,11 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator
-from .entity import PrinterEntity, add_as_they_come, heater_placeholders, raise_translated
-from .octoprint.heaters import heater_kind
+from .api.octoprint.heaters import heater_kind
+from .coordinator import PrinterCoordinator
+from .entity import PrinterEntity, add_as_they_come, heater_placeholders
+from .exceptions import raise_translated
+from .runtime import OctoPrintTunnelConfigEntry
 
 PARALLEL_UPDATES = 1
 

@@ -3,20 +3,18 @@
 from abc import abstractmethod
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING, override
+from typing import override
 
 from aiohttp import ClientError
 
-from homeassistant.config_entries import SOURCE_REAUTH
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
-from .backoff import Backoff
-from .const import CONF_POLL_INTERVAL, DEFAULT_POLL_INTERVAL, DOMAIN, LOGGER, WAIT_INTERVAL
-from .errors import OctoPrintTunnelError
-
-if TYPE_CHECKING:
-    from .coordinator import OctoPrintTunnelConfigEntry
+from .api.backoff import Backoff
+from .api.errors import OctoPrintTunnelError
+from .const import DOMAIN, LOGGER, WAIT_INTERVAL
+from .options import Options
 
 FIRST_RETRY = 30  # seconds
 LONGEST_RETRY = 600
@@ -59,12 +57,12 @@ class OutageCoordinator[DataT](DataUpdateCoordinator[DataT]):
     expected result sets it first, and the outage logs it. Unexpected errors are left to Home Assistant.
     """
 
-    config_entry: OctoPrintTunnelConfigEntry
+    config_entry: ConfigEntry
 
     def __init__(
         self,
         hass: HomeAssistant,
-        entry: OctoPrintTunnelConfigEntry,
+        entry: ConfigEntry,
         what: str,
         outage: Outage,
         update_interval: timedelta | None = None,
@@ -137,9 +135,9 @@ class OutageCoordinator[DataT](DataUpdateCoordinator[DataT]):
 class RemedyCoordinator[DataT](OutageCoordinator[DataT]):
     """A coordinator that follows the remedy of each error: retry with back-off, wait, or ask the user."""
 
-    def __init__(self, hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, what: str, outage: Outage) -> None:
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, what: str, outage: Outage) -> None:
         """Prepare to poll at the interval of the options."""
-        self.poll_interval = timedelta(seconds=entry.options.get(CONF_POLL_INTERVAL, DEFAULT_POLL_INTERVAL))
+        self.poll_interval = Options.from_entry(entry).poll_interval
         super().__init__(hass, entry, what, outage, self.poll_interval)
         # A failure is followed by a retry no later than the next poll of what works.
         self._retry = Backoff(FIRST_RETRY, min(self.poll_interval.total_seconds(), LONGEST_RETRY))

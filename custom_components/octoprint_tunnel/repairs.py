@@ -3,10 +3,11 @@
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
+from .api.errors import Condition
+from .api.remote_text import as_name
 from .const import DOMAIN
-from .coordinator import OctoPrintTunnelConfigEntry, TunnelCoordinator
-from .errors import Condition
-from .remote_text import as_name
+from .coordinator import TunnelCoordinator
+from .runtime import OctoPrintTunnelConfigEntry
 
 CONDITIONS = (Condition.NOT_SUPPORTER, Condition.OVER_CAP, Condition.PLUGIN_OUTDATED)
 UNTOLD = (Condition.SERVICE_ERROR, Condition.TIMED_OUT, Condition.OFFLINE)

@@ -18,7 +18,15 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator, TunnelCoordinator
+from .api.errors import Condition
+from .api.octoprint.connection import PrinterState
+from .api.octoprint.heaters import heater_kind
+from .api.transport.router import Way
+from .api.tunnels.app_apis import Gadget, GadgetState
+from .api.tunnels.base import Tunnel
+from .api.tunnels.obico import Obico
+from .api.tunnels.octoeverywhere import OctoEverywhere
+from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .detection import DetectionCoordinator
 from .entity import (
     DetectionEntity,
@@ -28,14 +36,7 @@ from .entity import (
     add_when_present,
     heater_placeholders,
 )
-from .errors import Condition
-from .octoprint.connection import PrinterState
-from .octoprint.heaters import heater_kind
-from .routing import Way
-from .tunnels.app_apis import Gadget, GadgetState
-from .tunnels.obico import Obico
-from .tunnels.octoeverywhere import OctoEverywhere
-from .tunnels.tunnel import Tunnel
+from .runtime import OctoPrintTunnelConfigEntry
 
 PARALLEL_UPDATES = 0
 

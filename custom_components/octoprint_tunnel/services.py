@@ -14,16 +14,17 @@ from homeassistant.exceptions import ServiceValidationError, Unauthorized, Unkno
 from homeassistant.helpers import config_validation as cv, entity_registry as er, service
 from homeassistant.helpers.json import json_bytes
 
+from .api.json_object import MAX_NUMBER
+from .api.octoprint.connection import Connection
+from .api.octoprint.file_progress import FileInProgress
+from .api.octoprint.files import MAX_FORM, is_file_name, is_folder
+from .api.remote_text import one_line
+from .api.transport.router import Way
+from .api.tunnels.octoeverywhere import OctoEverywhere
 from .const import DOMAIN, LOGGER
-from .coordinator import OctoPrintTunnelConfigEntry, TunnelCoordinator
-from .entity import translated_errors
-from .file_progress import FileInProgress
-from .json_object import MAX_NUMBER
-from .octoprint.connection import Connection
-from .octoprint.files import MAX_FORM, is_file_name, is_folder
-from .remote_text import one_line
-from .routing import Way
-from .tunnels.octoeverywhere import OctoEverywhere
+from .coordinator import TunnelCoordinator
+from .exceptions import translated_errors
+from .runtime import OctoPrintTunnelConfigEntry
 
 ATTR_AUTOCONNECT: Final = "autoconnect"
 ATTR_BAUDRATE: Final = "baudrate"

@@ -6,11 +6,11 @@ from typing import Any
 from homeassistant.components.system_health import SystemHealthRegistration, async_check_can_reach_url
 from homeassistant.core import HomeAssistant, callback
 
+from .api.transport.router import Way
+from .api.transport.traffic import Traffic
+from .api.tunnels import TUNNELS, tunnel_from_data
 from .const import DOMAIN
-from .coordinator import OctoPrintTunnelConfigEntry
-from .routing import Way
-from .traffic import Traffic
-from .tunnels import TUNNELS, tunnel_from_data
+from .runtime import OctoPrintTunnelConfigEntry
 
 
 @callback

@@ -5,22 +5,23 @@ from datetime import datetime
 import time
 from typing import Final
 
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import Platform
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.event import async_call_later
 from homeassistant.util import slugify
 
+from .api.backoff import Backoff
+from .api.errors import PermissionMissing
+from .api.octoprint.webcam import MAX_WEBCAMS, Webcam, left_out, webcams_from_json
+from .api.remote_text import MAX_NAME
+from .api.tunnels.base import Tunnel
+from .api.webcam.feed import WebcamFeed
 from .attempts import Attempts, result_or_error
-from .backoff import Backoff
 from .const import DOMAIN, LOGGER
-from .coordinator import OctoPrintTunnelConfigEntry, PrinterCoordinator
-from .entity import in_words
-from .errors import PermissionMissing
-from .octoprint.webcam import MAX_WEBCAMS, Webcam, left_out, webcams_from_json
-from .remote_text import MAX_NAME
-from .tunnels.tunnel import Tunnel
-from .webcam_feed import WebcamFeed
+from .coordinator import PrinterCoordinator
+from .exceptions import to_home_assistant_error
 
 FIRST_WEBCAM: Final = "webcam"
 OPTION_NAME: Final = "webcam_name"  # in the entity registry
@@ -34,9 +35,7 @@ MIN_INTERVAL: Final = 900  # seconds; some plugins save settings all the time, a
 class Webcams:
     """Keeps a feed for each webcam that OctoPrint has."""
 
-    def __init__(
-        self, hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, tunnel: Tunnel, printer: PrinterCoordinator
-    ) -> None:
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, tunnel: Tunnel, printer: PrinterCoordinator) -> None:
         """Prepare for the printer of an entry."""
         self.feeds: dict[str, WebcamFeed] = {}
         """By the keys of their entities."""
@@ -85,7 +84,7 @@ class Webcams:
             self._note_left_out(left_out(settings))
         except PermissionMissing as error:
             if not self._lacks_permission:
-                LOGGER.warning("%s: no webcam: %s", self._entry.title, in_words(error))
+                LOGGER.warning("%s: no webcam: %s", self._entry.title, to_home_assistant_error(error))
             self._lacks_permission = True
         else:
             self._lacks_permission = False

@@ -14,8 +14,8 @@ from yarl import URL
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
-from tests.octoprint.server import OctoPrintServer
 
+from ..octoprint.server import OctoPrintServer
 from . import Printer, Relay
 from .obico import Tunnel, _seconds_to_next_month
 from .octoeverywhere import AppConnection

@@ -1,0 +1,1 @@
+"""All that speaks to the outside, without Home Assistant in it."""

@@ -1,0 +1,240 @@
+"""Obico: OctoPrint tunnels of app.obico.io or of a self-hosted server.
+
+Source: Obico's documentation, "OctoPrint tunnel", and the behavior of a self-hosted server of July 2026.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import ClassVar, override
+from urllib.parse import unquote
+
+from aiohttp import ClientSession
+from yarl import URL
+
+from ..errors import (
+    BadGateway,
+    Condition,
+    CredentialsRejected,
+    InvalidResponse,
+    OctoPrintOffline,
+    OverCap,
+    RequestTimeout,
+    ServiceError,
+)
+from ..octoprint.webcam import Webcam
+from ..transport.addresses import MAX_ADDRESS, picture_address, typed_address, web_address
+from ..transport.route import Route, StatusCodes
+from ..webcam.source import Pictures, Place
+from .base import APP_NAME, AuthorizationError, Authorized, Detection, Tunnel, TunnelStatus, Usage, is_header_text
+
+CLOUD_DOMAIN = "obico.io"
+CLOUD_SERVER = f"https://app.{CLOUD_DOMAIN}"
+
+MAX_BODY = 50 * 1024 * 1024  # bytes; the server answers 400 for larger ones, after they were sent whole
+FAILING = 0.66  # a failure's probability from which Obico itself warns
+
+CODES = StatusCodes(
+    errors={
+        401: CredentialsRejected,
+        481: OverCap,
+        482: OctoPrintOffline,
+        483: RequestTimeout,
+        502: BadGateway,
+    },
+    reserved=range(480, 500),
+    reserved_error=ServiceError,
+)
+"""The tunnel's own codes; others around them may come and are taken as temporary."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Obico(Tunnel):
+    """One OctoPrint tunnel. It only takes Basic."""
+
+    provider: ClassVar[str] = "obico"
+    codes: ClassVar[StatusCodes] = CODES
+    default_server: ClassVar[str] = CLOUD_SERVER
+    metered: ClassVar[bool] = True
+    max_body: ClassVar[int | None] = MAX_BODY
+
+    server_url: str = CLOUD_SERVER
+
+    @staticmethod
+    def server_address(text: str) -> str:
+        """Return a server's address as the user typed it, in its shortest form.
+
+        Raises AuthorizationError with `invalid_url`, or `not_https` for Obico's cloud.
+        """
+        url = typed_address(text, "https")
+        if url is None:
+            raise AuthorizationError("invalid_url")
+        host = (url.host or "").rstrip(".")
+        if not _is_cloud(host):
+            return str(url)
+        if url.scheme != "https":
+            raise AuthorizationError("not_https")
+        return str(url.origin().with_host(host))
+
+    @classmethod
+    @override
+    def authorize_url(cls, server_url: str, return_url: str | None = None) -> URL:
+        server = URL(server_url)
+        return (server / "tunnels/new/").with_query(
+            app=APP_NAME, success_redirect_url=return_url or str(server / "tunnels/succeeded/")
+        )
+
+    @classmethod
+    @override
+    def from_link(cls, link: str, server_url: str) -> Authorized:
+        """Read a tunnel endpoint, or an address that carries one; raises as `from_completion` does."""
+        _, carries_one, rest = link.partition("tunnel_endpoint=")
+        endpoint = unquote(rest.partition("&")[0]) if carries_one else link
+        return cls.from_completion({"tunnel_endpoint": endpoint}, server_url)
+
+    @classmethod
+    @override
+    def from_completion(cls, query: Mapping[str, str], server_url: str) -> Authorized:
+        """Return the tunnel at the endpoint `https://user:password@host[:port]`.
+
+        Raises AuthorizationError with `invalid_endpoint`, `foreign_host` (a tunnel of Obico's cloud elsewhere),
+        `server_is_http` (a tunnel of this server, which was entered as https) or `not_https` (any other that is http,
+        unless the server was entered as http).
+        """
+        server, url = URL(server_url), web_address(query.get("tunnel_endpoint"))
+        if url is None or not (url.host and url.user and url.password):
+            raise AuthorizationError("invalid_endpoint")
+        if not is_header_text(url.user) or not is_header_text(url.password) or ":" in url.user:
+            raise AuthorizationError("invalid_endpoint")
+        if _is_cloud(server.host or "") and not _is_cloud(url.host):
+            raise AuthorizationError("foreign_host")
+        if url.scheme == "http" and server.scheme != "http":
+            is_server = url.host == server.host and not _is_cloud(url.host)
+            raise AuthorizationError("server_is_http" if is_server else "not_https")
+        tunnel = cls(url=str(url.origin()), username=url.user, password=url.password, server_url=server_url)
+        return Authorized(tunnel=tunnel)
+
+    @property
+    @override
+    def own_id(self) -> str:
+        return URL(self.url).host_port_subcomponent or self.url
+
+    @property
+    @override
+    def server(self) -> str:
+        return self.server_url
+
+    @property
+    @override
+    def printer_page(self) -> str:
+        return self.server_url
+
+    @override
+    def help_url(self, condition: Condition) -> str:
+        return self.server_url
+
+    @override
+    def explain(self, status: TunnelStatus) -> dict[str, str]:
+        usage = status.usage
+        return {
+            "cap": "-" if usage is None or usage.cap is None else f"{usage.cap / 1024 / 1024:.0f} MB",
+            "reset": f"{_first_of_next_month():%Y-%m-%d}",
+        }
+
+    @override
+    def service(self, session: ClientSession) -> Route:
+        # The server answers some paths of the tunnel itself.
+        return self.route(session)
+
+    @override
+    async def status(self, service: Route) -> TunnelStatus:
+        """Ask for the month's usage: answered while OctoPrint is off and over the cap, and not counted as usage."""
+        answer = await service.request("GET", "/_tsd_/tunnelusage/")
+        if answer.status != 200:
+            raise ServiceError(code=answer.status)
+        said = answer.json()
+        cap = said.number("monthly_cap", -1)
+        is_unlimited = cap is not None and cap < 0
+        usage = Usage(
+            total=said.integer("total", 0),
+            cap=None if cap is None or is_unlimited else int(cap),
+            is_unlimited=is_unlimited,
+            reset=_first_of_next_month(),
+        )
+        if usage.total is None and cap is None:
+            raise InvalidResponse(detail="no usage in it")
+        return TunnelStatus(usage=usage)
+
+    @override
+    async def detection(self, service: Route) -> Detection:
+        """Ask for the failure detection's prediction; that is not counted as usage."""
+        answer = await service.request("GET", "/_tsd_/prediction/")
+        if answer.status != 200:
+            raise ServiceError(code=answer.status)
+        probability = answer.json().number("normalized_p", 0, 1)
+        if probability is None:
+            raise InvalidResponse(detail="no probability in it")
+        return Detection(failure_probability=probability, is_failing=probability > FAILING)
+
+    @override
+    def pictures(self, route: Route, webcam: Webcam) -> Pictures:
+        return _Pictures(route, webcam, URL(self.server_url))
+
+
+class _Pictures(Pictures):
+    """The latest picture that the plugin gave the server: of its primary webcam, while it prints or is watched.
+
+    Not counted as usage. There is no stream: answers through the tunnel are held until they are whole.
+    """
+
+    pause = 2
+    pace = 10  # as often as the plugin gives one to the server (OctoPrint-Obico, `webcam_capture.py`)
+
+    def __init__(self, route: Route, webcam: Webcam, server: URL) -> None:
+        """Ask on the tunnel that `route` leads to; the pictures are on `server`."""
+        self._route = route
+        self._webcam = webcam
+        self._server = server
+
+    @override
+    async def snapshot(self) -> Place | None:
+        if not self._webcam.is_obicos:
+            return None
+        answer = await self._route.request("GET", "/_tsd_/webcam/0/")
+        if answer.status != 200:
+            raise ServiceError(code=answer.status)
+        signed = answer.json().exact("snapshot", MAX_ADDRESS)
+        if signed is None:
+            return None
+        # The address is signed: no credentials are needed with it.
+        return Place(route=replace(self._route, headers={}), url=self._on_server(signed))
+
+    @override
+    async def stream(self) -> Place | None:
+        return None
+
+    def _on_server(self, signed: str) -> URL:
+        """Return the address of a signed picture on the server that the user entered, or on another of the cloud's.
+
+        A server of one's own may think that it is called otherwise; what is signed is the path and the query.
+        """
+        url = picture_address(signed)
+        if url is None or not url.path.startswith("/"):
+            raise InvalidResponse(detail="no address of a picture")
+        if not _is_cloud(self._server.host or ""):
+            url = web_address(f"{self._server.origin()}{url.raw_path_qs}")
+            if url is None or url.origin() != self._server.origin():
+                raise InvalidResponse(detail="no address of a picture")
+        elif url.scheme != "https" or not _is_cloud(url.host or ""):
+            raise InvalidResponse(detail="the picture is elsewhere")
+        return url
+
+
+def _is_cloud(host: str) -> bool:
+    return host == CLOUD_DOMAIN or host.endswith(f".{CLOUD_DOMAIN}")
+
+
+def _first_of_next_month() -> datetime:
+    """Return when usage starts at zero again; the server's own figure keeps the time of day and can be a day late."""
+    now = datetime.now(UTC)
+    return datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=UTC)

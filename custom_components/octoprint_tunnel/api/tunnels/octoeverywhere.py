@@ -1,0 +1,321 @@
+"""OctoEverywhere: App Connections, their portal and the App APIs.
+
+Source: OctoEverywhere's developer documentation, "App Connections" and "App APIs".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+import re
+from typing import ClassVar, override
+
+from aiohttp import ClientSession
+from yarl import URL
+
+from ..errors import (
+    BetaOnly,
+    Condition,
+    CredentialsRejected,
+    DownloadTooLarge,
+    NothingPrinting,
+    NotSupporter,
+    OctoPrintOffline,
+    PluginOutdated,
+    RequestTimeout,
+    ServiceError,
+    TunnelRevoked,
+    UploadTooLarge,
+    WebcamLimit,
+)
+from ..json_object import JsonObject
+from ..octoprint.job import LONGEST
+from ..octoprint.webcam import Webcam
+from ..remote_text import MAX_NAME, as_name, link_in_markdown
+from ..transport.addresses import MAX_ADDRESS, MAX_LINK, has_credentials, picture_address, web_address
+from ..transport.route import Route, StatusCodes
+from ..webcam.source import Pictures, Place
+from .app_apis import Gadget, LiveLink
+from .base import APP_NAME, AuthorizationError, Authorized, Detection, Limits, Tunnel, TunnelStatus, is_header_text
+
+DOMAIN = "octoeverywhere.com"
+SERVICE = URL(f"https://{DOMAIN}")
+PORTAL = SERVICE / "appportal" / "v1"
+APP_ID = "devtest"  # OctoEverywhere's public test app; it assigns an id to an app that applies for one
+APP_LOGO = "https://brands.home-assistant.io/homeassistant/icon.png"
+
+MAX_ID = 200  # characters; it becomes a part of the ids of entities
+
+BARE = ("IsOnline", "State", "Url", "ShortUrl")
+"""Fields of which an answer of the App APIs has one, unless it is in an envelope."""
+
+CODES = StatusCodes(
+    errors={
+        600: ServiceError,
+        601: OctoPrintOffline,
+        602: RequestTimeout,
+        603: TunnelRevoked,
+        604: TunnelRevoked,
+        605: NotSupporter,
+        606: CredentialsRejected,
+        607: DownloadTooLarge,
+        608: UploadTooLarge,
+        609: WebcamLimit,
+        610: PluginOutdated,
+        611: BetaOnly,
+        612: ServiceError,
+        613: NothingPrinting,
+    },
+    reserved=range(600, 700),
+    reserved_error=ServiceError,
+)
+"""The codes of the tunnel and of the App APIs; new ones may come and are taken as temporary."""
+
+
+COMMAND_CODES = StatusCodes(errors={}, reserved=range(700, 800), reserved_error=ServiceError)
+"""What the webcam commands say in their bodies: 750 to 754 of the webcam, 785 to 789 of the command."""
+
+WEBCAM_COMMANDS = "octoeverywhere-command-api/webcam"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OctoEverywhere(Tunnel):
+    """One App Connection."""
+
+    provider: ClassVar[str] = "octoeverywhere"
+    codes: ClassVar[StatusCodes] = CODES
+    default_server: ClassVar[str] = str(SERVICE)
+
+    connection_id: str
+    app_token: str = field(repr=False)
+    printer_name: str | None = None
+    printer_url: str | None = None
+
+    @classmethod
+    @override
+    def authorize_url(cls, server_url: str, return_url: str | None = None) -> URL:
+        query = {"appid": APP_ID, "octoPrintApiKeyAppName": APP_NAME, "appLogoUrl": APP_LOGO}
+        if return_url:
+            query["returnUrl"] = return_url
+        return (PORTAL / "").with_query(query)
+
+    @classmethod
+    @override
+    def from_link(cls, link: str, server_url: str) -> Authorized:
+        """Read the address of the portal's last page.
+
+        Raises AuthorizationError with `invalid_link`, `foreign_host` or `not_https`, and as `from_completion` does.
+        """
+        url = web_address(link, MAX_LINK)
+        if url is None:
+            raise AuthorizationError("invalid_link")
+        if not _belongs_to_service(url):
+            raise AuthorizationError("foreign_host")
+        if url.scheme != "https":
+            raise AuthorizationError("not_https")
+        return cls.from_completion(url.query, server_url)
+
+    @classmethod
+    @override
+    def from_completion(cls, query: Mapping[str, str], server_url: str) -> Authorized:
+        """Return the App Connection, and the OctoPrint API key where the portal made one.
+
+        Names are matched in any case: portals differ. Raises AuthorizationError with `denied`, `incomplete_link`
+        (a part is missing: the link was cut off), `invalid_link`, `not_https` or `foreign_host`.
+        """
+        values = {name.lower(): value for name, value in query.items() if value}
+        if values.get("success", "").lower() not in ("true", "1"):
+            raise AuthorizationError("denied" if "success" in values else "incomplete_link")
+        username, password = values.get("authbasichttpuser"), values.get("authbasichttppassword")
+        bearer_token = values.get("authbearertoken")
+        app_token, url, own_id = values.get("appapitoken"), values.get("url"), values.get("id")
+        has_basic = username is not None and password is not None
+        if not (app_token and url and own_id and (has_basic or bearer_token)):
+            raise AuthorizationError("incomplete_link")
+        secrets = (username, password, bearer_token, app_token)
+        if not all(is_header_text(secret) for secret in secrets if secret) or ":" in (username or ""):
+            raise AuthorizationError("invalid_link")
+        if not is_header_text(own_id) or len(own_id) > MAX_ID:
+            raise AuthorizationError("invalid_link")
+        local_ip = values.get("printerlastknownlocalip")
+        tunnel = cls(
+            url=_tunnel_address(url),
+            username=username if has_basic else None,
+            password=password if has_basic else None,
+            bearer_token=None if has_basic else bearer_token,
+            connection_id=own_id,
+            app_token=app_token,
+            printer_name=as_name(values.get("printername", "")) or None,
+            printer_url=_page(values.get("userprinteraccessurl")),
+            local_ip=local_ip if local_ip and is_header_text(local_ip) and len(local_ip) <= MAX_ID else None,
+        )
+        api_key = values.get("octoprintapikey")
+        return Authorized(tunnel=tunnel, api_key=api_key if api_key and is_header_text(api_key) else None)
+
+    @property
+    @override
+    def own_id(self) -> str:
+        return self.connection_id
+
+    @property
+    @override
+    def name(self) -> str | None:
+        return as_name(self.printer_name or "") or None
+
+    @property
+    @override
+    def printer_page(self) -> str | None:
+        return _page(self.printer_url)
+
+    @override
+    def help_url(self, condition: Condition) -> str | None:
+        if condition is Condition.NOT_SUPPORTER:
+            return str((PORTAL / "nosupporterperks").with_query(appid=APP_ID))
+        return self.printer_page
+
+    @override
+    def service(self, session: ClientSession) -> Route:
+        return Route(session=session, base_url=SERVICE, headers={"AppToken": self.app_token}, codes=CODES)
+
+    @override
+    async def status(self, service: Route) -> TunnelStatus:
+        """Ask the Info API: it knows the tunnel whether or not OctoPrint is there, and is not metered."""
+        info = await _app_api(service, "GET", "/api/appconnection/info")
+        limits = info.object("PrinterLimits")
+        return TunnelStatus(
+            online=info.boolean("IsOnline"),
+            name=as_name(info.text("PrinterName") or "") or None,
+            printer_page=_page(info.exact("UserFacingPrinterUrl", MAX_ADDRESS)),
+            local_ip=info.exact("PrinterLocalIp"),
+            last_connected=_time(info.text("LastConnectionTimeUtc")),
+            last_disconnected=_time(info.text("LastDisconnectTimeUtc")),
+            limits=Limits(
+                max_download=limits.integer("MaxDownloadFileSizeBytes", 1),
+                max_upload=limits.integer("MaxUploadFileSizeBytes", 1),
+                max_webcam_stream=limits.integer("MaxSingleWebcamStreamLengthSeconds", 1, LONGEST),
+            ),
+        )
+
+    @override
+    async def detection(self, service: Route) -> Detection:
+        """Ask Gadget; the service allows it every 10 s. Raises BetaOnly where the account has no Gadget."""
+        answer = await _app_api(service, "POST", "/api/gadget/GetStatusFromAppConnection")
+        gadget = Gadget.from_json(answer)
+        return Detection(gadget=gadget, is_failing=gadget.is_failing, is_watching=gadget.is_enabled)
+
+    async def create_live_link(
+        self, service: Route, *, hours: int | None = None, until_print_ends: bool = False
+    ) -> LiveLink:
+        """Make a link that lives for so many hours, 1 to 17520 (default 24), or until the print ends.
+
+        Raises what `status` raises, and NothingPrinting.
+        """
+        wish: dict[str, object] = {"EndWhenCurrentPrintIsComplete": until_print_ends}
+        if hours is not None:
+            wish["ExpirationHours"] = hours
+        return LiveLink.from_json(await _app_api(service, "POST", "/api/live/createfromappconnection", wish))
+
+    async def set_webhook(self, service: Route, url: str) -> None:
+        """Have notifications sent to an https address for 180 days, instead of any address before."""
+        await _app_api(service, "POST", "/api/appconnection/SetNotificationWebhook", {"WebhookUrl": url})
+
+    async def delete_webhook(self, service: Route) -> None:
+        """Have no more notifications sent."""
+        await _app_api(service, "POST", "/api/appconnection/DeleteNotificationWebhook")
+
+    @override
+    def pictures(self, route: Route, webcam: Webcam) -> Pictures:
+        return _Pictures(route, webcam)
+
+
+async def _app_api(service: Route, method: str, path: str, json: object = None) -> JsonObject:
+    """Call one of the App APIs and return what it says; raises what `Route.request` raises, and InvalidResponse."""
+    answer = await service.request(method, path, json=json)
+    if answer.status != 200:
+        raise ServiceError(code=answer.status)
+    if not answer.body.strip() and method == "POST":
+        return JsonObject()
+    said = answer.json()
+    # The documentation shows the object bare, a shipped client expects it in an envelope.
+    is_bare = "Result" not in said and any(name in said for name in BARE)
+    if not is_bare and (status := said.integer("Status")) not in (None, 200):
+        raise CODES.error(status) or ServiceError(code=status)
+    return said.object("Result") if "Result" in said else said
+
+
+class _Pictures(Pictures):
+    """Relative addresses go through the tunnel as they are, absolute ones are asked of the plugin beside OctoPrint."""
+
+    pause = 2
+
+    def __init__(self, route: Route, webcam: Webcam) -> None:
+        """Look through the App Connection that `route` leads to."""
+        self._route = route
+        self._webcam = webcam
+        self._index: int | None = None
+
+    @override
+    async def snapshot(self) -> Place | None:
+        return self._through_tunnel(self._webcam.snapshot_url) or await self._command("snapshot")
+
+    @override
+    async def stream(self) -> Place | None:
+        if picture_address(self._webcam.stream_url) is None:
+            return None
+        return self._through_tunnel(self._webcam.stream_url) or await self._command("stream")
+
+    def _through_tunnel(self, address: str | None) -> Place | None:
+        url = picture_address(address)
+        if url is None or url.host is not None:
+            return None
+        return Place(route=self._route, url=self._route.base_url.join(url))
+
+    async def _command(self, command: str) -> Place:
+        """Return where the plugin gives a picture of this webcam, by its number in the plugin's own list."""
+        if self._index is None:
+            self._index = await self._find()
+        url = (self._route.base_url / WEBCAM_COMMANDS / command).with_query(index=self._index)
+        return Place(route=self._route, url=url)
+
+    async def _find(self) -> int:
+        """Return the webcam's number: where its name is, else its place in OctoPrint's list."""
+        answer = (await self._route.request("GET", f"/{WEBCAM_COMMANDS}/list")).json()
+        if (status := answer.integer("Status")) not in (None, 200):
+            raise COMMAND_CODES.error(status) or CODES.error(status) or ServiceError(code=status)
+        names = [item.text("Name", MAX_NAME) for item in answer.object("Result").objects("Webcams")]
+        known = (self._webcam.name, self._webcam.display_name)
+        return next((index for index, name in enumerate(names) if name in known), self._webcam.position)
+
+
+def _belongs_to_service(url: URL) -> bool:
+    return re.fullmatch(rf"([a-z0-9-]+\.)*{re.escape(DOMAIN)}", url.host or "") is not None
+
+
+def _tunnel_address(text: str) -> str:
+    """Return the App Connection's address without anything behind the host."""
+    url = web_address(text)
+    if url is None:
+        raise AuthorizationError("incomplete_link")
+    if url.scheme != "https":
+        raise AuthorizationError("not_https")
+    if has_credentials(url) or not _belongs_to_service(url):
+        raise AuthorizationError("foreign_host")
+    return str(url.origin())
+
+
+def _page(text: str | None) -> str | None:
+    """Return an address to show to the user, None unless it is a page of the service."""
+    url = web_address(text)
+    if url is None or url.scheme != "https" or has_credentials(url) or not _belongs_to_service(url):
+        return None
+    return link_in_markdown(str(url))
+
+
+def _time(text: str | None) -> datetime | None:
+    """Return a time in UTC; a year that no printer was connected in stands for never."""
+    try:
+        time = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    if not 2000 <= time.year < 2100:
+        return None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

@@ -1,0 +1,1 @@
+"""A webcam's pictures: where they are, and how viewers get them."""

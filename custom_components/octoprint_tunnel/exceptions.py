@@ -1,0 +1,53 @@
+"""Errors of the client library as Home Assistant tells the user of them."""
+
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
+from typing import Any, Concatenate, Protocol
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+
+from .api.errors import OctoPrintTunnelError, Remedy
+from .const import DOMAIN
+
+
+def to_home_assistant_error(error: OctoPrintTunnelError) -> HomeAssistantError:
+    """Return an error as the user is told of it."""
+    kind = ServiceValidationError if error.remedy is Remedy.REJECTED else HomeAssistantError
+    return kind(translation_domain=DOMAIN, translation_key=error.key, translation_placeholders=error.placeholders)
+
+
+@contextmanager
+def translated_errors(hass: HomeAssistant, entry: ConfigEntry) -> Generator[None]:
+    """Turn what goes wrong in an action into a message for the user, and follow its remedy."""
+    try:
+        yield
+    except OctoPrintTunnelError as error:
+        if error.needs_user:
+            entry.async_start_reauth(hass)
+        raise to_home_assistant_error(error) from error
+
+
+class _Coordinator(Protocol):
+    @property
+    def config_entry(self) -> ConfigEntry: ...
+
+
+class _PrinterEntity(Protocol):
+    hass: HomeAssistant
+
+    @property
+    def coordinator(self) -> _Coordinator: ...
+
+
+def raise_translated[EntityT: _PrinterEntity, **P](
+    action: Callable[Concatenate[EntityT, P], Coroutine[Any, Any, None]],
+) -> Callable[Concatenate[EntityT, P], Coroutine[Any, Any, None]]:
+    """Let an entity's action fail with a message for the user."""
+
+    async def translated(self: EntityT, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        with translated_errors(self.hass, self.coordinator.config_entry):
+            await action(self, *args, **kwargs)
+
+    return translated

@@ -1,0 +1,24 @@
+"""What lives as long as a config entry is loaded."""
+
+from dataclasses import dataclass
+
+from homeassistant.config_entries import ConfigEntry
+
+from .coordinator import PrinterCoordinator, TunnelCoordinator
+from .detection import DetectionCoordinator
+from .live import LiveUpdates
+from .webcams import Webcams
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeData:
+    """The parts of one printer."""
+
+    tunnel: TunnelCoordinator
+    printer: PrinterCoordinator
+    detection: DetectionCoordinator
+    live: LiveUpdates
+    webcams: Webcams
+
+
+type OctoPrintTunnelConfigEntry = ConfigEntry[RuntimeData]

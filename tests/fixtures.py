@@ -1,0 +1,152 @@
+"""Fixtures: a real OctoPrint, the relay in front of it, and Home Assistant with a printer set up."""
+
+from collections.abc import AsyncGenerator, Callable, Iterator
+
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.octoprint_tunnel import live
+from custom_components.octoprint_tunnel.const import DOMAIN
+from homeassistant.core import HomeAssistant
+
+from .home import settle
+from .octoprint.server import OctoPrintServer
+from .relay.certificates import authority, self_made_context
+from .relay.network import reach_services
+from .relay.octoeverywhere import AppConnection
+from .relay.printer import Printer
+from .relay.server import Relay
+
+
+@pytest.fixture(autouse=True)
+def _custom_integrations(request: pytest.FixtureRequest) -> None:
+    """Let Home Assistant find the integration, where there is one in the test."""
+    if "hass" in request.fixturenames:
+        request.getfixturevalue("enable_custom_integrations")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _certificates() -> None:
+    """Make the relay's certificates before any test stops the clock."""
+    authority()
+    self_made_context()
+
+
+@pytest.fixture(scope="session")
+def octoprints() -> Iterator[Callable[[str], OctoPrintServer]]:
+    """Start each version of OctoPrint when it is first asked for, and keep it for the session."""
+    servers: dict[str, OctoPrintServer] = {}
+
+    def get(version: str) -> OctoPrintServer:
+        if not OctoPrintServer.installed(version):
+            pytest.skip(f"OctoPrint {version} is not installed here (no Python that it runs on)")
+        if version not in servers:
+            servers[version] = OctoPrintServer(version)
+        servers[version].start()
+        return servers[version]
+
+    yield get
+    for server in servers.values():
+        server.close()
+
+
+@pytest.fixture
+def octoprint_version() -> str:
+    """Return the version of OctoPrint to test with; parametrize it to test with others."""
+    return "2.0"
+
+
+@pytest.fixture
+def octoprint(
+    octoprint_version: str, octoprints: Callable[[str], OctoPrintServer], socket_enabled: None
+) -> OctoPrintServer:
+    """Return a running OctoPrint that is not connected to its printer."""
+    server = octoprints(octoprint_version)
+    server.request("POST", "/api/connection", {"command": "disconnect"})
+    return server
+
+
+@pytest.fixture
+def printer(octoprint: OctoPrintServer) -> Printer:
+    """Return the printer as the services know it, at an address that is not tried: it is no private one."""
+    return Printer(url=octoprint.url, name="Kitchen", api_key=octoprint.api_key, local_ip="203.0.113.20")
+
+
+@pytest.fixture
+async def relay(printer: Printer) -> AsyncGenerator[Relay]:
+    """Stand in for the services."""
+    async with Relay(printer) as relay:
+        with reach_services(relay.port, relay.has_name):
+            yield relay
+
+
+@pytest.fixture
+def connection(relay: Relay) -> AppConnection:
+    """Return an App Connection to the printer."""
+    return relay.octoeverywhere.add_connection()
+
+
+@pytest.fixture
+def entry(connection: AppConnection, octoprint: OctoPrintServer) -> MockConfigEntry:
+    """Return a config entry of the printer through OctoEverywhere, polled, not yet added."""
+    return MockConfigEntry(
+        domain=DOMAIN,
+        title="Kitchen",
+        unique_id=octoprint.uuid,
+        data={
+            "provider": "octoeverywhere",
+            "url": connection.url,
+            "username": connection.user,
+            "password": connection.password,
+            "app_token": connection.app_token,
+            "connection_id": connection.id,
+            "api_key": octoprint.api_key,
+            "instance_uuid": octoprint.uuid,
+        },
+        options={"live_updates": False},
+    )
+
+
+@pytest.fixture
+async def obico_entry(relay: Relay, octoprint: OctoPrintServer) -> MockConfigEntry:
+    """Return a config entry of the printer through Obico, polled, not yet added."""
+    tunnel = await relay.obico.add_tunnel()
+    return MockConfigEntry(
+        domain=DOMAIN,
+        title="Kitchen",
+        unique_id=octoprint.uuid,
+        data={
+            "provider": "obico",
+            "url": tunnel.url,
+            "username": tunnel.user,
+            "password": tunnel.password,
+            "server_url": "https://app.obico.io",
+            "api_key": octoprint.api_key,
+            "instance_uuid": octoprint.uuid,
+        },
+        options={"live_updates": False},
+    )
+
+
+@pytest.fixture
+async def loaded(hass: HomeAssistant, entry: MockConfigEntry) -> AsyncGenerator[MockConfigEntry]:
+    """Set the printer up."""
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await settle(hass)
+    yield entry
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.fixture(params=["octoeverywhere", "obico"])
+def chosen(request: pytest.FixtureRequest, entry: MockConfigEntry, obico_entry: MockConfigEntry) -> MockConfigEntry:
+    """Return an entry of each service."""
+    return entry if request.param == "octoeverywhere" else obico_entry
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for nothing that would only take time where live updates are tested."""
+    monkeypatch.setattr(live, "START_DELAY", 0)
+    monkeypatch.setattr(live, "FIRST_RETRY", 0.2)
+    monkeypatch.setattr(live, "QUIET", 0.2)

@@ -1,0 +1,171 @@
+"""What each of many printers in one Home Assistant takes, beside those of Home Assistant's own `octoprint`.
+
+They are one OctoPrint under so many App Connections; hours and their CPU are those of `bench_compare`. Memory is the
+growth of a fresh process's resident memory at rest: when what is free has gone back to the system, and the connections
+of polls, which are kept for some seconds, are closed. An open TLS connection, as live updates through a tunnel have
+one, is a part of it; what that takes without a printer is measured beside.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+import json
+import os
+from pathlib import Path
+import subprocess
+import sys
+from typing import Any
+
+from aiohttp import encode_basic_auth
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from tests.leftovers import resident_memory
+from tests.octoprint.server import OctoPrintServer
+
+from .hour import HOUR, measured, set_up, sockets_open
+from .remote import RemoteRelay, Stage
+from .report import Report
+from .time_lapse import TimeLapse
+from .variants import OWN, VARIANTS, Variant
+
+GROWING = (*VARIANTS[:5], OWN)
+
+MANY = 100
+SOME = 50
+PRINTERS = {1: HOUR, 10: HOUR, SOME: HOUR // 2, MANY: HOUR // 2}  # how many, and the seconds of the time-lapse
+REST, GLANCE = 60, 5  # seconds; in a poll interval, all connections of polls are closed at some time
+SETTLED = 5  # seconds of real time until the last socket is at rest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Growth:
+    """What each of several printers takes."""
+
+    memory: float
+    """Megabytes."""
+    cpu: float
+    """Seconds of the event loop in an hour."""
+
+
+type Growths = dict[Variant, dict[int, Growth]]
+
+
+@pytest.fixture(scope="module")
+def growths(report: Report) -> Iterator[Growths]:
+    """Collect what many printers take, and report on them."""
+    growths: Growths = {}
+    yield growths
+    for variant, growth in growths.items():
+        table = report.table(
+            "Many printers in one Home Assistant, connected, OctoPrint 2.0: each takes",
+            *("", *(f"{number}: {what}" for number in PRINTERS for what in ("MB", "s an hour"))),
+        )
+        each = [cell for number in PRINTERS for cell in (f"{growth[number].memory:.2f}", f"{growth[number].cpu:.2f}")]
+        table.rows.append((variant.name, *each))
+        if variant is not OWN:
+            report.at_most(f"memory of each of {MANY} printers, {variant.name}", growth[MANY].memory, 0.5, "MB")
+            for what in ("memory", "cpu"):
+                # Not beside the first ones: those find memory that was in use before.
+                times = getattr(growth[MANY], what) / getattr(growth[SOME], what)
+                report.at_most(f"{what} of each of {MANY} printers beside {SOME}, {variant.name}", times, 1.25, "times")
+
+
+def _alone(method: str, found: Path, **environment: str) -> Any:
+    """Run a method in a fresh process, and return what it found.
+
+    In this one, memory that was in use before would be used again and not be seen.
+    """
+    arguments = ("-o", "python_files=bench_*.py", "-o", f"python_functions={method}", "-q", "-p", "no:logging")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments, __file__],
+        env=os.environ | {"BENCH_FOUND": str(found)} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    return json.loads(found.read_text())
+
+
+def _tell(found: object) -> None:
+    Path(os.environ["BENCH_FOUND"]).write_text(json.dumps(found))
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("variant", GROWING, ids=lambda variant: variant.name)
+def bench_growth(growths: Growths, variant: Variant, tmp_path: Path) -> None:
+    """Measure what more and more printers take."""
+    found = _alone("alone_growth", tmp_path / "found.json", BENCH_VARIANT=variant.name)
+    growths[variant] = {int(number): Growth(**each) for number, each in found.items()}
+
+
+def bench_growth_of_sockets(report: Report, tmp_path: Path) -> None:
+    """Measure what a live socket through a tunnel takes without a printer."""
+    table = report.table("WebSockets through a tunnel, open and nothing else: each takes", "", "MB")
+    table.rows.append((f"{MANY} of aiohttp", f"{_alone('alone_sockets', tmp_path / 'found.json'):.2f}"))
+
+
+@pytest.mark.timeout(850)
+async def alone_sockets(hass: HomeAssistant, remote: RemoteRelay) -> None:
+    """Open more and more WebSockets as anybody would, with Home Assistant's session."""
+    async with AsyncExitStack() as sockets:
+
+        async def open_sockets(number: int) -> float:
+            for _ in range(number):
+                connection = await remote.call_aside(Stage.add_connection)
+                socket = await sockets.enter_async_context(
+                    async_get_clientsession(hass).ws_connect(
+                        f"{connection.url}/sockjs/websocket",
+                        headers={"Authorization": encode_basic_auth(connection.user, connection.password)},
+                    )
+                )
+                await socket.receive()
+                await socket.send_json({"subscribe": {"state": False, "plugins": False, "events": []}})
+            await asyncio.sleep(SETTLED)
+            return resident_memory()
+
+        # What the first one of all takes for good is no other's.
+        first = await open_sockets(1)
+        _tell((await open_sockets(MANY) - first) / MANY)
+
+
+@pytest.mark.timeout(850)
+async def alone_growth(
+    hass: HomeAssistant, time_lapse: TimeLapse, remote: RemoteRelay, octoprint: OctoPrintServer
+) -> None:
+    """Set up more and more printers."""
+    [variant] = [variant for variant in GROWING if variant.name == os.environ["BENCH_VARIANT"]]
+    await remote.call_aside(Stage.change, "connect")
+    # What the first one of all takes for good is no printer's.
+    first = await variant.add(hass, remote, octoprint)
+    await set_up(hass, time_lapse, first)
+    await sockets_open(remote, int(variant.live))
+    await hass.config_entries.async_remove(first.entry_id)
+    entries: list[MockConfigEntry] = []
+    growth: dict[int, Growth] = {}
+    empty = resident_memory()
+    for number, seconds in PRINTERS.items():
+        while len(entries) < number:
+            entries.append(await variant.add(hass, remote, octoprint, len(entries) + 1))
+            await set_up(hass, time_lapse, entries[-1])
+            # A hundred at once are more than this one OctoPrint answers in time.
+            if len(entries) == number or (variant.live and len(entries) % 10 == 0):
+                await sockets_open(remote, (len(entries) + 1) * variant.live)
+        hour = await measured(hass, remote, time_lapse, variant, seconds)
+        memory = (await _memory_at_rest(hass, time_lapse) - empty) / number
+        growth[number] = Growth(memory=memory, cpu=hour.cpu / number)
+    for entry in entries:
+        await hass.config_entries.async_unload(entry.entry_id)
+    _tell({number: vars(each) for number, each in growth.items()})
+
+
+async def _memory_at_rest(hass: HomeAssistant, time_lapse: TimeLapse) -> float:
+    glances = []
+    for _ in range(REST // GLANCE):
+        await time_lapse.pass_by(hass, GLANCE)
+        glances.append(resident_memory())
+    return min(glances)

@@ -1,0 +1,71 @@
+"""Options of the comparison, its report, and the relay that it runs beside Home Assistant."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+import logging
+from typing import Any
+
+import pytest
+
+from tests.relay.network import reach_services
+from tests.relay.printer import Printer
+
+from .remote import RelayProcess, RemoteRelay
+from .report import Report
+from .time_lapse import TimeLapse
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    group = parser.getgroup("bench")
+    group.addoption("--changes", type=int, default=20, help="how many changes of the printer's state are timed")
+    group.addoption("--enforce", action="store_true", help="fail where a target is missed")
+
+
+@pytest.fixture(scope="session")
+def report(request: pytest.FixtureRequest) -> Iterator[Report]:
+    """Collect what is found, and print it at the end."""
+    report = Report()
+    yield report
+    print(f"\n\n{report}\n")
+    if report.missed and request.config.getoption("--enforce"):
+        pytest.fail(f"Targets missed: {'; '.join(report.missed)}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def relay_process(_certificates: None) -> Iterator[RelayProcess]:
+    """Return the process that runs relays."""
+    process = RelayProcess()
+    yield process
+    process.close()
+
+
+@pytest.fixture
+def remote(relay_process: RelayProcess, printer: Printer) -> Iterator[RemoteRelay]:
+    """Return a relay in a process of its own, which this process finds under the services' names."""
+    with relay_process.relay(printer) as remote, reach_services(remote.port):
+        yield remote
+
+
+@pytest.fixture
+def hass_config_dir(hass_tmp_config_dir: str) -> str:
+    """Give Home Assistant a folder of its own, for what it stores."""
+    return hass_tmp_config_dir
+
+
+@pytest.fixture
+def hass_storage() -> dict[str, Any]:
+    """Store on disk, as at home: the mock keeps all that was ever written in memory."""
+    return {}
+
+
+@pytest.fixture
+async def time_lapse() -> AsyncIterator[TimeLapse]:
+    """Let time jump, and leave out what the tests switch on and nobody pays for at home: debug mode and a long log."""
+    asyncio.get_running_loop().set_debug(False)
+    logger = logging.getLogger()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    with TimeLapse.running() as time_lapse:
+        yield time_lapse
+    logger.setLevel(level)

@@ -1,0 +1,343 @@
+"""What a person does with the integration, in its order, and what must not be seen on the way."""
+
+from collections.abc import Iterator
+import json
+from pathlib import Path
+import re
+from typing import Any
+
+from homeassistant.util.yaml import load_yaml_dict
+from tests.octoprint import printing
+from tests.relay.record import Service
+
+from ..demo import DOMAIN, ROOT, say
+from ..demo.stage import Stage
+from .chromium import BrowserError, Chromium
+from .scene import a_print_under_way
+
+_TEXTS = ROOT / "custom_components" / DOMAIN / "translations" / "en.json"
+_DASHBOARD = ROOT / "docs" / "dashboard.yaml"
+_NAME = "Demo printer"
+_FILE = "Boat.gcode"
+# The services' pages ask before they lead back: this one's link is its own address, at which the relay then does that.
+_ASK = "<title>Stand-in</title><p>May Home Assistant use your printer?</p><a href=''>Allow</a>"
+_PROGRESS_TIMEOUT = 60.0  # seconds
+
+
+def keys(texts: dict[str, Any]) -> Iterator[str]:
+    """Yield every key of the translations, which a page shows where it has no text for it."""
+    for key, value in texts.items():
+        yield key
+        if isinstance(value, dict):
+            yield from keys(value)
+
+
+class Tour:
+    """One way through all dialogs and pages; whatever is wrong ends it with a BrowserError."""
+
+    def __init__(self, stage: Stage, browser: Chromium, images: Path | None) -> None:
+        """Begin in front of the log-in, and save pictures in a folder, if there is one."""
+        self._stage = stage
+        self._browser = browser
+        self._images = images
+        self._keys = set(keys(json.loads(_TEXTS.read_text(encoding="utf-8"))))
+
+    def go(self) -> None:
+        """Go all the way."""
+        printing.upload(self._stage.octoprint, moves=600, name=_FILE)  # OctoPrint reckons how long it will take
+        self._log_in()
+        self._mistype_a_link()
+        self._add_through_octoeverywhere()
+        self._connect()
+        printing.begin(self._stage.octoprint, _FILE)
+        self._reconfigure()
+        self._open_options()
+        self._watch()
+        self._use_dashboard()
+        self._meet_repair_issue()
+        self._sign_in_again()
+        self._remove()
+        self._add_through_obico()
+        self._see_dashboard_again()
+
+    def _log_in(self) -> None:
+        """Log in, and make room beside the sidebar."""
+        say("logging in")
+        self._browser.open(str(self._stage.client.url))
+        self._browser.type("Username", self._stage.client.username)
+        self._browser.type("Password", self._stage.client.password)
+        self._browser.click("Log in")
+        self._browser.see("Settings")
+        self._browser.script("localStorage.setItem('dockedSidebar', JSON.stringify('auto'))")
+
+    # Adding
+
+    def _mistype_a_link(self) -> None:
+        """Paste something else than a completion link, read why not, and close the dialog."""
+        say("pasting a link that is none")
+        self._begin("OctoEverywhere")
+        self._browser.click("Open the portal elsewhere and paste the link")
+        self._browser.see("Paste the completion link")
+        self._look("octoeverywhere-paste")
+        self._browser.type("Completion link", "https://example.com/")
+        self._browser.click("Submit")
+        self._browser.see_part("This address does not belong to the service.")
+        self._look()
+        self._close_dialog("Submit")
+
+    def _add_through_octoeverywhere(self) -> None:
+        """Go through the portal in a second tab, and see that nothing is left of what it put into the address."""
+        say("adding the printer through OctoEverywhere's portal")
+        self._begin("OctoEverywhere")
+        self._look("octoeverywhere-menu")
+        self._open_page("Open the portal and come back automatically", Service.OCTOEVERYWHERE_PORTAL, "/appportal/")
+        self._browser.switch(0)
+        self._look("octoeverywhere-portal")
+        self._browser.switch(1)
+        self._browser.keep_open()
+        self._browser.click("Allow")
+        self._browser.see("Done. You can close this window and go on in Home Assistant.")
+        self._check_addresses()
+        self._browser.close_tab()
+        self._name_it("name")
+
+    def _add_through_obico(self) -> None:
+        """Go through the authorise page, whose window closes by itself, and let OctoPrint be asked for a key."""
+        say("adding the printer through Obico, with a key that OctoPrint is asked for")
+        self._begin("Obico")
+        self._look("obico-server")
+        self._browser.click("Submit")
+        self._browser.see("Open the page and come back automatically")
+        self._look("obico-menu")
+        self._authorise("Open the page and come back automatically", Service.OBICO_SITE, "/tunnels/new/")
+        self._browser.see("Ask OctoPrint for a key")
+        self._look("api-key")
+        self._browser.click("Ask OctoPrint for a key")
+        self._browser.see_part("OctoPrint now asks whether Home Assistant may have access.")
+        self._look("api-key-request")
+        self._stage.octoprint.decide_key_request(allow=True)
+        self._name_it(None)
+        self._open_device()
+        self._browser.see("Tunnel usage cap")
+        self._look()
+
+    def _begin(self, service: str) -> None:
+        """Open the dialog by its address, as the badge in the README does, and choose a service."""
+        self._browser.open(f"{self._stage.client.url}config/integrations/dashboard/add?domain={DOMAIN}")
+        self._browser.click("OK")
+        self._browser.see("Choose the tunnel")
+        self._look("choose-tunnel")
+        self._browser.click(service)
+        self._browser.gone("Choose the tunnel")
+
+    def _authorise(self, button: str, service: Service, path: str) -> None:
+        """Allow everything on a service's page, and see its window close."""
+        self._open_page(button, service, path)
+        self._browser.switch(1)
+        self._browser.click("Allow")
+        self._browser.until(lambda: len(self._browser.windows()) == 1, "the end of the service's window")
+        self._browser.switch(0)
+
+    def _open_page(self, button: str, service: Service, path: str) -> None:
+        """Choose to go to a service's page, which opens in a window of its own."""
+        self._stage.relay.fail(service, 200, _ASK, times=1, path=path)
+        self._browser.click(button)
+        self._browser.until(lambda: len(self._browser.windows()) == 2, "the service's window")
+
+    def _check_addresses(self) -> None:
+        """See that neither the address bar nor the history tells what the portal answered."""
+        connection = self._stage.relay.octoeverywhere.connections[-1]
+        secrets = (connection.app_token, connection.user, connection.password, connection.bearer, connection.id)
+        addresses = self._browser.addresses()
+        if not addresses[-1].startswith(f"{self._stage.client.url}api/{DOMAIN}/authorize/"):
+            raise BrowserError(f"The portal led to {addresses[-1]}")
+        if "?" in addresses[-1] or any(secret in " ".join(addresses) for secret in secrets):
+            raise BrowserError(f"Credentials stay visible in {addresses}")
+
+    def _name_it(self, picture: str | None) -> None:
+        """Leave the printer its name, in no area."""
+        self._browser.see("Name and assign", _PROGRESS_TIMEOUT)
+        self._browser.see("Skip and finish")
+        self._look(picture)
+        self._browser.click("Skip and finish")
+        self._browser.gone("Name and assign")
+
+    # Using
+
+    def _connect(self) -> None:
+        """Press Connect on the device's page."""
+        say("pressing Connect")
+        self._open_device()
+        self._browser.see("Offline")
+        self._browser.click("Press", beside="Connect")
+        self._browser.see("Operational", _PROGRESS_TIMEOUT)
+        self._browser.see("Tool 1 temperature")
+        self._look()
+        self._open_device()  # a page that is open has no icons for entities which are new
+        self._look("device")
+
+    def _reconfigure(self) -> None:
+        """Open the menu of ways to renew the connection, and close it."""
+        say("opening the menu to reconfigure")
+        self._open_entry()
+        self._browser.click("Menu", beside="Configure")
+        self._browser.click("Reconfigure")
+        self._browser.see("New connection with Obico")
+        self._look("reconfigure")
+        self._close_dialog("New connection with Obico")
+
+    def _open_options(self) -> None:
+        """Change an option."""
+        say("changing an option")
+        self._open_entry()
+        self._browser.click("Configure")
+        self._browser.see("Live updates")
+        self._look("options")
+        self._browser.type("Poll interval", "90")
+        self._browser.click("Submit")
+        self._browser.see("Options successfully saved.")
+        self._look()
+        self._browser.click("Finish")
+        self._browser.gone("Finish")
+
+    def _watch(self) -> None:
+        """Open the camera, and see its picture move."""
+        say("watching the webcam")
+        self._open_device()
+        self._browser.click("Webcam")
+        self._browser.element("img[src*='camera_proxy_stream']")
+        before = self._browser.screen()
+        self._browser.until(lambda: self._browser.screen() != before, "a picture that moves")
+        self._stage.relay.webcam.picture = a_print_under_way()
+        self._look("camera")
+
+    def _use_dashboard(self) -> None:
+        """Load the dashboard of the documentation, and pause and cancel the print there."""
+        say("using the dashboard")
+        create = "return hass().callWS({type: 'lovelace/dashboards/create', url_path: 'a-printer', title: 'Printer'})"
+        self._browser.script(create)
+        save = "return hass().callWS({type: 'lovelace/config/save', url_path: 'a-printer', config: arguments[0]})"
+        self._browser.script(save, {"views": [load_yaml_dict(_DASHBOARD)]})
+        self._browser.open(f"{self._stage.client.url}a-printer/printer")
+        self._browser.see(_FILE)
+        self._browser.see("Printing")
+        if self._images:  # which are nicer with something to show
+            self._wait_for_progress(30)
+        self._look("dashboard", part="hui-section")
+        self._browser.click("Pause")
+        self._browser.see("Paused")
+        self._browser.click("Cancel")
+        self._browser.see("Cancel the print?")
+        self._look()
+        self._browser.click("OK")
+        self._browser.see("Operational")
+        self._look()
+
+    def _see_dashboard_again(self) -> None:
+        """See that the dashboard needs no change for the other service."""
+        say("seeing the dashboard again")
+        self._browser.open(f"{self._stage.client.url}a-printer/printer")
+        self._browser.see("Used this month")
+        self._look()
+
+    def _wait_for_progress(self, percent: float) -> None:
+        """Wait until so much is printed."""
+        find = "return Object.keys(hass().states).find((entity) => entity.endsWith('_print_progress'))"
+        state = "return Number(hass().states[arguments[0]].state)"
+        entity = self._browser.script(find)
+        self._browser.until(
+            lambda: self._browser.script(state, entity) >= percent, f"{percent} % of the print", _PROGRESS_TIMEOUT
+        )
+
+    # Trouble
+
+    def _meet_repair_issue(self) -> None:
+        """Read why the tunnel is closed, and see the issue go when it is open again."""
+        say("losing the supporter status")
+        title = f"{_NAME}: OctoEverywhere supporter status has ended"
+        connection = self._stage.relay.octoeverywhere.connections[-1]
+        connection.supporter = False
+        self._read_service()
+        self._browser.open(f"{self._stage.client.url}config/repairs")
+        self._browser.click(title)
+        self._browser.element("a[href*='/appportal/v1/nosupporterperks']")
+        self._look("repair-issue")
+        connection.supporter = True
+        self._browser.open(f"{self._stage.client.url}config/repairs")
+        self._browser.see(title)
+        self._read_service()
+        self._browser.gone(title)
+        self._look()
+
+    def _sign_in_again(self) -> None:
+        """Renew a connection that was revoked."""
+        say("signing in again after the connection was revoked")
+        self._stage.relay.octoeverywhere.connections[-1].revoked = True
+        self._read_service()
+        self._browser.open(f"{self._stage.client.url}config/repairs")
+        self._browser.see_part(_NAME)
+        self._look()
+        self._browser.click(f"Authentication expired for {_NAME}")
+        self._browser.see("Sign in again")
+        self._look("reauth")
+        self._browser.click("Submit")
+        self._browser.see("Open the portal and come back automatically")
+        self._look()
+        self._authorise("Open the portal and come back automatically", Service.OCTOEVERYWHERE_PORTAL, "/appportal/")
+        self._browser.see("Known printer")
+        self._look()
+        self._browser.click("Replace the connection")
+        self._browser.click("Submit")
+        self._browser.see_part("Re-authentication was successful")
+        self._look()
+
+    def _remove(self) -> None:
+        """Remove the printer, to add it again."""
+        self._browser.script(
+            "const [entry] = await hass().callWS({type: 'config_entries/get', domain: arguments[0]});"
+            "return hass().callApi('DELETE', `config/config_entries/entry/${entry.entry_id}`)",
+            DOMAIN,
+        )
+
+    # The way around
+
+    def _open_device(self) -> None:
+        """Open the device's page."""
+        find = "return Object.values(hass().devices).find((device) => device.name === arguments[0])?.id"
+        device = self._browser.until(lambda: self._browser.script(find, _NAME), "the device")
+        self._browser.open(f"{self._stage.client.url}config/devices/device/{device}")
+        self._browser.see("Tunnel status")
+
+    def _open_entry(self) -> None:
+        """Open the integration's page."""
+        self._browser.open(f"{self._stage.client.url}config/integrations/integration/{DOMAIN}")
+        self._browser.see("Configure")
+
+    def _close_dialog(self, text: str) -> None:
+        """Close the dialog that has this text, and wait: one that is left behind keeps others of its entry away."""
+        self._browser.click("Close")
+        self._browser.gone(text)
+        self._browser.rest()
+
+    def _read_service(self) -> None:
+        """Let Home Assistant ask the service at once."""
+        find = "return Object.keys(hass().states).find((entity) => entity.endsWith('_tunnel_status'))"
+        call = "return hass().callService('homeassistant', 'update_entity', {entity_id: arguments[0]})"
+        self._browser.script(call, self._browser.script(find))
+
+    def _look(self, picture: str | None = None, *, part: str = "dialog[open]") -> None:
+        """See that the page is as it should be, once it is at rest, and take the documentation's picture of it.
+
+        The picture shows the dialog or whatever other part, and the whole page where there is no such part.
+        """
+        self._browser.rest()
+        texts = self._browser.texts()
+        raw = [text for text in texts if text in self._keys or DOMAIN in text or re.search(r"\{\w+\}|\[%key", text)]
+        if raw:
+            raise BrowserError(f"Without a text: {raw}")
+        if broken := {"Configuration error", "Entity not found"} & set(texts):
+            raise BrowserError(f"The dashboard has a card with {broken}")
+        if ours := [line for line in self._browser.complaints() if DOMAIN in line or "demo_printer" in line]:
+            raise BrowserError(f"The console complains: {ours}")
+        if picture and self._images:
+            self._browser.picture(self._images / f"{picture}.png", part)

@@ -1,0 +1,78 @@
+"""A house with many printers, on few OctoPrints: half of them through each service, half of them listened to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import cycle
+import json
+
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.octoprint_tunnel.const import DOMAIN
+from homeassistant.core import HomeAssistant
+from tests.home import entities, states
+from tests.octoprint.server import OctoPrintServer
+from tests.relay.printer import Printer
+from tests.relay.server import Relay
+
+POLL = 3  # seconds
+STATES = {"Operational": "operational", "Offline": "offline", "Closed": "offline"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Home:
+    """One printer as Home Assistant has it, and what it is in truth."""
+
+    entry: MockConfigEntry
+    host: str
+    """Of its tunnel."""
+    octoprint: OctoPrintServer
+    live: bool
+
+    def wrong(self, hass: HomeAssistant, truth: str) -> list[str]:
+        """Return what is not as it should be where the printer's state is this one."""
+        keys = ("tunnel_status", "octoprint_online", "printer_state", "active_route")
+        found = dict(zip(keys, states(hass, self.entry, *keys), strict=True))
+        right = dict(zip(keys, ("ok", "on", truth, "tunnel"), strict=True))
+        if self.live:
+            found["socket"], right["socket"] = str(self.entry.runtime_data.live.since is not None), "True"
+        title = self.entry.title
+        return [f"{title}: {key} is {found[key]}, not {right[key]}" for key in right if found[key] != right[key]]
+
+    def readings(self, hass: HomeAssistant) -> dict[str, str]:
+        """Return the state of every entity that is the same again once all is well."""
+        found = {key: hass.states.get(entity_id) for key, entity_id in entities(hass, self.entry).items()}
+        # Usage goes on counting. A hostile response can say that the printer prints: that is kept as the last print.
+        changing = ("usage", "print_")
+        return {key: state.state for key, state in found.items() if state and not any(part in key for part in changing)}
+
+
+async def build(relay: Relay, octoprints: Sequence[OctoPrintServer], number: int) -> list[Home]:
+    """Return so many printers, whose entries are not yet added; every kind of each is among the first eight."""
+    homes = []
+    for index, octoprint in zip(range(number), cycle(octoprint for octoprint in octoprints for _ in range(4))):
+        obico, live = index % 2 == 1, index % 4 >= 2
+        printer = Printer(url=octoprint.url, name=f"Printer {index}", api_key=octoprint.api_key)
+        if obico:
+            tunnel = await relay.obico.add_tunnel(printer)
+            host, data = tunnel.host, {"provider": "obico", "server_url": "https://app.obico.io"}
+            data |= {"url": tunnel.url, "username": tunnel.user, "password": tunnel.password}
+        else:
+            connection = relay.octoeverywhere.add_connection(printer)
+            host, data = connection.host, {"provider": "octoeverywhere", "connection_id": connection.id}
+            data |= {"url": connection.url, "username": connection.user, "password": connection.password}
+            data |= {"app_token": connection.app_token}
+        entry = MockConfigEntry(
+            domain=DOMAIN,
+            title=printer.name,
+            unique_id=f"{octoprint.uuid}-{index}",
+            data={**data, "api_key": octoprint.api_key, "instance_uuid": octoprint.uuid},
+            options={"live_updates": live, "poll_interval": POLL},
+        )
+        homes.append(Home(entry=entry, host=host, octoprint=octoprint, live=live))
+    return homes
+
+
+def truth_of(octoprint: OctoPrintServer) -> str | None:
+    """Return the state of the printer as its OctoPrint says; None while that changes."""
+    _, body = octoprint.request("GET", "/api/connection", headers={"X-Locale": "en"})
+    return STATES.get(json.loads(body)["current"]["state"])
