@@ -102,7 +102,8 @@ def test_every_proof_is_there() -> None:
     table = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
     proofs = re.findall(r"`((?:\w+/)*test_\w+\.py)(?:::(\w+))?`", table)
     assert proofs
-    sources = {name: (ROOT / "tests" / name).read_text(encoding="utf-8") for name, _ in proofs}
+    tests = {path.name: path for folder in ("tests", "tools") for path in (ROOT / folder).rglob("test_*.py")}
+    sources = {name: tests[Path(name).name].read_text(encoding="utf-8") for name, _ in proofs}
     assert [(name, test) for name, test in proofs if test and f"def {test}(" not in sources[name]] == []
 
 

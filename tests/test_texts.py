@@ -65,7 +65,7 @@ def icons() -> Any:
 
 def authorization_errors() -> set[str]:
     """Return the keys that reading a link or a completion can fail with."""
-    sources = [path.read_text(encoding="utf-8") for path in (PACKAGE / "tunnels").glob("*.py")]
+    sources = [path.read_text(encoding="utf-8") for path in (PACKAGE / "api" / "tunnels").glob("*.py")]
     found = {key for source in sources for key in re.findall(r'AuthorizationError\("(\w+)"', source)}
     return found | {"denied", "incomplete_link"}
 
