@@ -24,6 +24,7 @@ from ..errors import (
 )
 from ..json_object import JsonObject
 from ..octoprint.webcam import Webcam
+from ..sizes import SizeUnit, format_size
 from ..transport.addresses import MAX_ADDRESS, picture_address, typed_address, web_address
 from ..transport.route import Route, StatusCodes
 from ..webcam.source import Pictures, Place
@@ -152,7 +153,7 @@ class Obico(Tunnel):
     def issue_placeholders(self, status: TunnelStatus) -> dict[str, str]:
         usage = status.usage
         return {
-            "cap": "-" if usage is None or usage.cap is None else f"{usage.cap / 1024 / 1024:.0f} MB",
+            "cap": "-" if usage is None or usage.cap is None else format_size(usage.cap, SizeUnit.BINARY_MEGABYTES, 0),
             "reset": f"{_first_of_next_month():%Y-%m-%d}",
         }
 
