@@ -1,6 +1,6 @@
 """OctoEverywhere: what its portal hands out, what its codes mean, and what it tells of a printer."""
 
-from base64 import b64decode
+from base64 import b64encode
 from datetime import UTC, datetime
 import json
 from typing import Any, Literal
@@ -54,6 +54,7 @@ COMPLETION = {
     "printerLastKnownLocalIp": "192.168.7.20",
     "octoPrintApiKey": "key-1",
 }
+BEARER = {"authBasicHttpUser": None}
 SECRETS = ("token-1", "password-1", "bearer-1", "key-1")
 
 # The example of the documentation, "App Connection Info API".
@@ -86,8 +87,9 @@ def refusal(**changes: str | None) -> str:
     return caught.value.key
 
 
-def app_connection(connection: AppConnection) -> OctoEverywhere:
-    """Return the tunnel that belongs to an App Connection of the relay."""
+@pytest.fixture
+def tunnel(connection: AppConnection) -> OctoEverywhere:
+    """Return a tunnel to the printer."""
     return OctoEverywhere(
         url=connection.url,
         username=connection.user,
@@ -97,17 +99,11 @@ def app_connection(connection: AppConnection) -> OctoEverywhere:
     )
 
 
-@pytest.fixture
-def tunnel(connection: AppConnection) -> OctoEverywhere:
-    """Return a tunnel to the printer."""
-    return app_connection(connection)
-
-
 # the portal
 
 
-def test_the_portal_is_asked_for_a_key_and_for_the_way_back() -> None:
-    """With a name that it accepts (2 to 60 characters), and without the obsolete `authType`."""
+def test_address_of_the_portal() -> None:
+    """It has an app name of 2 to 60 characters, and no obsolete `authType`."""
     url = OctoEverywhere.authorize_url(SERVER, "https://home.example/api/authorize/s-1")
     assert str(url.with_query(None)) == "https://octoeverywhere.com/appportal/v1/"
     assert dict(url.query) == {
@@ -116,17 +112,13 @@ def test_the_portal_is_asked_for_a_key_and_for_the_way_back() -> None:
         "appLogoUrl": "https://brands.home-assistant.io/homeassistant/icon.png",
         "returnUrl": "https://home.example/api/authorize/s-1",
     }
-
-
-def test_without_a_way_back_the_portal_ends_on_a_page_of_its_own() -> None:
-    """Whose address the user copies."""
     assert "returnUrl" not in OctoEverywhere.authorize_url(SERVER).query
 
 
 @pytest.mark.parametrize("old_keys", [False, True], ids=["names", "old names"])
 @pytest.mark.parametrize(("auth", "scheme"), [("both", "Basic"), ("basic", "Basic"), ("bearer", "Bearer")])
 @pytest.mark.parametrize("return_url", [None, "https://home.example/api/authorize/s-1"], ids=["page", "redirect"])
-async def test_what_any_portal_hands_out_leads_to_octoprint(
+async def test_result_of_the_portal_reaches_octoprint(
     session: ClientSession,
     relay: Relay,
     octoprint: OctoPrintServer,
@@ -135,7 +127,7 @@ async def test_what_any_portal_hands_out_leads_to_octoprint(
     scheme: str,
     return_url: str | None,
 ) -> None:
-    """By redirect or by a link that was copied, in the spelling of any portal; Basic where there is a choice."""
+    """By redirect or by a copied link, with both spellings of the parameters. Basic is preferred."""
     relay.octoeverywhere.portal.auth, relay.octoeverywhere.portal.old_keys = auth, old_keys
     async with session.get(OctoEverywhere.authorize_url(SERVER, return_url), allow_redirects=False) as response:
         end = URL(response.headers["Location"])
@@ -149,8 +141,8 @@ async def test_what_any_portal_hands_out_leads_to_octoprint(
     assert relay.requests[-1].headers["Authorization"].startswith(f"{scheme} ")
 
 
-async def test_a_user_who_says_no_has_denied(session: ClientSession, relay: Relay) -> None:
-    """That is not a link that was cut off."""
+async def test_denied_authorization(session: ClientSession, relay: Relay) -> None:
+    """It is not treated as an incomplete link."""
     relay.octoeverywhere.portal.outcome = "denied"
     async with session.get(OctoEverywhere.authorize_url(SERVER), allow_redirects=False) as response:
         end = response.headers["Location"]
@@ -161,8 +153,8 @@ async def test_a_user_who_says_no_has_denied(session: ClientSession, relay: Rela
 # what it hands out
 
 
-def test_a_complete_answer_is_an_app_connection_and_a_key() -> None:
-    """Everything that is returned once is kept."""
+def test_complete_response_of_the_portal() -> None:
+    """It has all that is needed for the App Connection, and an API key."""
     authorized = completed()
     assert authorized.tunnel == OctoEverywhere(
         url="https://app-abcdef.octoeverywhere.com",
@@ -181,8 +173,8 @@ def test_a_complete_answer_is_an_app_connection_and_a_key() -> None:
     assert not authorized.tunnel.metered
 
 
-def test_perks_that_ended_have_a_page_that_helps() -> None:
-    """Anything else is found on the printer's own, where it is known."""
+def test_help_pages() -> None:
+    """Supporter perks have a page of their own; for anything else it is the printer's page, if known."""
     tunnel = completed().tunnel
     perks = "https://octoeverywhere.com/appportal/v1/nosupporterperks?appid=devtest"
     assert tunnel.help_url(Condition.NOT_SUPPORTER) == perks
@@ -191,21 +183,21 @@ def test_perks_that_ended_have_a_page_that_helps() -> None:
 
 
 @pytest.mark.parametrize("spell", [str.lower, str.upper, str.title, str.swapcase])
-def test_names_are_matched_in_any_case(spell: Any) -> None:
-    """Portals differ."""
+def test_parameter_names_are_case_insensitive(spell: Any) -> None:
+    """Versions of the portal differ."""
     query = {spell(name): value for name, value in COMPLETION.items()}
     assert OctoEverywhere.from_completion(query, SERVER) == completed()
 
 
 @pytest.mark.parametrize("success", ["true", "True", "TRUE", "1"])
-def test_success_is_told_in_several_ways(success: str) -> None:
-    """All of them are success."""
+def test_values_of_success(success: str) -> None:
+    """All of these mean success."""
     assert completed(success=success) == completed()
 
 
 @pytest.mark.parametrize("success", ["false", "False", "0", "no", "error", " "])
-def test_anything_else_is_a_denial(success: str) -> None:
-    """Whatever else is in the link."""
+def test_other_values_of_success(success: str) -> None:
+    """All of these mean that the user denied access."""
     assert refusal(success=success) == "denied"
 
 
@@ -226,17 +218,17 @@ def test_anything_else_is_a_denial(success: str) -> None:
     ],
     ids=str,
 )
-def test_an_answer_without_a_part_that_is_needed_is_incomplete(missing: dict[str, str | None]) -> None:
-    """The link was cut off, for it is only returned once, and whole."""
+def test_missing_required_parameter(missing: dict[str, str | None]) -> None:
+    """The link was cut off."""
     assert refusal(**missing) == "incomplete_link"
 
 
-def test_what_is_good_to_know_can_be_missing() -> None:
-    """The rest works without it."""
+def test_missing_optional_parameters() -> None:
+    """The tunnel works without them. An API key that no header can carry is ignored."""
     authorized = completed(
         printername=None, userPrinterAccessUrl="", printerLastKnownLocalIp=None, octoPrintApiKey=None
     )
-    assert authorized.api_key is None
+    assert authorized.api_key is completed(octoPrintApiKey="a\r\nb").api_key is None
     assert (authorized.tunnel.name, authorized.tunnel.printer_page) == (None, None)
     assert authorized.tunnel.to_data().keys() == {
         "provider",
@@ -259,16 +251,16 @@ def test_what_is_good_to_know_can_be_missing() -> None:
     ],
     ids=str,
 )
-def test_basic_is_preferred_where_it_is_complete(
+def test_basic_is_preferred_if_complete(
     given: dict[str, str | None], kept: tuple[str | None, str | None, str | None]
 ) -> None:
-    """OctoPrint could take a bearer token for one of its own. What is not used is not kept."""
+    """OctoPrint could take a bearer token for one of its own. Unused credentials are not stored."""
     tunnel = completed(**given).tunnel
     assert (tunnel.username, tunnel.password, tunnel.bearer_token) == kept
 
 
-def test_a_link_that_is_cut_anywhere_is_incomplete_or_complete_and_nothing_else() -> None:
-    """Chat programs and terminals cut links; no cut is an error that nobody expects."""
+def test_link_that_is_cut_off_anywhere() -> None:
+    """It is refused as incomplete as long as a required parameter is missing."""
     link = str(URL(COMPLETE).with_query(COMPLETION))
     needed = link.index("authBasicHttpPassword=") + len("authBasicHttpPassword=")
     for length in range(len("https://octoeverywhere.com"), len(link) + 1):
@@ -306,17 +298,11 @@ FOREIGN_HOSTS = (
 
 
 @pytest.mark.parametrize("host", FOREIGN_HOSTS)
-def test_an_app_connection_elsewhere_is_refused(host: str) -> None:
-    """The credentials are for OctoEverywhere's hosts; look-alikes get none."""
+def test_foreign_hosts_are_refused(host: str) -> None:
+    """As the host of an App Connection, and as the host of a link."""
     assert refusal(url=f"https://{host}") == "foreign_host"
-
-
-@pytest.mark.parametrize("host", FOREIGN_HOSTS)
-def test_a_link_from_elsewhere_is_refused(host: str) -> None:
-    """Whatever is in it."""
-    with pytest.raises(AuthorizationError) as caught:
+    with pytest.raises(AuthorizationError, match="foreign_host"):
         OctoEverywhere.from_link(str(URL(f"https://{host}").with_query(COMPLETION)), SERVER)
-    assert caught.value.key == "foreign_host"
 
 
 @pytest.mark.parametrize(
@@ -324,6 +310,10 @@ def test_a_link_from_elsewhere_is_refused(host: str) -> None:
     [
         "https://evil.example\\@octoeverywhere.com",
         "https://evil.example\\.octoeverywhere.com",
+        "https://a b.octoeverywhere.com",
+        "https://..octoeverywhere.com",
+        "https://.octoeverywhere.com",
+        "https://evil.example%2f.octoeverywhere.com",
         "https://user@app-1.octoeverywhere.com",
         "https://user:password@app-1.octoeverywhere.com",
         "https://app-1.octoeverywhere.com:port",
@@ -332,7 +322,6 @@ def test_a_link_from_elsewhere_is_refused(host: str) -> None:
         "https://",
         "https:app-1.octoeverywhere.com",
         "//app-1.octoeverywhere.com",
-        "http://app-1.octoeverywhere.com",
         "ftp://app-1.octoeverywhere.com",
         "javascript:alert(1)",
         "app-1.octoeverywhere.com",
@@ -340,17 +329,16 @@ def test_a_link_from_elsewhere_is_refused(host: str) -> None:
         "\ud800",
     ],
 )
-def test_what_is_no_https_address_of_an_app_connection_is_refused(url: str) -> None:
-    """One of the reasons that the user is told, and never an error that nobody expects."""
+def test_invalid_addresses_of_an_app_connection(url: str) -> None:
+    """They are refused with a reason that the user can read."""
     assert refusal(url=url) in ("foreign_host", "not_https", "incomplete_link")
 
 
-@pytest.mark.parametrize("scheme", ["http", "HTTP"])
-def test_an_address_without_tls_is_named_so(scheme: str) -> None:
-    """The App Connection's as well as the link's."""
-    assert refusal(url=f"{scheme}://app-1.octoeverywhere.com") == "not_https"
+def test_http_is_refused() -> None:
+    """In the address of the App Connection as well as in the link."""
+    assert refusal(url="HTTP://app-1.octoeverywhere.com") == "not_https"
     with pytest.raises(AuthorizationError, match="not_https"):
-        OctoEverywhere.from_link(f"{scheme}://octoeverywhere.com/appportal/v1/complete?success=true", SERVER)
+        OctoEverywhere.from_link("http://octoeverywhere.com/appportal/v1/complete?success=true", SERVER)
 
 
 @pytest.mark.parametrize(
@@ -363,8 +351,8 @@ def test_an_address_without_tls_is_named_so(scheme: str) -> None:
         ("https://app-abcdef.octoeverywhere.com/path?query=1#fragment", "https://app-abcdef.octoeverywhere.com"),
     ],
 )
-def test_of_an_app_connections_address_the_host_is_kept(url: str, kept: str) -> None:
-    """In the spelling that names are looked up in."""
+def test_address_of_an_app_connection_is_normalized(url: str, kept: str) -> None:
+    """It is reduced to the origin."""
     assert completed(url=url).tunnel.url == kept
 
 
@@ -383,17 +371,11 @@ def test_of_an_app_connections_address_the_host_is_kept(url: str, kept: str) -> 
         "https://octoeverywhere.com:x/",
     ],
 )
-def test_what_is_no_link_is_refused(link: str) -> None:
-    """The user pasted something else."""
+def test_invalid_links(link: str) -> None:
+    """They are refused."""
     with pytest.raises(AuthorizationError) as caught:
         OctoEverywhere.from_link(link, SERVER)
     assert caught.value.key == "invalid_link"
-
-
-def test_white_space_around_a_link_does_no_harm() -> None:
-    """It comes with copying."""
-    link = str(URL(COMPLETE).with_query(COMPLETION))
-    assert OctoEverywhere.from_link(f"  {link}\n", SERVER) == completed()
 
 
 @pytest.mark.parametrize(
@@ -402,14 +384,9 @@ def test_white_space_around_a_link_does_no_harm() -> None:
     ids=ascii,
 )
 @pytest.mark.parametrize("name", ["authBasicHttpUser", "authBasicHttpPassword", "authBearerToken", "appApiToken"])
-def test_a_credential_that_does_not_fit_a_header_is_refused(name: str, value: str) -> None:
-    """It could begin a header of its own."""
-    assert refusal(**{name: value}) == "invalid_link"
-
-
-def test_a_user_name_with_a_colon_is_refused() -> None:
-    """Basic has no way to say it."""
-    assert refusal(authBasicHttpUser="user:1") == "invalid_link"
+def test_credentials_that_no_header_can_carry(name: str, value: str) -> None:
+    """They are refused, and so is a user name with a colon."""
+    assert refusal(**{name: value}) == refusal(authBasicHttpUser="user:1") == "invalid_link"
 
 
 @pytest.mark.parametrize(
@@ -426,10 +403,10 @@ def test_a_user_name_with_a_colon_is_refused() -> None:
         "Kitchen",
     ],
 )
-async def test_a_page_that_is_not_the_services_is_not_shown(
+async def test_pages_of_others_are_not_shown(
     session: ClientSession, relay: Relay, tunnel: OctoEverywhere, page: str
 ) -> None:
-    """Neither from the portal nor from the Info API: the user would be led elsewhere. The rest is as good as ever."""
+    """Neither from the portal nor from the Info API."""
     assert completed(userPrinterAccessUrl=page).tunnel.printer_page is None
     _info(relay, {**DOCUMENTED, "UserFacingPrinterUrl": page})
     status = await tunnel.connect(session).status()
@@ -440,8 +417,8 @@ async def test_a_page_that_is_not_the_services_is_not_shown(
 
 
 @pytest.mark.parametrize("given", [{}, {"authBasicHttpUser": None}, {"printername": None}], ids=str)
-def test_a_tunnel_comes_back_from_its_data(given: dict[str, str | None]) -> None:
-    """Through Home Assistant's storage, which is JSON, together with what else is kept there."""
+def test_stored_tunnel(given: dict[str, str | None]) -> None:
+    """It is the same after Home Assistant stored it as JSON."""
     tunnel = completed(**given).tunnel
     data = json.loads(json.dumps({**tunnel.to_data(), "api_key": "key-1", "instance_uuid": "uuid-1"}))
     assert tunnel_from_data(data) == tunnel
@@ -449,24 +426,16 @@ def test_a_tunnel_comes_back_from_its_data(given: dict[str, str | None]) -> None
     assert None not in data.values()
 
 
-def test_a_tunnel_does_not_show_its_credentials() -> None:
-    """Neither by itself nor with the key that came with it, nor in the way that it makes."""
-    for given in ({}, {"authBasicHttpUser": None}):
+def test_credentials_are_in_a_header_only() -> None:
+    """Neither `repr` nor an address contains them."""
+    for given, header in (({}, f"Basic {b64encode(b'user-1:password-1').decode()}"), (BEARER, "Bearer bearer-1")):
         authorized = completed(**given)
         route = authorized.tunnel.route(object())  # type: ignore[arg-type]
         shown = f"{authorized!r} {authorized} {authorized.tunnel!r} {route!r} {route.base_url}"
+        assert route.headers == {"Authorization": header}
         assert "app-abcdef.octoeverywhere.com" in shown
         for secret in (*SECRETS, route.headers["Authorization"].partition(" ")[2]):
             assert secret not in shown
-
-
-def test_a_route_carries_the_credentials_in_a_header() -> None:
-    """And not in its address."""
-    basic = completed().tunnel.route(object())  # type: ignore[arg-type]
-    assert str(basic.base_url) == "https://app-abcdef.octoeverywhere.com"
-    assert b64decode(basic.headers["Authorization"].removeprefix("Basic ")) == b"user-1:password-1"
-    bearer = completed(authBasicHttpUser=None).tunnel.route(object())  # type: ignore[arg-type]
-    assert (str(bearer.base_url), bearer.headers) == (str(basic.base_url), {"Authorization": "Bearer bearer-1"})
 
 
 # its codes
@@ -494,7 +463,7 @@ CODES: list[tuple[int, type[OctoPrintTunnelError], Remedy, Condition | None]] = 
 
 
 @pytest.mark.parametrize(("code", "error", "remedy", "condition"), CODES)
-async def test_a_code_means_the_same_on_the_tunnel_and_on_the_api(
+async def test_codes(
     session: ClientSession,
     relay: Relay,
     tunnel: OctoEverywhere,
@@ -503,10 +472,12 @@ async def test_a_code_means_the_same_on_the_tunnel_and_on_the_api(
     remedy: Remedy,
     condition: Condition | None,
 ) -> None:
-    """One class, one remedy, one condition; the page that comes with it is not told."""
-    for where in ("octoeverywhere_tunnel", "octoeverywhere_api"):
-        relay.fail(where, code, "<html>token-1</html>")
-    for ask in (OctoPrint(tunnel.route(session)).connection(), tunnel.connect(session).status()):
+    """They mean the same on the tunnel, on the API, and in an envelope. The page of the response is not shown."""
+    relay.fail("octoeverywhere_tunnel", code, "<html>token-1</html>")
+    relay.fail("octoeverywhere_api", code, "<html>token-1</html>", times=1)
+    _info(relay, {"Status": code, "Error": "token-1", "IsUserError": True, "Result": None})
+    service = tunnel.connect(session)
+    for ask in (OctoPrint(service.octoprint).connection(), service.status(), service.status()):
         with pytest.raises(error) as caught:
             await ask
         assert type(caught.value) is error
@@ -514,50 +485,11 @@ async def test_a_code_means_the_same_on_the_tunnel_and_on_the_api(
         assert "token-1" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("code", "error", "remedy", "condition"), CODES)
-async def test_a_code_in_an_envelope_means_the_same(
-    session: ClientSession,
-    relay: Relay,
-    tunnel: OctoEverywhere,
-    code: int,
-    error: type[OctoPrintTunnelError],
-    remedy: Remedy,
-    condition: Condition | None,
-) -> None:
-    """Where the answer's own status is a success."""
-    _info(relay, {"Status": code, "Error": "words", "IsUserError": True, "Result": None})
-    with pytest.raises(error) as caught:
-        await tunnel.connect(session).status()
-    assert (type(caught.value), caught.value.code) == (error, code)
-
-
-async def test_what_makes_the_service_say_so(
-    session: ClientSession, relay: Relay, connection: AppConnection, tunnel: OctoEverywhere
-) -> None:
-    """A printer that is off, perks that ended, a connection that was removed, credentials of another one."""
-    client = OctoPrint(tunnel.route(session))
-    await client.instance()
-    relay.printer.online = False
-    with pytest.raises(OctoPrintOffline):
-        await client.instance()
-    connection.supporter = False
-    with pytest.raises(NotSupporter):
-        await client.instance()
-    connection.revoked = True
-    with pytest.raises(TunnelRevoked):
-        await client.instance()
-    other = relay.octoeverywhere.add_connection()
-    other.user = connection.user
-    mixed = OctoEverywhere.from_data({**tunnel.to_data(), "url": other.url})
-    with pytest.raises(CredentialsRejected):
-        await OctoPrint(mixed.route(session)).instance()
-
-
-# what it tells of a printer
+# the Info API
 
 
 def _info(relay: Relay, answer: object, status: int = 200) -> None:
-    """Let the Info API answer this."""
+    """Let the Info API respond with this."""
     relay.fail("octoeverywhere_api", status, json.dumps(answer), content_type="application/json")
 
 
@@ -570,7 +502,7 @@ def _info(relay: Relay, answer: object, status: int = 200) -> None:
     ],
     ids=["documented", "in an envelope", "with unknown fields"],
 )
-async def test_the_documented_answer_is_read(
+async def test_documented_response(
     session: ClientSession, relay: Relay, tunnel: OctoEverywhere, answer: object
 ) -> None:
     """Bare, and in the envelope that a shipped client expects."""
@@ -588,13 +520,14 @@ async def test_the_documented_answer_is_read(
 
 
 @pytest.mark.parametrize("envelope", [False, True], ids=["bare", "envelope"])
-async def test_the_service_is_asked_with_its_own_token_only(
+async def test_request_of_the_status(
     session: ClientSession, relay: Relay, connection: AppConnection, tunnel: OctoEverywhere, envelope: bool
 ) -> None:
-    """The tunnel's credentials stay on the tunnel, and the tunnel is not used. A year 1 stands for never."""
+    """It carries the app token only, and does not use the tunnel. The year 1 means never."""
     relay.octoeverywhere.envelope = envelope
+    relay.printer.online = envelope
     status = await tunnel.connect(session).status()
-    assert (status.online, status.name, status.local_ip) == (True, "Kitchen", relay.printer.local_ip)
+    assert (status.online, status.name, status.local_ip) == (envelope, "Kitchen", relay.printer.local_ip)
     assert (status.last_connected, status.last_disconnected) == (
         datetime(2026, 11, 20, 9, 51, 17, 614404, tzinfo=UTC),
         None,
@@ -606,27 +539,8 @@ async def test_the_service_is_asked_with_its_own_token_only(
     assert dict(request.query) == {}
 
 
-@pytest.mark.parametrize("envelope", [False, True], ids=["bare", "envelope"])
-async def test_the_service_answers_while_octoprint_is_off(
-    session: ClientSession, relay: Relay, connection: AppConnection, tunnel: OctoEverywhere, envelope: bool
-) -> None:
-    """And says why it cannot be used any more, bare or in an envelope."""
-    relay.octoeverywhere.envelope = envelope
-    relay.printer.online = False
-    assert (await tunnel.connect(session).status()).online is False
-    connection.supporter = False
-    with pytest.raises(NotSupporter):
-        await tunnel.connect(session).status()
-    connection.revoked = True
-    with pytest.raises(TunnelRevoked):
-        await tunnel.connect(session).status()
-    unknown = OctoEverywhere.from_data({**tunnel.to_data(), "app_token": "unknown"})
-    with pytest.raises(TunnelRevoked):
-        await unknown.connect(session).status()
-
-
-async def test_every_field_can_be_missing_or_null(session: ClientSession, relay: Relay, tunnel: OctoEverywhere) -> None:
-    """One field that is not told leaves the others as they are."""
+async def test_missing_fields(session: ClientSession, relay: Relay, tunnel: OctoEverywhere) -> None:
+    """A missing or null field does not affect the others."""
     _info(relay, DOCUMENTED)
     complete = await tunnel.connect(session).status()
     for name in DOCUMENTED:
@@ -640,10 +554,10 @@ async def test_every_field_can_be_missing_or_null(session: ClientSession, relay:
 
 
 @pytest.mark.parametrize("value", [None, True, 7, -1.5, 10**400, "text", "", [], [{}], {}, {"Deep": [1]}], ids=repr)
-async def test_a_field_of_any_other_type_is_not_told(
+async def test_fields_of_other_types(
     session: ClientSession, relay: Relay, tunnel: OctoEverywhere, value: object
 ) -> None:
-    """Whatever comes, it is None or what it should be."""
+    """They are None."""
     _info(relay, dict.fromkeys(DOCUMENTED, value))
     status = await tunnel.connect(session).status()
     assert status.online is (True if value is True else None)
@@ -677,18 +591,18 @@ async def test_a_field_of_any_other_type_is_not_told(
         (1781486430, None),
     ],
 )
-async def test_a_time_is_in_utc_or_not_told(
+async def test_times(
     session: ClientSession, relay: Relay, tunnel: OctoEverywhere, text: object, time: datetime | None
 ) -> None:
-    """Without an offset it is UTC, as its name says; a year that no printer was connected in stands for never."""
+    """They are UTC without an offset. A year in which no printer was connected means never."""
     _info(relay, {"LastConnectionTimeUtc": text, "LastDisconnectTimeUtc": text})
     status = await tunnel.connect(session).status()
     assert (status.last_connected, status.last_disconnected) == (time, time)
     assert time is None or (status.last_connected and status.last_connected.tzinfo is UTC)
 
 
-def test_a_link_may_be_long_and_the_name_in_it_is_cut_off(relay: Relay, connection: AppConnection) -> None:
-    """With what a portal may put in it; without end it is no link."""
+def test_long_links(relay: Relay, connection: AppConnection) -> None:
+    """A long name is cut off, and a link that is far too long is refused."""
     link = URL(relay.octoeverywhere.completion_url(connection)).update_query(printername="K" * 6000)
     tunnel = OctoEverywhere.from_link(str(link), "").tunnel
     assert (tunnel.url, tunnel.name) == (connection.url, "K" * 100)
@@ -697,44 +611,27 @@ def test_a_link_may_be_long_and_the_name_in_it_is_cut_off(relay: Relay, connecti
 
 
 @pytest.mark.parametrize(
-    ("value", "limit"),
-    [(1, 1), (3600, 3600), (3600.75, 3600), (0, None), (0.5, None), (-1, None), ("600", None), (True, None)],
-)
-async def test_a_limit_is_more_than_nothing_or_not_told(
-    session: ClientSession, relay: Relay, tunnel: OctoEverywhere, value: object, limit: int | None
-) -> None:
-    """Nobody may load nothing: a zero stands for something else."""
-    _info(relay, {"PrinterLimits": dict.fromkeys(DOCUMENTED["PrinterLimits"], value)})
-    assert (await tunnel.connect(session).status()).limits == Limits(
-        max_download=limit, max_upload=limit, max_webcam_stream=limit
-    )
-
-
-@pytest.mark.parametrize(
-    ("number", "size", "seconds"),
+    ("value", "size", "seconds"),
     [
-        (31536000, 31536000, 31536000),
+        (1, 1, 1),
+        (3600.75, 3600, 3600),
         (31536001, 31536001, None),
         (2**53, 2**53, None),
-        (2**53 + 1, None, None),
-        (10**19, None, None),
-        (1e300, None, None),
+        *((value, None, None) for value in (0, 0.5, -1, "600", True, 2**53 + 1, 1e300)),
     ],
 )
-async def test_a_limit_beyond_what_is_real_is_not_told(
-    session: ClientSession, relay: Relay, tunnel: OctoEverywhere, number: float, size: int | None, seconds: int | None
+async def test_limits(
+    session: ClientSession, relay: Relay, tunnel: OctoEverywhere, value: object, size: int | None, seconds: int | None
 ) -> None:
-    """A stream of more than a year, and more bytes than JSON can count."""
-    _info(relay, {"PrinterLimits": dict.fromkeys(DOCUMENTED["PrinterLimits"], number)})
+    """A limit is positive, a stream lasts at most a year, and JSON cannot carry larger numbers exactly."""
+    _info(relay, {"PrinterLimits": dict.fromkeys(DOCUMENTED["PrinterLimits"], value)})
     assert (await tunnel.connect(session).status()).limits == Limits(
         max_download=size, max_upload=size, max_webcam_stream=seconds
     )
 
 
-async def test_a_bad_limit_leaves_the_others_as_they_are(
-    session: ClientSession, relay: Relay, tunnel: OctoEverywhere
-) -> None:
-    """And what else the answer tells."""
+async def test_invalid_numbers(session: ClientSession, relay: Relay, tunnel: OctoEverywhere) -> None:
+    """They are None, and do not affect other fields."""
     limits = {"MaxDownloadFileSizeBytes": float("nan"), "MaxUploadFileSizeBytes": 5}
     _info(relay, {"PrinterLimits": limits, "IsOnline": float("inf"), "PrinterName": "Garage"})
     status = await tunnel.connect(session).status()
@@ -742,10 +639,8 @@ async def test_a_bad_limit_leaves_the_others_as_they_are(
 
 
 @pytest.mark.parametrize("status", [201, 204, 302, 400, 401, 403, 404, 429, 500])
-async def test_any_other_status_is_a_fault_of_the_service(
-    session: ClientSession, relay: Relay, tunnel: OctoEverywhere, status: int
-) -> None:
-    """Its documentation has no others."""
+async def test_other_statuses(session: ClientSession, relay: Relay, tunnel: OctoEverywhere, status: int) -> None:
+    """The documentation has no others; they are errors of the service."""
     relay.fail("octoeverywhere_api", status)
     with pytest.raises(ServiceError) as caught:
         await tunnel.connect(session).status()
@@ -753,19 +648,12 @@ async def test_any_other_status_is_a_fault_of_the_service(
 
 
 @pytest.mark.parametrize("body", ["", "<html></html>", "[]", "null", '{"IsOnline": -}', '{"IsOnline"', "[" * 100_000])
-async def test_an_answer_that_cannot_be_read_is_invalid(
-    session: ClientSession, relay: Relay, tunnel: OctoEverywhere, body: str
-) -> None:
-    """It says nothing about the tunnel."""
+async def test_unreadable_responses(session: ClientSession, relay: Relay, tunnel: OctoEverywhere, body: str) -> None:
+    """They say nothing about the tunnel."""
     relay.fail("octoeverywhere_api", 200, body)
     with pytest.raises(InvalidResponse) as caught:
         await tunnel.connect(session).status()
     assert caught.value.condition is None
-
-
-def test_nothing_more_is_known_of_a_condition_than_what_the_text_says() -> None:
-    """The supporter page is all that helps."""
-    assert completed().tunnel.issue_placeholders(TunnelStatus()) == {}
 
 
 @pytest.mark.parametrize(
@@ -777,30 +665,11 @@ def test_nothing_more_is_known_of_a_condition_than_what_the_text_says() -> None:
         {"Status": 750, "Result": None},
     ],
 )
-async def test_an_envelope_without_a_result_is_an_error(
-    session: ClientSession, relay: Relay, connection: AppConnection, answer: dict[str, Any]
+async def test_envelope_without_a_result(
+    session: ClientSession, relay: Relay, tunnel: OctoEverywhere, answer: dict[str, Any]
 ) -> None:
-    """Whatever its status is, unless that is 200."""
+    """It is an error unless its status is 200."""
     relay.fail("octoeverywhere_api", 200, json.dumps(answer))
     with pytest.raises(OctoPrintTunnelError) as caught:
-        await app_connection(connection).connect(session).status()
+        await tunnel.connect(session).status()
     assert caught.value.code == answer["Status"]
-
-
-def test_a_key_that_cannot_be_sent_is_not_taken_from_the_portal() -> None:
-    """The user is asked for one instead."""
-    assert completed(octoPrintApiKey="a\r\nb").api_key is None
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://a b.octoeverywhere.com",
-        "https://..octoeverywhere.com",
-        "https://.octoeverywhere.com",
-        "https://evil.example%2f.octoeverywhere.com",
-    ],
-)
-def test_what_is_no_host_name_is_refused(url: str) -> None:
-    """Even where it ends as the service's names do."""
-    assert refusal(url=url) in ("foreign_host", "incomplete_link")
