@@ -1,4 +1,4 @@
-"""The failure detection: how often its service is asked, and what the log tells of it."""
+"""The failure detection: how often it is asked, and what is logged."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import replace
@@ -22,7 +22,7 @@ PATH = {"octoeverywhere": "/api/gadget/GetStatusFromAppConnection", "obico": "/_
 async def watched(
     hass: HomeAssistant, relay: Relay, chosen: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncGenerator[MockConfigEntry]:
-    """Return a printer behind each service, whose polls find what the test shows."""
+    """Return a printer of each service, whose polls return the state that the test sets."""
 
     async def known(printer: PrinterCoordinator) -> PrinterStatus:
         return printer.data
@@ -37,20 +37,20 @@ async def watched(
 
 
 def show(entry: MockConfigEntry, text: str) -> None:
-    """Let OctoPrint tell a state."""
+    """Set the state text of the printer."""
     printer: PrinterCoordinator = entry.runtime_data.printer
     printer.async_set_updated_data(replace(printer.data, connection=printer.data.connection.with_state(text)))
 
 
 def asked(relay: Relay, entry: MockConfigEntry) -> int:
-    """Return how often the service was asked."""
+    """Return how often the failure detection was asked."""
     return len(relay.seen(path=PATH[entry.data["provider"]]))
 
 
-async def test_printer_that_begins_and_ends_prints_all_the_time(
+async def test_many_short_prints(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, watched: MockConfigEntry
 ) -> None:
-    """The service is asked every ten seconds at the most, and the last print is followed."""
+    """The service is asked at most every ten seconds, and the last print is followed."""
     for number in range(201):
         show(watched, ("Printing", "Operational")[number % 2])
         await settle(hass)
@@ -66,34 +66,24 @@ async def test_printer_that_begins_and_ends_prints_all_the_time(
     assert state(hass, watched, "print_failing").state == "off"
 
 
-async def test_updates_that_are_asked_for(hass: HomeAssistant, relay: Relay, watched: MockConfigEntry) -> None:
-    """An automation that refreshes the entity all the time asks no more often, and shows what is known."""
+@pytest.mark.parametrize(("code", "shown"), [(None, "off"), (600, "unavailable")])
+async def test_requested_updates(
+    hass: HomeAssistant, relay: Relay, watched: MockConfigEntry, code: int | None, shown: str
+) -> None:
+    """An automation that refreshes the entity all the time does not ask the service more often."""
+    if code:
+        relay.fail("obico_tsd", code, path=PATH["obico"])
+        relay.fail("octoeverywhere_api", code, path=PATH["octoeverywhere"])
     show(watched, "Printing")
     await settle(hass)
     for _ in range(20):
         await watched.runtime_data.detection.async_refresh()
     assert asked(relay, watched) == 1
-    assert state(hass, watched, "print_failing").state == "off"
+    assert state(hass, watched, "print_failing").state == shown
 
 
-async def test_updates_that_are_asked_for_after_a_failure(
-    hass: HomeAssistant, relay: Relay, watched: MockConfigEntry
-) -> None:
-    """They ask no more often either, and the entities stay unavailable."""
-    relay.fail("obico_tsd", 600, path=PATH["obico"])
-    relay.fail("octoeverywhere_api", 600, path=PATH["octoeverywhere"])
-    show(watched, "Printing")
-    await settle(hass)
-    for _ in range(20):
-        await watched.runtime_data.detection.async_refresh()
-    assert asked(relay, watched) == 1
-    assert state(hass, watched, "print_failing").state == "unavailable"
-
-
-async def test_print_that_ends_while_the_service_is_asked(
-    hass: HomeAssistant, relay: Relay, watched: MockConfigEntry
-) -> None:
-    """What it answers is not shown any more."""
+async def test_print_that_ends_during_a_request(hass: HomeAssistant, relay: Relay, watched: MockConfigEntry) -> None:
+    """The response is not shown."""
     relay.delay("tunnel" if watched.data["provider"] == "obico" else "octoeverywhere_api", 0.3)
     relay.delay("obico_tsd", 0.3)
     show(watched, "Printing")
@@ -105,7 +95,7 @@ async def test_print_that_ends_while_the_service_is_asked(
 
 @pytest.mark.parametrize("gadget", [0, 1])
 @pytest.mark.parametrize("chosen", ["octoeverywhere"], indirect=True)
-async def test_gadget_that_is_switched_off(
+async def test_disabled_gadget(
     hass: HomeAssistant,
     freezer: FrozenDateTimeFactory,
     relay: Relay,
@@ -113,7 +103,7 @@ async def test_gadget_that_is_switched_off(
     connection: AppConnection,
     gadget: int,
 ) -> None:
-    """It is asked seldom, as its service wants it, and at once with the next print."""
+    """It is asked rarely, and again when the next print starts."""
     connection.apis.gadget = {"State": gadget}
     show(watched, "Printing")
     await settle(hass)
@@ -128,7 +118,7 @@ async def test_gadget_that_is_switched_off(
 
 
 @pytest.mark.parametrize("code", [600, 502])
-async def test_failure_is_told_once(
+async def test_failure_is_logged_once(
     hass: HomeAssistant,
     freezer: FrozenDateTimeFactory,
     caplog: pytest.LogCaptureFixture,
@@ -136,7 +126,7 @@ async def test_failure_is_told_once(
     watched: MockConfigEntry,
     code: int,
 ) -> None:
-    """And its end once; the entities are unavailable meanwhile."""
+    """So is its end. The entities are unavailable in between."""
     relay.fail("obico_tsd", code, path=PATH["obico"])
     relay.fail("octoeverywhere_api", code, path=PATH["octoeverywhere"])
     show(watched, "Printing")

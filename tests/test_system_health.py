@@ -1,4 +1,4 @@
-"""What Home Assistant's system information says."""
+"""System information."""
 
 import json
 from pathlib import Path
@@ -16,16 +16,16 @@ from .home import listening, settle, unload
 from .relay.server import Relay
 
 
-async def told(hass: HomeAssistant) -> dict[str, Any]:
-    """Return what is told of this integration, as it is shown."""
+async def information(hass: HomeAssistant) -> dict[str, Any]:
+    """Return the system information of the integration."""
     assert await async_setup_component(hass, "system_health", {})
     assert await async_setup_component(hass, DOMAIN, {})
     return dict((await get_info(hass))[DOMAIN])
 
 
-async def test_no_service_is_asked_without_a_printer(hass: HomeAssistant, relay: Relay) -> None:
-    """No service is asked."""
-    assert await told(hass) == {
+async def test_no_printer(hass: HomeAssistant, relay: Relay) -> None:
+    """Without a printer no service is asked."""
+    assert await information(hass) == {
         "printers": 0,
         "on_local_network": 0,
         "through_tunnel": 0,
@@ -40,12 +40,12 @@ async def test_no_service_is_asked_without_a_printer(hass: HomeAssistant, relay:
 async def test_with_printers(
     hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, obico_entry: MockConfigEntry
 ) -> None:
-    """Printers, ways, sockets and traffic are summed up."""
+    """Printers, routes, live updates and traffic are counted."""
     obico_entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(obico_entry.entry_id)
     await listening(hass, entry)
     await settle(hass)
-    found = await told(hass)
+    found = await information(hass)
     texts = json.loads((Path(octoprint_tunnel.__file__).parent / "translations" / "en.json").read_text("utf-8"))
     assert found.keys() == texts["system_health"]["info"].keys()
     assert (found["reach_octoeverywhere"], found["reach_obico"]) == ("ok", "ok")
@@ -61,20 +61,20 @@ async def test_with_printers(
 
 
 async def test_while_nothing_works(hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry) -> None:
-    """The last error is told, with its time, and what cannot be reached."""
+    """It shows the last error with its time, and which service cannot be reached."""
     relay.fail("tunnel", 602)
     await loaded.runtime_data.printer.async_refresh()
-    found = await told(hass)
+    found = await information(hass)
     assert found["last_error"].endswith(" UTC: timed_out 602")
     assert found["through_tunnel"] == 0
     relay.drop("octoeverywhere_portal")
-    assert (await told(hass))["reach_octoeverywhere"] == "Failed: unreachable"
+    assert (await information(hass))["reach_octoeverywhere"] == "Failed: unreachable"
 
 
 async def test_only_services_in_use_are_asked(hass: HomeAssistant, relay: Relay, obico_entry: MockConfigEntry) -> None:
-    """A service that no printer uses is not asked; one of a printer that is not loaded is."""
+    """A service is asked if any printer uses it, also one that is not loaded."""
     obico_entry.add_to_hass(hass)
-    found = await told(hass)
+    found = await information(hass)
     assert found["reach_obico"] == "ok"
     assert "reach_octoeverywhere" not in found
     assert {exchange.service.value.partition("_")[0] for exchange in relay.requests} == {"obico"}
