@@ -137,14 +137,14 @@ class Notifications:
     async def _cloud_url(self, cloudhook: Awaitable[str]) -> str | None:
         """Return the address that Home Assistant Cloud gives, None where it fails; the log tells the first failure."""
         # Its library raises errors of its own, of asyncio, of aiohttp and of Python.
-        answer = await result_or_error(cloudhook)
-        if isinstance(answer, str):
+        response = await result_or_error(cloudhook)
+        if isinstance(response, str):
             self._cloud_failed = False
-            return answer
+            return response
         # The errors of Home Assistant itself say that the cloud is not connected, as after a start.
-        level = DEBUG if self._cloud_failed or isinstance(answer, HomeAssistantError) else WARNING
+        level = DEBUG if self._cloud_failed or isinstance(response, HomeAssistantError) else WARNING
         self._cloud_failed = True
-        kind = type(answer).__name__
+        kind = type(response).__name__
         LOGGER.log(level, "%s: no address for notifications from Home Assistant Cloud: %s", self._entry.title, kind)
         return None
 

@@ -52,8 +52,8 @@ def _servers_in_use(hass: HomeAssistant) -> dict[str, set[str]]:
 
 async def _reach(hass: HomeAssistant, servers: Iterable[str]) -> str | dict[str, str]:
     """Tell whether each server of a service answers."""
-    answers = [await async_check_can_reach_url(hass, server) for server in servers]
-    return next((answer for answer in answers if answer != "ok"), "ok")
+    responses = [await async_check_can_reach_url(hass, server) for server in servers]
+    return next((response for response in responses if response != "ok"), "ok")
 
 
 def _sum(traffic: Iterable[Traffic]) -> str:

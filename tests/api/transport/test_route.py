@@ -32,7 +32,7 @@ from custom_components.octoprint_tunnel.api.transport import route as route_modu
 from custom_components.octoprint_tunnel.api.transport.route import (
     GATEWAY_CODES,
     MAX_BODY,
-    Answer,
+    Response,
     Route,
     StatusCodes,
     without_secrets,
@@ -90,7 +90,7 @@ def _headers() -> dict[str, str]:
     return {"Authorization": encode_basic_auth("user", PASSWORD)}
 
 
-async def _ask(route: Route) -> Answer:
+async def _ask(route: Route) -> Response:
     """Send a request with an API key."""
     return await route.request("GET", "/api/connection", headers={"X-Api-Key": API_KEY})
 
@@ -172,8 +172,8 @@ async def test_a_redirect_is_handed_back_and_not_followed(session: ClientSession
             return web.Response(status=302, headers={"Location": str(other.base_url / "login")})
 
         async with _served(session, redirect) as route:
-            answer = await _ask(route)
-    assert (answer.status, answer.headers["Location"]) == (302, str(other.base_url / "login"))
+            response = await _ask(route)
+    assert (response.status, response.headers["Location"]) == (302, str(other.base_url / "login"))
     assert visited == []
 
 
@@ -185,8 +185,8 @@ async def test_a_status_that_is_not_the_hops_is_handed_on(route: Route, relay: R
     """It is OctoPrint's: what it means is its client's business. The body comes with it."""
     body = "" if status in (204, 304) else "words"
     relay.fail("tunnel", status, body)
-    answer = await route.request("GET", "/api/connection")
-    assert (answer.status, answer.body) == (status, body.encode())
+    response = await route.request("GET", "/api/connection")
+    assert (response.status, response.body) == (status, body.encode())
 
 
 @pytest.mark.parametrize("status", [502, 504])
@@ -398,9 +398,9 @@ async def test_a_credential_that_is_repeated_is_not_carried_on(
     async with _served(session, repeat) as served:
         headers = _carrying(which)
         route = Route(session=session, base_url=served.base_url, headers=headers if by_the_route else {})
-        answer = await route.request("GET", "/", headers=None if by_the_route else headers)
-    assert answer.json().text("error") == "bad ***!"
-    sent = answer.body.decode()
+        response = await route.request("GET", "/", headers=None if by_the_route else headers)
+    assert response.json().text("error") == "bad ***!"
+    sent = response.body.decode()
     for secret in (SECRETS[which], headers.get("Authorization", SECRETS[which]).rpartition(" ")[2]):
         assert secret not in sent
 
@@ -438,7 +438,7 @@ async def test_an_authorization_of_another_kind_is_sent_all_the_same(session: Cl
 
 def test_an_answer_does_not_show_what_it_holds() -> None:
     """Cookies are credentials, and the body may be a key."""
-    assert "secret" not in repr(Answer(200, {"Set-Cookie": "session=secret"}, b'{"api_key": "secret"}'))
+    assert "secret" not in repr(Response(200, {"Set-Cookie": "session=secret"}, b'{"api_key": "secret"}'))
 
 
 def test_a_route_does_not_show_what_it_carries() -> None:

@@ -16,9 +16,9 @@ from custom_components.octoprint_tunnel.api.tunnels.app_apis import (
 )
 
 
-def parsed(answer: Any) -> JsonObject:
+def parsed(response: Any) -> JsonObject:
     """Return an answer as it comes."""
-    return JsonObject.parse(json.dumps(answer).encode())
+    return JsonObject.parse(json.dumps(response).encode())
 
 
 @pytest.mark.parametrize(("number", "state"), enumerate(GadgetState))
@@ -35,7 +35,7 @@ def test_no_gadget_state(number: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "failing"),
+    ("response", "failing"),
     [
         ({"State": 3, "StatusColor": "g"}, False),
         ({"State": 3, "StatusColor": "y"}, False),
@@ -44,9 +44,9 @@ def test_no_gadget_state(number: Any) -> None:
         ({"State": 4, "StatusColor": "g"}, True),
     ],
 )
-def test_gadget_takes_a_print_for_failed(answer: Any, failing: bool) -> None:
+def test_gadget_takes_a_print_for_failed(response: Any, failing: bool) -> None:
     """When its status is red, and when it has paused the print."""
-    assert Gadget.from_json(parsed(answer)).is_failing is failing
+    assert Gadget.from_json(parsed(response)).is_failing is failing
 
 
 @pytest.mark.parametrize(("rating", "read"), [(1, 1), (10, 10), (0, None), (11, None), (None, None), ("5", None)])

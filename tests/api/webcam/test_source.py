@@ -322,14 +322,14 @@ async def obico_pictures(session: ClientSession, relay: Relay, server: str) -> P
     return tunnel.pictures(tunnel.route(session), webcam("/webcam/"))
 
 
-@pytest.mark.parametrize("answer", ['{"snapshot": null}', "{}"])
+@pytest.mark.parametrize("response", ['{"snapshot": null}', "{}"])
 async def test_obico_has_its_primary_webcam_only_and_not_always(
-    session: ClientSession, relay: Relay, answer: Any
+    session: ClientSession, relay: Relay, response: Any
 ) -> None:
     """Nothing is asked for the others."""
     issued = await relay.obico.add_tunnel()
     tunnel = Obico(url=issued.url, username=issued.user, password=issued.password)
-    relay.fail("obico_tsd", 200, answer, path="/_tsd_/webcam/0/")
+    relay.fail("obico_tsd", 200, response, path="/_tsd_/webcam/0/")
     assert await places(tunnel.pictures(tunnel.route(session), webcam("/webcam/"))) == [None, None]
     relay.clear()
     for other in (webcam("/webcam/", position=1), replace(webcam("/webcam/"), is_primary=False)):

@@ -25,8 +25,8 @@ class KeyRequest:
         probe = await octoprint.request("GET", "/plugin/appkeys/probe", expected=HTTPStatus.NOT_FOUND)
         if probe.status != HTTPStatus.NO_CONTENT:
             raise KeyWorkflowMissing
-        answer = await octoprint.request("POST", "/plugin/appkeys/request", json={"app": app})
-        token = answer.json().exact("app_token")
+        response = await octoprint.request("POST", "/plugin/appkeys/request", json={"app": app})
+        token = response.json().exact("app_token")
         if token is None or not _TOKEN.fullmatch(token):
             raise InvalidResponse(detail="no app_token in it")
         return cls(token=token)
@@ -36,11 +36,11 @@ class KeyRequest:
         # The answer's Location is an address as OctoPrint sees itself, so the path is made here.
         path = f"/plugin/appkeys/request/{self.token}"
         for _ in range(MOST_POLLS):
-            answer = await octoprint.request("GET", path, expected=HTTPStatus.NOT_FOUND)
-            if answer.status == HTTPStatus.NOT_FOUND:
+            response = await octoprint.request("GET", path, expected=HTTPStatus.NOT_FOUND)
+            if response.status == HTTPStatus.NOT_FOUND:
                 return None
-            if answer.status == HTTPStatus.OK:
-                if (key := answer.json().exact("api_key")) and key.isascii() and key.isprintable():
+            if response.status == HTTPStatus.OK:
+                if (key := response.json().exact("api_key")) and key.isascii() and key.isprintable():
                     return key
                 raise InvalidResponse(detail="no api_key in it")
             await asyncio.sleep(POLL_INTERVAL)

@@ -9,7 +9,7 @@ from aiohttp import FormData
 
 from ..errors import ApiKeyRejected, InvalidResponse, PermissionMissing, Rejected, UnexpectedStatus
 from ..json_object import MAX_ITEMS, JsonObject
-from ..transport.route import Answer, Requester, StatusCodes
+from ..transport.route import Requester, Response, StatusCodes
 from .connection import Connection
 from .files import UploadedFile
 from .heaters import PrinterReading, heater_kind
@@ -61,8 +61,8 @@ class OctoPrint:
 
     async def instance(self) -> Instance | None:
         """Return who answers, without a key; None where the Discovery plugin is off."""
-        answer = await self.request("GET", "/plugin/discovery/discovery.xml", expected=HTTPStatus.NOT_FOUND)
-        return None if answer.status == HTTPStatus.NOT_FOUND else Instance.from_xml(answer.body)
+        response = await self.request("GET", "/plugin/discovery/discovery.xml", expected=HTTPStatus.NOT_FOUND)
+        return None if response.status == HTTPStatus.NOT_FOUND else Instance.from_xml(response.body)
 
     async def version(self) -> str | None:
         """Return OctoPrint's version, as in `1.11.8`."""
@@ -85,8 +85,8 @@ class OctoPrint:
 
     async def login(self) -> str:
         """Log in with the key and return what the push socket takes as proof of it, a secret."""
-        answer = await self.request("POST", "/api/login", json={"passive": True}, permission=STATUS)
-        session = answer.json()
+        response = await self.request("POST", "/api/login", json={"passive": True}, permission=STATUS)
+        session = response.json()
         name, key = session.exact("name"), session.exact("session")
         if name is None or key is None:
             raise ApiKeyRejected
@@ -94,9 +94,9 @@ class OctoPrint:
 
     async def connection(self) -> Connection:
         """Return the state of the connection to the printer, and what it can be connected with."""
-        answer = (await self.request("GET", "/api/connection", permission=STATUS)).json()
-        self._tell_capped(answer.object("options"), "ports", "baudrates", "connectors", "printerProfiles", "profiles")
-        return Connection.from_json(answer)
+        response = (await self.request("GET", "/api/connection", permission=STATUS)).json()
+        self._tell_capped(response.object("options"), "ports", "baudrates", "connectors", "printerProfiles", "profiles")
+        return Connection.from_json(response)
 
     async def job(self) -> Job:
         """Return what is printed, or was last."""
@@ -114,16 +114,16 @@ class OctoPrint:
         """
         # What 1.11 calls `sd` is `storage` to 2.0, once it is asked for the API of that version.
         excluded = ["sd", "storage", *([] if heaters else ["temperature"]), *([] if state else ["state"])]
-        answer = await self.request(
+        response = await self.request(
             "GET",
             "/api/printer",
             query={"exclude": ",".join(excluded)},
             permission=STATUS,
             expected=HTTPStatus.CONFLICT,
         )
-        if answer.status == HTTPStatus.CONFLICT:
+        if response.status == HTTPStatus.CONFLICT:
             return None
-        reading = PrinterReading.from_json(answer.json())
+        reading = PrinterReading.from_json(response.json())
         if state and reading.state_text is None:
             raise InvalidResponse(detail="no state in it")
         return reading
@@ -206,10 +206,10 @@ class OctoPrint:
 
         Nothing where the key may not do it.
         """
-        answer = await self.request("GET", "/api/system/commands", expected=HTTPStatus.FORBIDDEN)
-        if answer.status == HTTPStatus.FORBIDDEN:
+        response = await self.request("GET", "/api/system/commands", expected=HTTPStatus.FORBIDDEN)
+        if response.status == HTTPStatus.FORBIDDEN:
             return frozenset()
-        commands = answer.json()
+        commands = response.json()
         self._tell_capped(commands, "core")
         return frozenset(action for command in commands.objects("core") if (action := command.exact("action")))
 
@@ -230,13 +230,13 @@ class OctoPrint:
             if value:
                 form.add_field(field, value)
         form.add_field("file", file, filename=name, content_type="application/octet-stream")
-        answer = await self.request("POST", "/api/files/local", form=form, permission=FILES_UPLOAD)
-        return UploadedFile.from_json(answer.json())
+        response = await self.request("POST", "/api/files/local", form=form, permission=FILES_UPLOAD)
+        return UploadedFile.from_json(response.json())
 
-    def _tell_capped(self, answer: JsonObject, *lists: str) -> None:
+    def _tell_capped(self, response: JsonObject, *lists: str) -> None:
         """Log once for each of these lists that only a part of it is read."""
         for name in lists:
-            if name not in self._capped and (length := answer.length(name)) > MAX_ITEMS:
+            if name not in self._capped and (length := response.length(name)) > MAX_ITEMS:
                 self._capped.add(name)
                 LOGGER.warning("%s: of %d %s only the first %d are used", self._title, length, name, MAX_ITEMS)
 
@@ -256,24 +256,24 @@ class OctoPrint:
         form: FormData | None = None,
         permission: str | None = None,
         expected: HTTPStatus | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Send one request to OctoPrint; `expected` is a status above 299 that the caller deals with.
 
         `permission` is the one that OctoPrint asks for, to be named where it is missing; 403 needs a look at the user
         only for requests that ask for one.
         """
-        answer = await self._route.request(method, path, query=query, headers=self._headers, json=json, form=form)
-        if answer.status == expected:
-            return answer
-        words = "" if answer.status < HTTPStatus.BAD_REQUEST else _words(answer)
+        response = await self._route.request(method, path, query=query, headers=self._headers, json=json, form=form)
+        if response.status == expected:
+            return response
+        words = "" if response.status < HTTPStatus.BAD_REQUEST else _words(response)
         # A command with a key that is not accepted meets the check for forged requests first.
-        if permission and (answer.status == HTTPStatus.FORBIDDEN or "CSRF" in words):
+        if permission and (response.status == HTTPStatus.FORBIDDEN or "CSRF" in words):
             if (await self.user()).is_known:
-                raise PermissionMissing(code=answer.status, detail=permission)
-            raise ApiKeyRejected(code=answer.status)
-        if error := CODES.error(answer.status):
-            raise type(error)(code=answer.status, detail=words)
-        return answer
+                raise PermissionMissing(code=response.status, detail=permission)
+            raise ApiKeyRejected(code=response.status)
+        if error := CODES.error(response.status):
+            raise type(error)(code=response.status, detail=words)
+        return response
 
 
 def _preferred_connector(known: Connection) -> str:
@@ -292,9 +292,9 @@ def _preferred(known: Connection, connector: str | None) -> dict[str, Any]:
     return dict(options.preferred_parameters)
 
 
-def _words(answer: Answer) -> str:
+def _words(response: Response) -> str:
     """Return OctoPrint's own words for an error, where it sent some."""
     try:
-        return answer.json().text("error") or ""
+        return response.json().text("error") or ""
     except InvalidResponse:
         return ""

@@ -61,7 +61,7 @@ async def refuse_redirects(request: ClientRequest, handler: ClientHandlerType) -
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """A complete answer."""
 
     status: int
@@ -218,7 +218,7 @@ class Requester(Protocol):
         headers: Mapping[str, str] | None = None,
         json: object = None,
         form: FormData | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Send one request and return its answer; raises the errors of `Route.request`."""
 
 
@@ -250,7 +250,7 @@ class Route:
         headers: Mapping[str, str] | None = None,
         json: object = None,
         form: FormData | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Send one request and return its answer, with any status that OctoPrint gave it.
 
         A form may hold a file, and may take as long as that needs. Redirects are handed back: they may lead to another
@@ -279,7 +279,7 @@ class Route:
                     if len(body) > MAX_BODY:
                         failure = InvalidResponse(detail=f"more than {MAX_BODY} bytes")
                 if failure is None:
-                    return Answer(response.status, response.headers, without_secrets(bytes(body), _secrets(sent)))
+                    return Response(response.status, response.headers, without_secrets(bytes(body), _secrets(sent)))
         except FAILURES as error:
             failure = _failure(error)
         self.traffic.failed(failure)

@@ -13,7 +13,7 @@ from yarl import URL
 from ..errors import CannotConnect, InvalidResponse, OctoPrintTunnelError
 from ..octoprint.client import OctoPrint
 from .addresses import private_addresses  # noqa: F401 - known here before it had a file of its own
-from .route import Answer, Route
+from .route import Response, Route
 from .traffic import Traffic
 
 LOCAL_TIMEOUT: Final = ClientTimeout(total=10, connect=2)  # seconds
@@ -42,13 +42,13 @@ class Way(StrEnum):
     NONE = "none"
 
 
-def _why_foreign(path: str, answer: Answer) -> str | None:
+def _why_foreign(path: str, response: Response) -> str | None:
     """Return why an answer to a reading does not come of OctoPrint, None where it may."""
-    if answer.status not in OCTOPRINTS_OWN:
-        return f"status {answer.status}"
-    if answer.status == HTTPStatus.OK and path.startswith("/api/"):
+    if response.status not in OCTOPRINTS_OWN:
+        return f"status {response.status}"
+    if response.status == HTTPStatus.OK and path.startswith("/api/"):
         try:
-            answer.json()
+            response.json()
         except InvalidResponse as error:
             return error.summary
     return None
@@ -106,7 +106,7 @@ class SameWay:
         headers: Mapping[str, str] | None = None,
         json: object = None,
         form: FormData | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Send one request; raises as `confirm` and `Route.request` do."""
         await self.confirm()
         return await self._route.request(method, path, query=query, headers=headers, json=json, form=form)
@@ -175,11 +175,11 @@ class Router:
         headers: Mapping[str, str] | None = None,
         json: object = None,
         form: FormData | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Send one request the way that works now; raises as `Route.request` does."""
         if candidate := await self._proved_candidate():
             try:
-                answer = await self._local(candidate, LOCAL_TIMEOUT).request(
+                response = await self._local(candidate, LOCAL_TIMEOUT).request(
                     method, path, query=query, headers=headers, json=json, form=form
                 )
             except OctoPrintTunnelError as error:
@@ -187,18 +187,18 @@ class Router:
                 if method != HTTPMethod.GET:
                     raise
             else:
-                reason = _why_foreign(path, answer) if method == HTTPMethod.GET else None
+                reason = _why_foreign(path, response) if method == HTTPMethod.GET else None
                 if reason is None:
                     candidate.failures = 0
                     self.way = Way.LOCAL
-                    return answer
+                    return response
                 candidate.failed(reason, time.monotonic())
         # What the service already says would only cost another request to hear.
         if known := self._blocked_by():
             self.way = Way.NONE
             raise type(known)(code=known.code, detail=known.detail)
         try:
-            answer = await self._tunnel.request(method, path, query=query, headers=headers, json=json, form=form)
+            response = await self._tunnel.request(method, path, query=query, headers=headers, json=json, form=form)
         except OctoPrintTunnelError as error:
             # What is about this request alone has come through the tunnel.
             self.way = Way.TUNNEL if error.condition is None else Way.NONE
@@ -206,7 +206,7 @@ class Router:
             raise
         self._report(None)
         self.way = Way.TUNNEL
-        return answer
+        return response
 
     async def _proved_candidate(self, *, prove: bool = False) -> Candidate | None:
         """Return a local address that is the same OctoPrint right now."""

@@ -49,16 +49,16 @@ class Gadget:
         return self.state not in (GadgetState.DISABLED, GadgetState.DISABLED_FOR_PRINT)
 
     @classmethod
-    def from_json(cls, answer: JsonObject) -> Gadget:
+    def from_json(cls, response: JsonObject) -> Gadget:
         """Read `GetStatusFromAppConnection`. Raises InvalidResponse for a state that is none."""
-        number = answer.integer("State")
+        number = response.integer("State")
         if number is None or number not in range(len(_GADGET_STATES)):
             raise InvalidResponse(detail="no Gadget state in it")
         return cls(
             state=_GADGET_STATES[number],
-            status=answer.text("Status", MAX_TEXT),
-            color=answer.text("StatusColor", MAX_TEXT),
-            rating=answer.integer("Rating", 1, 10),
+            status=response.text("Status", MAX_TEXT),
+            color=response.text("StatusColor", MAX_TEXT),
+            rating=response.integer("Rating", 1, 10),
         )
 
 
@@ -71,12 +71,12 @@ class LiveLink:
     short_url: str | None
 
     @classmethod
-    def from_json(cls, answer: JsonObject) -> LiveLink:
+    def from_json(cls, response: JsonObject) -> LiveLink:
         """Read `createfromappconnection`. Raises InvalidResponse where there is no link in it."""
-        url, short_url = (_https_address(answer.exact(name, MAX_ADDRESS)) for name in ("Url", "ShortUrl"))
+        url, short_url = (_https_address(response.exact(name, MAX_ADDRESS)) for name in ("Url", "ShortUrl"))
         if not (link := url or short_url):
             raise InvalidResponse(detail="no link in it")
-        return cls(live_id=answer.exact("LiveId"), url=link, short_url=short_url)
+        return cls(live_id=response.exact("LiveId"), url=link, short_url=short_url)
 
 
 class NotificationType(StrEnum):

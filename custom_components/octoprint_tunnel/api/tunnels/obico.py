@@ -149,10 +149,10 @@ class Obico(Tunnel):
     @override
     async def status(self, service: Route) -> TunnelStatus:
         """Ask for the month's usage: answered while OctoPrint is off and over the cap, and not counted as usage."""
-        answer = await service.request("GET", "/_tsd_/tunnelusage/")
-        if answer.status != 200:
-            raise ServiceError(code=answer.status)
-        said = answer.json()
+        response = await service.request("GET", "/_tsd_/tunnelusage/")
+        if response.status != 200:
+            raise ServiceError(code=response.status)
+        said = response.json()
         cap = said.number("monthly_cap", -1)
         is_unlimited = cap is not None and cap < 0
         usage = Usage(
@@ -168,10 +168,10 @@ class Obico(Tunnel):
     @override
     async def detection(self, service: Route) -> Detection:
         """Ask for the failure detection's prediction; that is not counted as usage."""
-        answer = await service.request("GET", "/_tsd_/prediction/")
-        if answer.status != 200:
-            raise ServiceError(code=answer.status)
-        probability = answer.json().number("normalized_p", 0, 1)
+        response = await service.request("GET", "/_tsd_/prediction/")
+        if response.status != 200:
+            raise ServiceError(code=response.status)
+        probability = response.json().number("normalized_p", 0, 1)
         if probability is None:
             raise InvalidResponse(detail="no probability in it")
         return Detection(failure_probability=probability, is_failing=probability > FAILING)
@@ -200,10 +200,10 @@ class _Pictures(Pictures):
     async def snapshot(self) -> Place | None:
         if not self._webcam.is_obicos:
             return None
-        answer = await self._route.request("GET", "/_tsd_/webcam/0/")
-        if answer.status != 200:
-            raise ServiceError(code=answer.status)
-        signed = answer.json().exact("snapshot", MAX_ADDRESS)
+        response = await self._route.request("GET", "/_tsd_/webcam/0/")
+        if response.status != 200:
+            raise ServiceError(code=response.status)
+        signed = response.json().exact("snapshot", MAX_ADDRESS)
         if signed is None:
             return None
         # The address is signed: no credentials are needed with it.

@@ -198,8 +198,8 @@ class OctoEverywhere(Tunnel):
     @override
     async def detection(self, service: Route) -> Detection:
         """Ask Gadget; the service allows it every 10 s. Raises BetaOnly where the account has no Gadget."""
-        answer = await _app_api(service, "POST", "/api/gadget/GetStatusFromAppConnection")
-        gadget = Gadget.from_json(answer)
+        response = await _app_api(service, "POST", "/api/gadget/GetStatusFromAppConnection")
+        gadget = Gadget.from_json(response)
         return Detection(gadget=gadget, is_failing=gadget.is_failing, is_watching=gadget.is_enabled)
 
     async def create_live_link(
@@ -229,12 +229,12 @@ class OctoEverywhere(Tunnel):
 
 async def _app_api(service: Route, method: str, path: str, json: object = None) -> JsonObject:
     """Call one of the App APIs and return what it says; raises what `Route.request` raises, and InvalidResponse."""
-    answer = await service.request(method, path, json=json)
-    if answer.status != 200:
-        raise ServiceError(code=answer.status)
-    if not answer.body.strip() and method == "POST":
+    response = await service.request(method, path, json=json)
+    if response.status != 200:
+        raise ServiceError(code=response.status)
+    if not response.body.strip() and method == "POST":
         return JsonObject()
-    said = answer.json()
+    said = response.json()
     # The documentation shows the object bare, a shipped client expects it in an envelope.
     is_bare = "Result" not in said and any(name in said for name in BARE)
     if not is_bare and (status := said.integer("Status")) not in (None, 200):
@@ -278,10 +278,10 @@ class _Pictures(Pictures):
 
     async def _find(self) -> int:
         """Return the webcam's number: where its name is, else its place in OctoPrint's list."""
-        answer = (await self._route.request("GET", f"/{WEBCAM_COMMANDS}/list")).json()
-        if (status := answer.integer("Status")) not in (None, 200):
+        response = (await self._route.request("GET", f"/{WEBCAM_COMMANDS}/list")).json()
+        if (status := response.integer("Status")) not in (None, 200):
             raise COMMAND_CODES.error(status) or CODES.error(status) or ServiceError(code=status)
-        names = [item.text("Name", MAX_NAME) for item in answer.object("Result").objects("Webcams")]
+        names = [item.text("Name", MAX_NAME) for item in response.object("Result").objects("Webcams")]
         known = (self._webcam.name, self._webcam.display_name)
         return next((index for index, name in enumerate(names) if name in known), self._webcam.position)
 
