@@ -83,7 +83,7 @@ def test_every_error_has_a_text_wherever_it_can_be_met(texts: Any) -> None:
 
 def test_reasons_for_another_connection_stand_alone(texts: Any) -> None:
     """They are shown above a menu, where nothing is filled in."""
-    revoking = {key for key, kind in ERRORS.items() if kind.remedy is errors.Remedy.REAUTHORISE}
+    revoking = {key for key, kind in ERRORS.items() if kind.remedy is errors.Remedy.REAUTHORIZE}
     for key in revoking | authorization_errors() | {"wrong_printer"}:
         assert "{" not in texts["config"]["error"][key]
 
@@ -91,7 +91,7 @@ def test_reasons_for_another_connection_stand_alone(texts: Any) -> None:
 @pytest.mark.parametrize("key", sorted(ERRORS))
 def test_error_texts_only_mention_what_errors_know(texts: Any, key: str) -> None:
     """Placeholders that nobody fills would be shown as they are."""
-    known = set(OctoPrintTunnelError().placeholders)
+    known = set(OctoPrintTunnelError().problem.placeholders)
     for text in (texts["config"]["error"][key], texts["exceptions"].get(key, {}).get("message", "")):
         assert set(re.findall(r"{(\w+)}", text)) <= known
 

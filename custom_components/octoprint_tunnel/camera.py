@@ -203,8 +203,8 @@ class WebcamCamera(PrinterEntity, Camera):
         """Say it once when there are no pictures; what concerns everything is said where everything is."""
         if error is None:
             self._outage.note("pictures", None)
-        elif self.available and not error.concerns_all:
-            self._outage.note("pictures", to_home_assistant_error(error))
+        elif self.available and not error.problem.concerns_all:
+            self._outage.note("pictures", to_home_assistant_error(error.problem))
 
     def _note_limit(self, feed: WebcamFeed) -> None:
         self._limits.note("live view", to_home_assistant_error(feed.limit) if feed.limit else None)

@@ -38,7 +38,7 @@ from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.helpers.typing import UNDEFINED
 
-from .api.errors import ApiKeyRejected, OctoPrintTunnelError, PermissionMissing, Remedy
+from .api.errors import ApiKeyRejected, OctoPrintTunnelError, PermissionMissing, Problem, Remedy
 from .api.octoprint.app_keys import KeyRequest
 from .api.octoprint.client import OctoPrint
 from .api.octoprint.server import Instance
@@ -137,7 +137,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
         self._recognized: str | None = None
         self._api_key: str | None = None
         self._key_task: asyncio.Task[str | None] | None = None
-        self._problem: OctoPrintTunnelError | None = None
+        self._problem: Problem | None = None
         self._session: ClientSession | None = None
 
     @override
@@ -403,9 +403,9 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
         try:
             self._instance = await self._octoprint().instance()
         except OctoPrintTunnelError as error:
-            if error.remedy is Remedy.REAUTHORISE:
+            if error.remedy is Remedy.REAUTHORIZE:
                 return await self._async_refuse(error.key)
-            return self._show_offline(error, self._async_identify)
+            return self._show_offline(error.problem, self._async_identify)
         if own := self._own_entry:
             return await self._async_check_own(own)
         if known := self._look_alike() or await self._async_recognized_entry():
@@ -502,19 +502,17 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
         self, error: OctoPrintTunnelError, again: Callable[[], Awaitable[ConfigFlowResult]]
     ) -> ConfigFlowResult:
         """Lead to what helps: a new connection, or another try."""
-        if error.remedy is Remedy.REAUTHORISE:
+        if error.remedy is Remedy.REAUTHORIZE:
             return await self._async_choose_method(error.key)
-        return self._show_offline(error, again)
+        return self._show_offline(error.problem, again)
 
-    def _show_offline(
-        self, error: OctoPrintTunnelError, again: Callable[[], Awaitable[ConfigFlowResult]]
-    ) -> ConfigFlowResult:
-        self._problem, self._again = error, again
+    def _show_offline(self, problem: Problem, again: Callable[[], Awaitable[ConfigFlowResult]]) -> ConfigFlowResult:
+        self._problem, self._again = problem, again
         return self.async_show_form(
             step_id="printer_offline",
             data_schema=vol.Schema({}),
-            errors={"base": error.key},
-            description_placeholders=error.placeholders,
+            errors={"base": problem.key},
+            description_placeholders=problem.placeholders,
         )
 
     async def async_step_printer_offline(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
@@ -536,7 +534,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
             except ApiKeyRejected:
                 continue
             except PermissionMissing as error:
-                self._problem = error
+                self._problem = error.problem
             except OctoPrintTunnelError as error:
                 return await self._async_recover(error, self._async_find_api_key)
             else:
@@ -593,7 +591,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
     async def _async_recover_request(self, error: OctoPrintTunnelError) -> ConfigFlowResult:
         """Lead to what helps where no key came of a request: one that is typed, unless the tunnel is what failed."""
         if error.condition is None:
-            self._problem = error
+            self._problem = error.problem
             return await self.async_step_enter_key()
         return await self._async_recover(error, self.async_step_request_key)
 
@@ -606,9 +604,9 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
                     raise ApiKeyRejected
                 await self._octoprint(key).check_key()
             except OctoPrintTunnelError as error:
-                if error.remedy is Remedy.REAUTHORISE:
+                if error.remedy is Remedy.REAUTHORIZE:
                     return await self._async_choose_method(error.key)
-                self._problem = error
+                self._problem = error.problem
             else:
                 return await self._async_finish(key)
         return self.async_show_form(
@@ -619,7 +617,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
             errors={"base": self._problem.key} if self._problem else {},
             description_placeholders={
                 "octoprint": self._octoprint_page,
-                **(self._problem or OctoPrintTunnelError()).placeholders,
+                **(self._problem or Problem(OctoPrintTunnelError)).placeholders,
             },
         )
 

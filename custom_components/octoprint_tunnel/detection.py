@@ -8,7 +8,7 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import UpdateFailed
 
-from .api.errors import OctoPrintTunnelError, Remedy
+from .api.errors import OctoPrintTunnelError, Problem, Remedy
 from .api.tunnels.base import Detection
 from .const import WAIT_INTERVAL
 from .coordinator import PrinterCoordinator, TunnelCoordinator
@@ -69,13 +69,13 @@ class DetectionCoordinator(OutageCoordinator[Detection | None]):
         return self._asked_at + self._tunnel.tunnel.detection_interval.total_seconds() - time.monotonic()
 
     @override
-    def _note_failure(self, failure: UpdateFailed, error: OctoPrintTunnelError) -> None:
-        if error.remedy is not Remedy.LIMIT:
+    def _note_failure(self, failure: UpdateFailed, problem: Problem) -> None:
+        if problem.remedy is not Remedy.LIMIT:
             self.outage.note(self.name, f"failure detection: {failure}")
 
     @override
-    def _retry_after_seconds(self, error: OctoPrintTunnelError) -> float | None:
-        return None if error.remedy is Remedy.RETRY else WAIT_INTERVAL.total_seconds()
+    def _retry_after_seconds(self, problem: Problem) -> float | None:
+        return None if problem.remedy is Remedy.RETRY else WAIT_INTERVAL.total_seconds()
 
     @callback
     def async_follow_printer(self) -> None:

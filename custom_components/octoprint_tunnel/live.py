@@ -101,7 +101,7 @@ class LiveUpdates:
                 moves = watch.moves
                 self.failure = socket.end
         except OctoPrintTunnelError as error:
-            self.failure = error.summary
+            self.failure = error.problem.summary
         LOGGER.debug("%s: push socket: %s", self._entry.title, self.failure)
         return moves
 

@@ -84,7 +84,7 @@ class Webcams:
             self._note_left_out(left_out(settings))
         except PermissionMissing as error:
             if not self._lacks_permission:
-                LOGGER.warning("%s: no webcam: %s", self._entry.title, to_home_assistant_error(error))
+                LOGGER.warning("%s: no webcam: %s", self._entry.title, to_home_assistant_error(error.problem))
             self._lacks_permission = True
         else:
             self._lacks_permission = False

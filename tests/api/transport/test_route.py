@@ -344,7 +344,7 @@ def _told(error: BaseException) -> str:
     """Return all text that an error and what led to it can leave in a log, or a user interface."""
     texts = ["".join(traceback.format_exception(error)), repr(error)]
     if isinstance(error, OctoPrintTunnelError):
-        texts += [error.detail, *error.placeholders.values()]
+        texts += [error.detail, *error.problem.placeholders.values()]
     cause: BaseException | None = error
     while cause is not None:
         texts += [str(cause), repr(cause)]

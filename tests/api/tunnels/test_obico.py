@@ -321,7 +321,7 @@ def test_a_tunnel_does_not_show_its_credentials() -> None:
 
 
 CODES: list[tuple[int, type[OctoPrintTunnelError], Remedy, Condition]] = [
-    (401, CredentialsRejected, Remedy.REAUTHORISE, Condition.REVOKED),
+    (401, CredentialsRejected, Remedy.REAUTHORIZE, Condition.REVOKED),
     (481, OverCap, Remedy.WAIT, Condition.OVER_CAP),
     (482, OctoPrintOffline, Remedy.RETRY, Condition.OFFLINE),
     (483, RequestTimeout, Remedy.RETRY, Condition.TIMED_OUT),

@@ -114,7 +114,7 @@ class Download:
             failure = _failure(error)
         else:
             return
-        self._traffic.failed(failure)
+        self._traffic.record_error(failure.problem)
         raise failure
 
     def close(self) -> None:
@@ -282,7 +282,7 @@ class Route:
                     return Response(response.status, response.headers, without_secrets(bytes(body), _secrets(sent)))
         except FAILURES as error:
             failure = _failure(error)
-        self.traffic.failed(failure)
+        self.traffic.record_error(failure.problem)
         raise failure
 
     async def download(self, url: URL, patience: ClientTimeout) -> Download:
@@ -309,7 +309,7 @@ class Route:
                 return Download(response.headers.get(hdrs.CONTENT_TYPE, ""), response, self.traffic)
             response.close()
             failure = self._error(response.status) or UnexpectedStatus(code=response.status)
-        self.traffic.failed(failure)
+        self.traffic.record_error(failure.problem)
         raise failure
 
     @asynccontextmanager
@@ -344,7 +344,7 @@ class Route:
             finally:
                 await opened.close()
             return
-        self.traffic.failed(failure)
+        self.traffic.record_error(failure.problem)
         raise failure
 
     def _timeout(self, form: FormData | None) -> ClientTimeout:

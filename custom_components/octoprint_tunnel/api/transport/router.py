@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import ClientSession, ClientTimeout, FormData
 from yarl import URL
 
-from ..errors import CannotConnect, InvalidResponse, OctoPrintTunnelError
+from ..errors import CannotConnect, InvalidResponse, OctoPrintTunnelError, Problem
 from ..octoprint.client import OctoPrint
 from .addresses import private_addresses  # noqa: F401 - known here before it had a file of its own
 from .route import Response, Route
@@ -50,7 +50,7 @@ def _why_foreign(path: str, response: Response) -> str | None:
         try:
             response.json()
         except InvalidResponse as error:
-            return error.summary
+            return error.problem.summary
     return None
 
 
@@ -126,8 +126,8 @@ class Router:
         local_session: ClientSession,
         instance_uuid: str | None,
         addresses: Callable[[], Iterable[URL]],
-        blocked_by: Callable[[], OctoPrintTunnelError | None],
-        report: Callable[[OctoPrintTunnelError | None], None],
+        blocked_by: Callable[[], Problem | None],
+        report: Callable[[Problem | None], None],
     ) -> None:
         """Prepare to choose.
 
@@ -153,7 +153,7 @@ class Router:
         if candidate := await self._proved_candidate(prove=prove):
             return Way.LOCAL, self._local(candidate, LOCAL_TIMEOUT)
         if known := self._blocked_by():
-            raise type(known)(code=known.code, detail=known.detail)
+            raise known.error()
         return Way.TUNNEL, self._tunnel
 
     async def local_address(self) -> URL | None:
@@ -161,10 +161,10 @@ class Router:
         candidate = await self._proved_candidate()
         return candidate.url if candidate else None
 
-    def met(self, error: OctoPrintTunnelError) -> None:
-        """Record the error of a picture's request through the tunnel, if it concerns all requests there."""
-        if error.concerns_all:
-            self._report(error)
+    def record_problem(self, problem: Problem) -> None:
+        """Record why a picture could not be fetched through the tunnel, where other requests would fail, too."""
+        if problem.concerns_all:
+            self._report(problem)
 
     async def request(
         self,
@@ -183,7 +183,7 @@ class Router:
                     method, path, query=query, headers=headers, json=json, form=form
                 )
             except OctoPrintTunnelError as error:
-                candidate.failed(error.summary, time.monotonic())
+                candidate.failed(error.problem.summary, time.monotonic())
                 if method != HTTPMethod.GET:
                     raise
             else:
@@ -196,13 +196,13 @@ class Router:
         # What the service already says would only cost another request to hear.
         if known := self._blocked_by():
             self.way = Way.NONE
-            raise type(known)(code=known.code, detail=known.detail)
+            raise known.error()
         try:
             response = await self._tunnel.request(method, path, query=query, headers=headers, json=json, form=form)
         except OctoPrintTunnelError as error:
             # What is about this request alone has come through the tunnel.
             self.way = Way.TUNNEL if error.condition is None else Way.NONE
-            self._report(error)
+            self._report(error.problem)
             raise
         self._report(None)
         self.way = Way.TUNNEL
@@ -227,7 +227,7 @@ class Router:
         try:
             instance = await OctoPrint(self._local(candidate, PROOF_TIMEOUT)).instance()
         except OctoPrintTunnelError as error:
-            candidate.failed(error.summary, time.monotonic())
+            candidate.failed(error.problem.summary, time.monotonic())
             return
         if instance is None or instance.uuid != self._instance_uuid:
             reason = "does not say who it is" if instance is None else "is another OctoPrint"
