@@ -12,7 +12,7 @@ from custom_components.octoprint_tunnel import binary_sensor, button, camera, ev
 from custom_components.octoprint_tunnel.api import errors
 from custom_components.octoprint_tunnel.api.errors import Condition, OctoPrintTunnelError
 from custom_components.octoprint_tunnel.api.octoprint.connection import PrinterState
-from custom_components.octoprint_tunnel.api.tunnels.app_apis import NotificationType
+from custom_components.octoprint_tunnel.api.tunnels.models import NotificationType
 from custom_components.octoprint_tunnel.coordinator import PrinterCoordinator
 from custom_components.octoprint_tunnel.repairs import CONDITIONS
 from homeassistant.components.sensor import SensorEntityDescription

@@ -14,7 +14,6 @@ from homeassistant.helpers.typing import ConfigType
 from .api.remote_text import as_name, one_line
 from .api.transport.route import refuse_redirects
 from .api.tunnels import tunnel_from_data
-from .api.tunnels.octoeverywhere import OctoEverywhere
 from .authorize import async_serve_redirects
 from .const import DEFAULT_NAME, DOMAIN
 from .coordinator import PrinterCoordinator, TunnelCoordinator
@@ -52,14 +51,15 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
     new_session = partial(
         async_create_clientsession, hass, cookie_jar=DummyCookieJar(), middlewares=(refuse_redirects,)
     )
-    session = new_session()
     options = Options.from_entry(entry)
-    local_session = new_session(verify_ssl=options.verify_ssl)
+    service = tunnel_from_data(entry.data).connect(new_session())
     outage = Outage(entry.title)
-    tunnel = TunnelCoordinator(hass, entry, outage, tunnel_from_data(entry.data), session)
-    printer = PrinterCoordinator(hass, entry, outage, tunnel, session, local_session)
-    detection = DetectionCoordinator(hass, entry, tunnel, printer)
-    webcams = Webcams(hass, entry, tunnel.tunnel, printer)
+    tunnel = TunnelCoordinator(hass, entry, outage, service)
+    printer = PrinterCoordinator(hass, entry, outage, tunnel, new_session(verify_ssl=options.verify_ssl))
+    detection = None
+    if service.failure_detection:
+        detection = DetectionCoordinator(hass, entry, outage, service.failure_detection, printer)
+    webcams = Webcams(hass, entry, service, printer)
     live = LiveUpdates(hass, entry, printer, webcams)
     entry.runtime_data = RuntimeData(tunnel=tunnel, printer=printer, detection=detection, live=live, webcams=webcams)
 
@@ -76,12 +76,15 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
     tunnel_updated()
     entry.async_on_unload(tunnel.async_add_listener(tunnel_updated))
     entry.async_on_unload(printer.async_add_listener(lambda: async_update_device(hass, entry)))
-    entry.async_on_unload(printer.async_add_listener(detection.async_follow_printer))
+    if detection:
+        entry.async_on_unload(printer.async_add_listener(detection.async_follow_printer))
 
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    detection.async_follow_printer()
-    if isinstance(tunnel.tunnel, OctoEverywhere):
-        entry.async_on_unload(Notifications(hass, entry, tunnel.tunnel).async_start())
+    if detection:
+        detection.async_follow_printer()
+    if service.notifications:
+        notifications = Notifications(hass, entry, service.tunnel, service.notifications, printer.async_refresh_soon)
+        entry.async_on_unload(notifications.async_start())
     if options.live_updates:
         entry.async_create_background_task(hass, live.async_run(), name=f"{entry.title} live updates")
     return True

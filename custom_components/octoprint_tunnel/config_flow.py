@@ -220,7 +220,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
     async def _async_find_refused(self) -> ConfigFlowResult:
         try:
             # The service may have revoked what still opens the tunnel, so both are asked.
-            await self._tunnel.status(self._tunnel.service(self._client_session()))
+            await self._tunnel.connect(self._client_session()).status()
             self._instance = await self._octoprint().instance()
         except OctoPrintTunnelError as error:
             return await self._async_recover(error, self._async_find_refused)

@@ -23,11 +23,11 @@ def short_enough(name: str) -> str:
 
 
 def _device_name(runtime: RuntimeData) -> str | None:
-    return runtime.tunnel.data.name or runtime.tunnel.tunnel.name
+    return runtime.tunnel.data.name or runtime.tunnel.service.tunnel.name
 
 
 def _printer_page(runtime: RuntimeData) -> str | None:
-    return runtime.tunnel.data.printer_page or runtime.tunnel.tunnel.printer_page
+    return runtime.tunnel.data.printer_page or runtime.tunnel.service.tunnel.printer_page
 
 
 @callback

@@ -65,7 +65,9 @@ class DetectionEntity(_OctoPrintTunnelEntity[DetectionCoordinator]):
 
     def __init__(self, entry: OctoPrintTunnelConfigEntry, description: EntityDescription) -> None:
         """Listen to what the failure detection says."""
-        super().__init__(entry, entry.runtime_data.detection, description)
+        if not (detection := entry.runtime_data.detection):
+            raise ValueError(description.key)
+        super().__init__(entry, detection, description)
 
 
 class Keyed(Protocol):

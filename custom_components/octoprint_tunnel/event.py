@@ -7,10 +7,9 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .api.tunnels.app_apis import Notification, NotificationType
-from .api.tunnels.octoeverywhere import OctoEverywhere
+from .api.tunnels.models import Notification, NotificationType
+from .deliveries import signal_of
 from .entity import TunnelEntity
-from .notifications import signal_of
 from .runtime import OctoPrintTunnelConfigEntry
 
 PARALLEL_UPDATES = 0
@@ -26,7 +25,7 @@ async def async_setup_entry(
     hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
     """Add the event of one printer."""
-    if isinstance(entry.runtime_data.tunnel.tunnel, OctoEverywhere):
+    if DESCRIPTION.key in entry.runtime_data.tunnel.service.tunnel.entity_keys:
         async_add_entities([NotificationEvent(entry, DESCRIPTION)])
 
 

@@ -21,6 +21,7 @@ def async_update_issues(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) 
     One that is deleted and raised again is shown again to a user who chose to ignore it.
     """
     coordinator = entry.runtime_data.tunnel
+    tunnel = coordinator.service.tunnel
     for condition in CONDITIONS:
         if coordinator.condition is not condition:
             if _has_passed(coordinator, condition):
@@ -32,10 +33,13 @@ def async_update_issues(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) 
             _issue_id(entry, condition),
             is_fixable=False,
             severity=ir.IssueSeverity.WARNING,
-            learn_more_url=coordinator.tunnel.help_url(condition),
+            learn_more_url=tunnel.help_url(condition),
             translation_key=condition.value,
             # Shown as plain text in the title, and in Markdown below it.
-            translation_placeholders={"printer": as_name(entry.title), **coordinator.tunnel.explain(coordinator.data)},
+            translation_placeholders={
+                "printer": as_name(entry.title),
+                **tunnel.issue_placeholders(coordinator.data),
+            },
         )
 
 

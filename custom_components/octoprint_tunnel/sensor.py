@@ -22,10 +22,7 @@ from .api.errors import Condition
 from .api.octoprint.connection import PrinterState
 from .api.octoprint.heaters import heater_kind
 from .api.transport.router import Way
-from .api.tunnels.app_apis import Gadget, GadgetState
-from .api.tunnels.base import Tunnel
-from .api.tunnels.obico import Obico
-from .api.tunnels.octoeverywhere import OctoEverywhere
+from .api.tunnels.models import DetectionState
 from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .detection import DetectionCoordinator
 from .entity import (
@@ -54,17 +51,14 @@ class SensorDescription[CoordinatorT](SensorEntityDescription):
 
 @dataclass(frozen=True, kw_only=True)
 class TunnelSensorDescription(SensorDescription[TunnelCoordinator]):
-    """Describes a sensor of the tunnel; `service` is the only one that has it, None where all do."""
+    """Describes a sensor of the tunnel."""
 
     entity_category: EntityCategory | None = EntityCategory.DIAGNOSTIC
-    service: type[Tunnel] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class DetectionSensorDescription(SensorDescription[DetectionCoordinator]):
     """Describes a sensor of a service's failure detection."""
-
-    service: type[Tunnel]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,14 +81,12 @@ TUNNEL_DESCRIPTIONS = (
         key="last_connected",
         translation_key="last_connected",
         device_class=SensorDeviceClass.TIMESTAMP,
-        service=OctoEverywhere,
         value_fn=lambda tunnel: tunnel.data.last_connected,
     ),
     TunnelSensorDescription(
         key="last_disconnected",
         translation_key="last_disconnected",
         device_class=SensorDeviceClass.TIMESTAMP,
-        service=OctoEverywhere,
         value_fn=lambda tunnel: tunnel.data.last_disconnected,
     ),
     TunnelSensorDescription(
@@ -104,7 +96,6 @@ TUNNEL_DESCRIPTIONS = (
         native_unit_of_measurement=UnitOfInformation.BYTES,
         suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
         suggested_display_precision=0,
-        service=OctoEverywhere,
         value_fn=lambda tunnel: tunnel.data.limits.max_download,
     ),
     TunnelSensorDescription(
@@ -114,7 +105,6 @@ TUNNEL_DESCRIPTIONS = (
         native_unit_of_measurement=UnitOfInformation.BYTES,
         suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
         suggested_display_precision=0,
-        service=OctoEverywhere,
         value_fn=lambda tunnel: tunnel.data.limits.max_upload,
     ),
     TunnelSensorDescription(
@@ -123,7 +113,6 @@ TUNNEL_DESCRIPTIONS = (
         device_class=SensorDeviceClass.DURATION,
         native_unit_of_measurement=UnitOfTime.SECONDS,
         suggested_display_precision=0,
-        service=OctoEverywhere,
         value_fn=lambda tunnel: tunnel.data.limits.max_webcam_stream,
     ),
     TunnelSensorDescription(
@@ -134,7 +123,6 @@ TUNNEL_DESCRIPTIONS = (
         native_unit_of_measurement=UnitOfInformation.BYTES,
         suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
         suggested_display_precision=1,
-        service=Obico,
         value_fn=lambda tunnel: usage.total if (usage := tunnel.data.usage) else None,
     ),
     TunnelSensorDescription(
@@ -144,7 +132,6 @@ TUNNEL_DESCRIPTIONS = (
         native_unit_of_measurement=UnitOfInformation.BYTES,
         suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
         suggested_display_precision=0,
-        service=Obico,
         value_fn=lambda tunnel: usage.cap if (usage := tunnel.data.usage) else None,
         attributes_fn=lambda tunnel: {"unlimited": usage.is_unlimited} if (usage := tunnel.data.usage) else None,
     ),
@@ -152,7 +139,6 @@ TUNNEL_DESCRIPTIONS = (
         key="tunnel_usage_reset",
         translation_key="tunnel_usage_reset",
         device_class=SensorDeviceClass.TIMESTAMP,
-        service=Obico,
         value_fn=lambda tunnel: usage.reset if (usage := tunnel.data.usage) else None,
     ),
 )
@@ -266,22 +252,19 @@ DETECTION_DESCRIPTIONS = (
         key="gadget_state",
         translation_key="gadget_state",
         device_class=SensorDeviceClass.ENUM,
-        options=[state.value for state in GadgetState],
-        service=OctoEverywhere,
-        value_fn=lambda detection: gadget.state if (gadget := _gadget(detection)) else None,
+        options=[state.value for state in DetectionState],
+        value_fn=lambda coordinator: detection.state if (detection := coordinator.data) else None,
     ),
     DetectionSensorDescription(
         key="gadget_rating",
         translation_key="gadget_rating",
         state_class=SensorStateClass.MEASUREMENT,
-        service=OctoEverywhere,
-        value_fn=lambda detection: gadget.rating if (gadget := _gadget(detection)) else None,
+        value_fn=lambda coordinator: detection.rating if (detection := coordinator.data) else None,
     ),
     DetectionSensorDescription(
         key="gadget_status",
         translation_key="gadget_status",
-        service=OctoEverywhere,
-        value_fn=lambda detection: gadget.status if (gadget := _gadget(detection)) else None,
+        value_fn=lambda coordinator: detection.status if (detection := coordinator.data) else None,
     ),
     DetectionSensorDescription(
         key="failure_probability",
@@ -289,14 +272,9 @@ DETECTION_DESCRIPTIONS = (
         native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
         state_class=SensorStateClass.MEASUREMENT,
         suggested_display_precision=0,
-        service=Obico,
         value_fn=lambda detection: _percent(detection.data.failure_probability) if detection.data else None,
     ),
 )
-
-
-def _gadget(detection: DetectionCoordinator) -> Gadget | None:
-    return detection.data.gadget if detection.data else None
 
 
 def _percent(share: float | None) -> float | None:
@@ -334,16 +312,12 @@ async def async_setup_entry(
     hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
     """Add the sensors of one printer."""
-    tunnel = entry.runtime_data.tunnel.tunnel
+    keys = entry.runtime_data.tunnel.service.tunnel.entity_keys
     async_add_entities(
-        TunnelSensor(entry, description)
-        for description in TUNNEL_DESCRIPTIONS
-        if description.service is None or isinstance(tunnel, description.service)
+        TunnelSensor(entry, description) for description in TUNNEL_DESCRIPTIONS if description.key in keys
     )
     async_add_entities(
-        DetectionSensor(entry, description)
-        for description in DETECTION_DESCRIPTIONS
-        if isinstance(tunnel, description.service)
+        DetectionSensor(entry, description) for description in DETECTION_DESCRIPTIONS if description.key in keys
     )
     add_when_present(entry, async_add_entities, PRINTER_DESCRIPTIONS, PrinterSensor)
     add_as_they_come(entry, async_add_entities, heater_descriptions, PrinterSensor)
