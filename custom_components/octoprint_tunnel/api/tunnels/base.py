@@ -14,6 +14,7 @@ from ..octoprint.webcam import Webcam
 from ..transport.route import Route, StatusCodes
 from ..webcam.source import Pictures
 from .app_apis import Gadget
+from .setup import Setup
 
 GRACE = 1.1  # of the cap; beyond, Obico's server closes the tunnel
 APP_NAME = "Home Assistant"  # as the user reads it in the services and in OctoPrint
@@ -25,7 +26,7 @@ def is_header_text(text: str) -> bool:
 
 
 class AuthorizationError(Exception):
-    """What came back from a service's authorisation page is not a usable tunnel; `key` says why."""
+    """What the user or a service's authorization page entered is not a usable tunnel or server; `key` says why."""
 
     def __init__(self, key: str) -> None:
         """Keep the key of the text for people."""
@@ -35,7 +36,7 @@ class AuthorizationError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Authorized:
-    """What came back from an authorisation page: a tunnel, and OctoPrint's API key where the service made one."""
+    """What came back from an authorization page: a tunnel, and OctoPrint's API key where the service made one."""
 
     tunnel: Tunnel
     api_key: str | None = field(default=None, repr=False)
@@ -97,6 +98,7 @@ class Tunnel(ABC):
     """One printer's tunnel: its address and its credentials, as the service handed them out."""
 
     provider: ClassVar[str]
+    setup: ClassVar[Setup]
     codes: ClassVar[StatusCodes]
     default_server: ClassVar[str]
     metered: ClassVar[bool] = False

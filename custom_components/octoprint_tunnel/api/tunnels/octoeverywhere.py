@@ -36,6 +36,7 @@ from ..transport.route import Route, StatusCodes
 from ..webcam.source import Pictures, Place
 from .app_apis import Gadget, LiveLink
 from .base import APP_NAME, AuthorizationError, Authorized, Detection, Limits, Tunnel, TunnelStatus, is_header_text
+from .setup import Setup
 
 DOMAIN = "octoeverywhere.com"
 SERVICE = URL(f"https://{DOMAIN}")
@@ -82,6 +83,7 @@ class OctoEverywhere(Tunnel):
     """One App Connection."""
 
     provider: ClassVar[str] = "octoeverywhere"
+    setup: ClassVar[Setup] = Setup(page="octoeverywhere_portal", paste="octoeverywhere_paste", link="completion_url")
     codes: ClassVar[StatusCodes] = CODES
     default_server: ClassVar[str] = str(SERVICE)
 
