@@ -42,7 +42,7 @@ from custom_components.octoprint_tunnel.api.tunnels.app_apis import (
 )
 from custom_components.octoprint_tunnel.api.tunnels.base import AuthorizationError, Authorized, Tunnel
 from custom_components.octoprint_tunnel.api.tunnels.models import Detection, LiveLink, Notification, TunnelStatus
-from custom_components.octoprint_tunnel.api.tunnels.obico import Obico
+from custom_components.octoprint_tunnel.api.tunnels.obico import Obico, server_address
 from custom_components.octoprint_tunnel.api.tunnels.octoeverywhere import OctoEverywhere
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import EVENT_STATE_CHANGED
@@ -353,7 +353,7 @@ def test_links(data: st.DataObject) -> None:
     link = link[:at] + data.draw(TEXTS) + link[data.draw(st.integers(at, len(link))) :]
     read(lambda: _own(Obico.from_link(link, Obico.default_server)), Authorized)
     read(lambda: _own(OctoEverywhere.from_link(link, "")), Authorized)
-    read(lambda: Obico.server_address(link), str)
+    read(lambda: server_address(link), str)
 
 
 # Through the network

@@ -26,7 +26,7 @@ from custom_components.octoprint_tunnel.api.octoprint.connection import PrinterS
 from custom_components.octoprint_tunnel.api.tunnels import tunnel_from_data
 from custom_components.octoprint_tunnel.api.tunnels.base import AuthorizationError
 from custom_components.octoprint_tunnel.api.tunnels.models import TunnelStatus, Usage
-from custom_components.octoprint_tunnel.api.tunnels.obico import Obico
+from custom_components.octoprint_tunnel.api.tunnels.obico import Obico, server_address
 
 from ...octoprint.server import OctoPrintServer
 from ...relay import obico as relay_obico
@@ -95,8 +95,8 @@ def tunnel(issued: relay_obico.Tunnel, relay: Relay) -> Obico:
 )
 def test_a_server_is_written_in_its_shortest_form(typed: str, address: str) -> None:
     """However the user typed it; https where nothing else was said. The short form stays as it is."""
-    assert Obico.server_address(typed) == address
-    assert Obico.server_address(address) == address
+    assert server_address(typed) == address
+    assert server_address(address) == address
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_server_is_written_in_its_shortest_form(typed: str, address: str) -> N
 def test_what_is_no_servers_address_is_refused(typed: str) -> None:
     """With one reason that the user is told."""
     with pytest.raises(AuthorizationError) as caught:
-        Obico.server_address(typed)
+        server_address(typed)
     assert caught.value.key == "invalid_url"
 
 
@@ -127,7 +127,7 @@ def test_what_is_no_servers_address_is_refused(typed: str) -> None:
 def test_obicos_cloud_is_asked_by_https_only(typed: str) -> None:
     """Nobody hosts that at home."""
     with pytest.raises(AuthorizationError, match="not_https"):
-        Obico.server_address(typed)
+        server_address(typed)
 
 
 # the authorise page
@@ -528,15 +528,15 @@ def test_a_refusal_does_not_quote_the_endpoint() -> None:
 def test_a_dot_behind_the_clouds_name_changes_nothing() -> None:
     """It is the same name, and https is as needed."""
     with pytest.raises(AuthorizationError, match="not_https"):
-        Obico.server_address("http://app.obico.io.")
-    server = Obico.server_address("https://app.obico.io.")
+        server_address("http://app.obico.io.")
+    server = server_address("https://app.obico.io.")
     with pytest.raises(AuthorizationError):
         Obico.from_link("https://user:password@evil.example", server)
 
 
 def test_a_page_of_the_cloud_stands_for_the_cloud() -> None:
     """Users copy the address that they look at."""
-    assert Obico.server_address("https://app.obico.io/printers/") == CLOUD
+    assert server_address("https://app.obico.io/printers/") == CLOUD
 
 
 @pytest.mark.parametrize(

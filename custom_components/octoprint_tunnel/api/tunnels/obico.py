@@ -29,6 +29,7 @@ from ..transport.route import Route, StatusCodes
 from ..webcam.source import Pictures, Place
 from .base import APP_NAME, AuthorizationError, Authorized, FailureDetection, Service, Tunnel, is_header_text
 from .models import Detection, TunnelStatus, Usage
+from .setup import SERVER_IS_HTTP, OwnServer, Setup
 
 CLOUD_DOMAIN = "obico.io"
 CLOUD_SERVER = f"https://app.{CLOUD_DOMAIN}"
@@ -62,11 +63,33 @@ CODES = StatusCodes(
 """The tunnel's own codes; others around them may come and are taken as temporary."""
 
 
+def server_address(text: str) -> str:
+    """Return a server's address as the user typed it, in its shortest form.
+
+    Raises AuthorizationError with `invalid_url`, or `not_https` for Obico's cloud.
+    """
+    url = typed_address(text, "https")
+    if url is None:
+        raise AuthorizationError("invalid_url")
+    host = (url.host or "").rstrip(".")
+    if not _is_cloud(host):
+        return str(url)
+    if url.scheme != "https":
+        raise AuthorizationError("not_https")
+    return str(url.origin().with_host(host))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Obico(Tunnel):
     """One OctoPrint tunnel. It only takes Basic."""
 
     provider: ClassVar[str] = "obico"
+    setup: ClassVar[Setup] = Setup(
+        page="obico_authorize",
+        paste="obico_paste",
+        link="tunnel_endpoint",
+        server=OwnServer(form="obico_server", menu="obico_method", read=server_address),
+    )
     codes: ClassVar[StatusCodes] = CODES
     default_server: ClassVar[str] = CLOUD_SERVER
     entity_keys: ClassVar[frozenset[str]] = ENTITY_KEYS
@@ -74,22 +97,6 @@ class Obico(Tunnel):
     max_body: ClassVar[int | None] = MAX_BODY
 
     server_url: str = CLOUD_SERVER
-
-    @staticmethod
-    def server_address(text: str) -> str:
-        """Return a server's address as the user typed it, in its shortest form.
-
-        Raises AuthorizationError with `invalid_url`, or `not_https` for Obico's cloud.
-        """
-        url = typed_address(text, "https")
-        if url is None:
-            raise AuthorizationError("invalid_url")
-        host = (url.host or "").rstrip(".")
-        if not _is_cloud(host):
-            return str(url)
-        if url.scheme != "https":
-            raise AuthorizationError("not_https")
-        return str(url.origin().with_host(host))
 
     @classmethod
     @override
@@ -125,7 +132,7 @@ class Obico(Tunnel):
             raise AuthorizationError("foreign_host")
         if url.scheme == "http" and server.scheme != "http":
             is_server = url.host == server.host and not _is_cloud(url.host)
-            raise AuthorizationError("server_is_http" if is_server else "not_https")
+            raise AuthorizationError(SERVER_IS_HTTP if is_server else "not_https")
         tunnel = cls(url=str(url.origin()), username=url.user, password=url.password, server_url=server_url)
         return Authorized(tunnel=tunnel)
 

@@ -33,6 +33,7 @@ from ..webcam.source import Pictures, Place
 from .app_apis import DOMAIN, AppLiveLinks, AppNotifications, Gadget, belongs_to_service, read_info, service_page
 from .base import APP_NAME, AuthorizationError, Authorized, Service, Tunnel, is_header_text
 from .models import TunnelStatus
+from .setup import Setup
 
 SERVICE = URL(f"https://{DOMAIN}")
 PORTAL = SERVICE / "appportal" / "v1"
@@ -92,6 +93,7 @@ class OctoEverywhere(Tunnel):
     """One App Connection."""
 
     provider: ClassVar[str] = "octoeverywhere"
+    setup: ClassVar[Setup] = Setup(page="octoeverywhere_portal", paste="octoeverywhere_paste", link="completion_url")
     codes: ClassVar[StatusCodes] = CODES
     default_server: ClassVar[str] = str(SERVICE)
     entity_keys: ClassVar[frozenset[str]] = ENTITY_KEYS
