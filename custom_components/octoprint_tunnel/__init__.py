@@ -12,7 +12,7 @@ from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.helpers.typing import ConfigType
 
 from .api.remote_text import as_name, one_line
-from .api.transport.route import refuse_redirects
+from .api.transport.websocket import refuse_redirects
 from .api.tunnels import tunnel_from_data
 from .api.tunnels.octoeverywhere import OctoEverywhere
 from .authorize import async_serve_redirects

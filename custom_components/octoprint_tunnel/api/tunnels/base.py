@@ -191,7 +191,7 @@ class Tunnel(ABC):
 
     @abstractmethod
     async def status(self, service: Route) -> TunnelStatus:
-        """Ask the service about this tunnel; raises what `Route.request` raises."""
+        """Ask the service about this tunnel; raises what `Route.send` raises."""
 
     @abstractmethod
     async def detection(self, service: Route) -> Detection:

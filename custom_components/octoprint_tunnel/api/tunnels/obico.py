@@ -24,6 +24,7 @@ from ..errors import (
 )
 from ..octoprint.webcam import Webcam
 from ..transport.addresses import MAX_ADDRESS, picture_address, typed_address, web_address
+from ..transport.message import Request
 from ..transport.route import Route, StatusCodes
 from ..webcam.source import Pictures, Place
 from .base import APP_NAME, AuthorizationError, Authorized, Detection, Tunnel, TunnelStatus, Usage, is_header_text
@@ -149,7 +150,7 @@ class Obico(Tunnel):
     @override
     async def status(self, service: Route) -> TunnelStatus:
         """Ask for the month's usage: answered while OctoPrint is off and over the cap, and not counted as usage."""
-        response = await service.request("GET", "/_tsd_/tunnelusage/")
+        response = await service.send(Request("GET", "/_tsd_/tunnelusage/"))
         if response.status != 200:
             raise ServiceError(code=response.status)
         said = response.json()
@@ -168,7 +169,7 @@ class Obico(Tunnel):
     @override
     async def detection(self, service: Route) -> Detection:
         """Ask for the failure detection's prediction; that is not counted as usage."""
-        response = await service.request("GET", "/_tsd_/prediction/")
+        response = await service.send(Request("GET", "/_tsd_/prediction/"))
         if response.status != 200:
             raise ServiceError(code=response.status)
         probability = response.json().number("normalized_p", 0, 1)
@@ -200,7 +201,7 @@ class _Pictures(Pictures):
     async def snapshot(self) -> Place | None:
         if not self._webcam.is_obicos:
             return None
-        response = await self._route.request("GET", "/_tsd_/webcam/0/")
+        response = await self._route.send(Request("GET", "/_tsd_/webcam/0/"))
         if response.status != 200:
             raise ServiceError(code=response.status)
         signed = response.json().exact("snapshot", MAX_ADDRESS)

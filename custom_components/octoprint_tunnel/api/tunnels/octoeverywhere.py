@@ -32,6 +32,7 @@ from ..octoprint.job import LONGEST
 from ..octoprint.webcam import Webcam
 from ..remote_text import MAX_NAME, as_name, link_in_markdown
 from ..transport.addresses import MAX_ADDRESS, MAX_LINK, has_credentials, picture_address, web_address
+from ..transport.message import Request
 from ..transport.route import Route, StatusCodes
 from ..webcam.source import Pictures, Place
 from .app_apis import Gadget, LiveLink
@@ -228,8 +229,8 @@ class OctoEverywhere(Tunnel):
 
 
 async def _app_api(service: Route, method: str, path: str, json: object = None) -> JsonObject:
-    """Call one of the App APIs and return what it says; raises what `Route.request` raises, and InvalidResponse."""
-    response = await service.request(method, path, json=json)
+    """Call one of the App APIs and return what it says; raises what `Route.send` raises, and InvalidResponse."""
+    response = await service.send(Request(method, path, json=json))
     if response.status != 200:
         raise ServiceError(code=response.status)
     if not response.body.strip() and method == "POST":
@@ -278,7 +279,7 @@ class _Pictures(Pictures):
 
     async def _find(self) -> int:
         """Return the webcam's number: where its name is, else its place in OctoPrint's list."""
-        response = (await self._route.request("GET", f"/{WEBCAM_COMMANDS}/list")).json()
+        response = (await self._route.send(Request("GET", f"/{WEBCAM_COMMANDS}/list"))).json()
         if (status := response.integer("Status")) not in (None, 200):
             raise COMMAND_CODES.error(status) or CODES.error(status) or ServiceError(code=status)
         names = [item.text("Name", MAX_NAME) for item in response.object("Result").objects("Webcams")]
