@@ -1,18 +1,13 @@
 """Reach OctoPrint from Home Assistant through an OctoEverywhere App Connection or an Obico tunnel."""
 
-from functools import partial
 import re
-
-from aiohttp import DummyCookieJar
 
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv
-from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.helpers.typing import ConfigType
 
 from .api.remote_text import as_name, one_line
-from .api.transport.websocket import refuse_redirects
 from .api.tunnels import tunnel_from_data
 from .api.tunnels.octoeverywhere import OctoEverywhere
 from .authorize import async_serve_redirects
@@ -27,6 +22,7 @@ from .polling import Outage
 from .repairs import async_clear_issues, async_update_issues
 from .runtime import OctoPrintTunnelConfigEntry, RuntimeData
 from .services import async_setup_services
+from .session import async_create_session
 from .webcams import Webcams
 
 MAX_TITLE = 255  # characters
@@ -48,13 +44,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
     """Set up one printer, whether or not its OctoPrint is there now."""
     if entry.title != (title := _safe_title(entry.title)):
         hass.config_entries.async_update_entry(entry, title=title)
-    # OctoPrint and Obico set session cookies: kept, they would mix printers up and meet OctoPrint's CSRF check.
-    new_session = partial(
-        async_create_clientsession, hass, cookie_jar=DummyCookieJar(), middlewares=(refuse_redirects,)
-    )
-    session = new_session()
     options = Options.from_entry(entry)
-    local_session = new_session(verify_ssl=options.verify_ssl)
+    session = async_create_session(hass)
+    local_session = async_create_session(hass, verify_ssl=options.verify_ssl)
     outage = Outage(entry.title)
     tunnel = TunnelCoordinator(hass, entry, outage, tunnel_from_data(entry.data), session)
     printer = PrinterCoordinator(hass, entry, outage, tunnel, session, local_session)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, override
 
-from aiohttp import ClientSession, DummyCookieJar
+from aiohttp import ClientSession
 import voluptuous as vol
 from yarl import URL
 
@@ -21,7 +21,6 @@ from homeassistant.config_entries import (
 from homeassistant.const import CONF_API_KEY, CONF_VERIFY_SSL, CONF_WEBHOOK_ID
 from homeassistant.core import callback
 from homeassistant.data_entry_flow import AbortFlow
-from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.helpers.selector import (
     BooleanSelector,
     NumberSelector,
@@ -71,6 +70,7 @@ from .identity import (
 )
 from .options import DEFAULTS
 from .runtime import RuntimeData
+from .session import async_create_session
 
 CONF_CHOICE = "choice"
 CONF_COMPLETION_URL = "completion_url"
@@ -680,7 +680,7 @@ class OctoPrintTunnelConfigFlow(ConfigFlow, domain=DOMAIN):
 
     def _client_session(self) -> ClientSession:
         if self._session is None:
-            self._session = async_create_clientsession(self.hass, auto_cleanup=False, cookie_jar=DummyCookieJar())
+            self._session = async_create_session(self.hass, auto_cleanup=False)
         return self._session
 
 

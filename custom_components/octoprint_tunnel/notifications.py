@@ -7,13 +7,12 @@ from http import HTTPStatus
 from logging import DEBUG, WARNING
 from typing import Final
 
-from aiohttp import DummyCookieJar, hdrs, web
+from aiohttp import hdrs, web
 
 from homeassistant.components import webhook
 from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.helpers.debounce import Debouncer
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.event import async_call_later
@@ -29,6 +28,7 @@ from .attempts import result_or_error
 from .const import DOMAIN, LOGGER
 from .identity import is_same_connection
 from .runtime import OctoPrintTunnelConfigEntry
+from .session import async_create_session
 
 CLOUD: Final = "cloud"
 
@@ -196,7 +196,7 @@ async def _body(request: web.Request) -> bytes:
 
 async def _delete_webhook(hass: HomeAssistant, tunnel: OctoEverywhere) -> None:
     """Have the service send no more notifications, as far as it can be reached."""
-    session = async_create_clientsession(hass, auto_cleanup=False, cookie_jar=DummyCookieJar())
+    session = async_create_session(hass, auto_cleanup=False)
     try:
         with suppress(OctoPrintTunnelError):
             await tunnel.delete_webhook(tunnel.service(session))
