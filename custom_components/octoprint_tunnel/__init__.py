@@ -1,18 +1,13 @@
 """Reach OctoPrint from Home Assistant through an OctoEverywhere App Connection or an Obico tunnel."""
 
-from functools import partial
 import re
-
-from aiohttp import DummyCookieJar
 
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv
-from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.helpers.typing import ConfigType
 
 from .api.remote_text import as_name, one_line
-from .api.transport.route import refuse_redirects
 from .api.tunnels import tunnel_from_data
 from .authorize import async_serve_redirects
 from .const import DEFAULT_NAME, DOMAIN
@@ -26,6 +21,7 @@ from .polling import Outage
 from .repairs import async_clear_issues, async_update_issues
 from .runtime import OctoPrintTunnelConfigEntry, RuntimeData
 from .services import async_setup_services
+from .session import async_create_session
 from .webcams import Webcams
 
 MAX_TITLE = 255  # characters
@@ -47,15 +43,11 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
     """Set up one printer, whether or not its OctoPrint is there now."""
     if entry.title != (title := _safe_title(entry.title)):
         hass.config_entries.async_update_entry(entry, title=title)
-    # OctoPrint and Obico set session cookies: kept, they would mix printers up and meet OctoPrint's CSRF check.
-    new_session = partial(
-        async_create_clientsession, hass, cookie_jar=DummyCookieJar(), middlewares=(refuse_redirects,)
-    )
     options = Options.from_entry(entry)
-    service = tunnel_from_data(entry.data).connect(new_session())
+    service = tunnel_from_data(entry.data).connect(async_create_session(hass))
     outage = Outage(entry.title)
     tunnel = TunnelCoordinator(hass, entry, outage, service)
-    printer = PrinterCoordinator(hass, entry, outage, tunnel, new_session(verify_ssl=options.verify_ssl))
+    printer = PrinterCoordinator(hass, entry, outage, tunnel, async_create_session(hass, verify_ssl=options.verify_ssl))
     detection = None
     if service.failure_detection:
         detection = DetectionCoordinator(hass, entry, outage, service.failure_detection, printer)

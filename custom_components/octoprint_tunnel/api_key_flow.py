@@ -5,13 +5,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import override
 
-from aiohttp import ClientSession, DummyCookieJar
+from aiohttp import ClientSession
 import voluptuous as vol
 
 from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.const import CONF_API_KEY
 from homeassistant.core import callback
-from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.helpers.selector import TextSelector, TextSelectorConfig, TextSelectorType
 
 from .api.errors import ApiKeyRejected, OctoPrintTunnelError, PermissionMissing, Problem, Remedy
@@ -20,6 +19,7 @@ from .api.octoprint.client import OctoPrint
 from .api.remote_text import link_in_markdown
 from .api.tunnels.base import APP_NAME, Tunnel, is_header_text
 from .connection_flow import ConnectionFlow, UserInput
+from .session import async_create_session
 
 SECRET = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off"))
 API_KEY = vol.Schema({vol.Required(CONF_API_KEY): SECRET})
@@ -169,5 +169,5 @@ class ApiKeyFlow(ConnectionFlow):
 
     def _client_session(self) -> ClientSession:
         if self._session is None:
-            self._session = async_create_clientsession(self.hass, auto_cleanup=False, cookie_jar=DummyCookieJar())
+            self._session = async_create_session(self.hass, auto_cleanup=False)
         return self._session

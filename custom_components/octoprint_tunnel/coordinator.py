@@ -29,7 +29,7 @@ from .api.errors import (
     ServiceError,
     UnexpectedStatus,
 )
-from .api.octoprint.client import OctoPrint
+from .api.octoprint.client import OctoPrint, instance_uuid
 from .api.octoprint.connection import Connection, PrinterState
 from .api.octoprint.heaters import MAX_HEATERS
 from .api.octoprint.reader import Reader
@@ -190,6 +190,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
             tunnel.service.octoprint,
             local_session=local_session,
             instance_uuid=entry.data.get(CONF_INSTANCE_UUID),
+            identify=instance_uuid,
             addresses=self._local_addresses,
             blocked_by=lambda: tunnel.blocked_by,
             report=tunnel.async_report,

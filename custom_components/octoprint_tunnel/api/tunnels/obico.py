@@ -25,6 +25,7 @@ from ..errors import (
 from ..json_object import JsonObject
 from ..octoprint.webcam import Webcam
 from ..transport.addresses import MAX_ADDRESS, picture_address, typed_address, web_address
+from ..transport.message import Request
 from ..transport.route import Route, StatusCodes
 from ..webcam.source import Pictures, Place
 from .base import APP_NAME, AuthorizationError, Authorized, FailureDetection, Service, Tunnel, is_header_text
@@ -222,7 +223,7 @@ class Prediction(FailureDetection):
 
 async def _request(api: Route, path: str) -> JsonObject:
     """Read one of the paths that the server itself responds to."""
-    response = await api.request("GET", path)
+    response = await api.send(Request("GET", path))
     if response.status != 200:
         raise ServiceError(code=response.status)
     return response.json()

@@ -28,6 +28,7 @@ from ..errors import (
 from ..octoprint.webcam import Webcam
 from ..remote_text import MAX_NAME, as_name
 from ..transport.addresses import MAX_LINK, has_credentials, picture_address, web_address
+from ..transport.message import Request
 from ..transport.route import Route, StatusCodes
 from ..webcam.source import Pictures, Place
 from .app_apis import DOMAIN, AppLiveLinks, AppNotifications, Gadget, belongs_to_service, read_info, service_page
@@ -246,7 +247,7 @@ class _Pictures(Pictures):
 
     async def _find(self) -> int:
         """Return the webcam's number: where its name is, else its place in OctoPrint's list."""
-        response = (await self._route.request("GET", f"/{WEBCAM_COMMANDS}/list")).json()
+        response = (await self._route.send(Request("GET", f"/{WEBCAM_COMMANDS}/list"))).json()
         if (status := response.integer("Status")) not in (None, 200):
             raise COMMAND_CODES.error(status) or CODES.error(status) or ServiceError(code=status)
         names = [item.text("Name", MAX_NAME) for item in response.object("Result").objects("Webcams")]
