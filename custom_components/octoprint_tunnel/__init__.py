@@ -13,7 +13,7 @@ from .authorize import async_serve_redirects
 from .const import DEFAULT_NAME, DOMAIN
 from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .detection import DetectionCoordinator
-from .device import async_update_device
+from .device import async_track_device
 from .live import LiveUpdates
 from .notifications import Notifications, async_forget_webhook
 from .options import Options
@@ -58,16 +58,15 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
     @callback
     def tunnel_updated() -> None:
         printer.async_follow_tunnel()
-        async_update_issues(hass, entry)
-        async_update_device(hass, entry)
+        async_update_issues(hass, entry, tunnel)
 
     # Not the first refresh that fails the set-up: what is wrong is what the tunnel's entities are there to say.
     await tunnel.async_refresh()
     await printer.async_refresh()
     await webcams.async_start()
     tunnel_updated()
+    async_track_device(hass, entry, tunnel, printer)
     entry.async_on_unload(tunnel.async_add_listener(tunnel_updated))
-    entry.async_on_unload(printer.async_add_listener(lambda: async_update_device(hass, entry)))
     if detection:
         entry.async_on_unload(printer.async_add_listener(detection.async_follow_printer))
 
