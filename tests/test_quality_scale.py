@@ -182,7 +182,7 @@ DONE: dict[str, Callable[[], bool]] = {
     "common-modules": lambda: {"coordinator.py", "entity.py"} <= set(SOURCES),
     "config-entry-unloading": lambda: "async_unload_entry" in functions("__init__.py"),
     "config-flow": lambda: MANIFEST["config_flow"] and fields_are_explained(),
-    "config-flow-test-coverage": lambda: "--include='*/config_flow.py' --fail-under=100" in CI,
+    "config-flow-test-coverage": lambda: "--include='*/*_flow.py' --fail-under=100" in CI,
     "diagnostics": lambda: "async_get_config_entry_diagnostics" in functions("diagnostics.py"),
     "discovery-update-info": lambda: (
         bool(MANIFEST["zeroconf"]) and hasattr(OctoPrintTunnelConfigFlow, "async_step_zeroconf")
