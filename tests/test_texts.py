@@ -13,9 +13,12 @@ from custom_components.octoprint_tunnel.api import errors
 from custom_components.octoprint_tunnel.api.errors import Condition, OctoPrintTunnelError
 from custom_components.octoprint_tunnel.api.octoprint.connection import PrinterState
 from custom_components.octoprint_tunnel.api.tunnels.models import NotificationType
+from custom_components.octoprint_tunnel.api.tunnels.setup import SERVER_IS_HTTP
+from custom_components.octoprint_tunnel.config_flow import OctoPrintTunnelConfigFlow as Flow
 from custom_components.octoprint_tunnel.coordinator import PrinterCoordinator
 from custom_components.octoprint_tunnel.repairs import CONDITIONS
 from homeassistant.components.sensor import SensorEntityDescription
+from homeassistant.config_entries import ConfigFlow
 from homeassistant.helpers.entity import EntityDescription
 from homeassistant.util.yaml import load_yaml_dict
 
@@ -67,7 +70,7 @@ def authorization_errors() -> set[str]:
     """Return the keys that reading a link or a completion can fail with."""
     sources = [path.read_text(encoding="utf-8") for path in (PACKAGE / "api" / "tunnels").glob("*.py")]
     found = {key for source in sources for key in re.findall(r'AuthorizationError\("(\w+)"', source)}
-    return found | {"denied", "incomplete_link"}
+    return found | {"denied", "incomplete_link", SERVER_IS_HTTP}
 
 
 def test_every_error_has_a_text_wherever_it_can_be_met(texts: Any) -> None:
@@ -82,7 +85,7 @@ def test_every_error_has_a_text_wherever_it_can_be_met(texts: Any) -> None:
 
 
 def test_reasons_for_another_connection_stand_alone(texts: Any) -> None:
-    """They are shown above a menu, where nothing is filled in."""
+    """They are shown in forms where nothing is filled in."""
     revoking = {key for key, kind in ERRORS.items() if kind.remedy is errors.Remedy.REAUTHORIZE}
     for key in revoking | authorization_errors() | {"wrong_printer"}:
         assert "{" not in texts["config"]["error"][key]
@@ -98,10 +101,11 @@ def test_error_texts_only_mention_what_errors_know(texts: Any, key: str) -> None
 
 def test_every_step_has_its_texts(texts: Any) -> None:
     """Steps, menus and fields of the dialogs."""
-    source = (PACKAGE / "config_flow.py").read_text(encoding="utf-8")
-    steps = set(re.findall(r"async def async_step_(\w+)\(", source))
-    without_a_page = {"reauth", "authorized", "not_authorized", "requested_key", "request_key", "init", "zeroconf"}
+    own = {name for name in dir(Flow) if getattr(Flow, name) is not getattr(ConfigFlow, name, None)}
+    steps = {name.removeprefix("async_step_") for name in own if name.startswith("async_step_")}
+    without_a_page = {"reauth", "authorized", "requested_key", "request_key", "zeroconf"}
     assert set(texts["config"]["step"]) == steps - without_a_page
+    source = (PACKAGE / "api_key_flow.py").read_text(encoding="utf-8")
     assert set(texts["config"]["progress"]) == set(re.findall(r'progress_action="(\w+)"', source))
     for name, step in texts["config"]["step"].items():
         assert set(step.get("menu_options", {})) <= steps, name

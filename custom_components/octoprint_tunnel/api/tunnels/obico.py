@@ -27,7 +27,7 @@ from ..octoprint.webcam import Webcam
 from ..transport.addresses import MAX_ADDRESS, picture_address, typed_address, web_address
 from ..transport.message import Request
 from ..transport.route import Route, StatusCodes
-from ..webcam.source import Pictures, Place
+from ..webcam.source import Pictures
 from .base import APP_NAME, AuthorizationError, Authorized, FailureDetection, Service, Tunnel, is_header_text
 from .models import Detection, TunnelStatus, Usage
 from .setup import SERVER_IS_HTTP, OwnServer, Setup

@@ -30,7 +30,7 @@ from ..remote_text import MAX_NAME, as_name
 from ..transport.addresses import MAX_LINK, has_credentials, picture_address, web_address
 from ..transport.message import Request
 from ..transport.route import Route, StatusCodes
-from ..webcam.source import Pictures, Place
+from ..webcam.source import Pictures
 from .app_apis import DOMAIN, AppLiveLinks, AppNotifications, Gadget, belongs_to_service, read_info, service_page
 from .base import APP_NAME, AuthorizationError, Authorized, Service, Tunnel, is_header_text
 from .models import TunnelStatus

@@ -91,7 +91,7 @@ class WebcamFeed:
     """The pictures of one webcam, over the way that works now. Without a viewer nothing is fetched."""
 
     def __init__(self, webcam: Webcam, router: Router, service: Service) -> None:
-        """Prepare to look at `webcam`."""
+        """Prepare to fetch pictures of `webcam`."""
         self.last: Still | None = None
         """The last picture; it stays when there is no newer one to be had."""
         self.is_closed = False
