@@ -23,6 +23,7 @@ from homeassistant.helpers.entity import EntityDescription
 from homeassistant.util.yaml import load_yaml_dict
 
 PACKAGE = Path(errors.__file__).parents[1]
+SOURCES = [path.read_text(encoding="utf-8") for path in PACKAGE.glob("*.py")]
 ERRORS = {
     kind.key: kind
     for kind in vars(errors).values()
@@ -76,7 +77,7 @@ def authorization_errors() -> set[str]:
 def test_every_error_has_a_text_wherever_it_can_be_met(texts: Any) -> None:
     """Errors are met in forms, in actions, and some end a dialog."""
     assert set(texts["config"]["error"]) == set(ERRORS) | authorization_errors() | {"wrong_printer"}
-    refusals = set(re.findall(r'_refuse\(\s*"(\w+)"', (PACKAGE / "services.py").read_text(encoding="utf-8")))
+    refusals = {key for source in SOURCES for key in re.findall(r'validation_error\(\s*"(\w+)"', source)}
     assert set(texts["exceptions"]) == set(ERRORS) - {"key_workflow_missing"} | refusals
     # Home Assistant has texts of its own for what ended well.
     assert set(texts["config"]["abort"]) == {
@@ -152,10 +153,10 @@ def test_every_action_has_its_texts(texts: Any, icons: Any) -> None:
 
 def test_every_refusal_has_its_text(texts: Any) -> None:
     """What an action is refused for, with what its text mentions."""
-    source = (PACKAGE / "services.py").read_text(encoding="utf-8")
-    refusals = dict(re.findall(r'_refuse\(\s*"(\w+)"(.*?)\)(?:\n| from)', source, re.DOTALL))
+    call = re.compile(r'validation_error\(\s*"(\w+)"(.*?)\)(?:\n| from)', re.DOTALL)
+    refusals = [match for source in SOURCES for match in call.findall(source)]
     assert refusals
-    for key, given in refusals.items():
+    for key, given in refusals:
         message = texts["exceptions"][key]["message"]
         assert set(re.findall(r"{(\w+)}", message)) == set(re.findall(r"(\w+)=", given)), key
 

@@ -1,6 +1,7 @@
-"""Diagnostics that a user can attach to a report: what is known to tell neither a secret nor who the user is.
+"""Diagnostics that a user can attach to a report.
 
-Everything is picked by its name. Names, paths, addresses and texts of others are left out.
+They contain only named values, which hold no secret and do not identify the user: no names, paths, addresses or texts
+that come from outside.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,15 +32,17 @@ VERSION: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){1,3}((rc|b|a|\.dev|\.post
 
 
 async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> dict[str, Any]:
-    """Return what is known about one printer; only its entry while it is not loaded."""
-    told = {
+    """Return the diagnostics of one printer. While it is not loaded, they contain its entry only."""
+    diagnostics: dict[str, Any] = {
         "entry": {
             "state": entry.state.value,
             "data": _shown(entry.data, SHOWN_DATA),
             "options": _shown(entry.options, SHOWN_OPTIONS),
         }
     }
-    return told | _runtime(entry.runtime_data) if entry.state is ConfigEntryState.LOADED else told
+    if entry.state is ConfigEntryState.LOADED:
+        diagnostics |= _runtime(entry.runtime_data)
+    return diagnostics
 
 
 def _shown(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
@@ -151,7 +154,7 @@ def _job(job: Job) -> dict[str, Any]:
 
 
 def _heaters(heaters: Mapping[str, Heater]) -> dict[str, Any]:
-    # By OctoPrint's names for them, of which no others are read.
+    # Only OctoPrint's own names of heaters are read.
     return {name: {"actual": heater.actual, "target": heater.target} for name, heater in heaters.items()}
 
 
