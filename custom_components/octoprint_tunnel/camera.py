@@ -148,7 +148,7 @@ class WebcamCamera(PrinterEntity, Camera):
             return None
         self._note_limit(feed)
         if stream is None:
-            return await self._pass_on(self._stills(feed.pace), request)
+            return await self._pass_on(self._stills(feed.still_interval), request)
         limits = self._runtime.tunnel.data.limits
         try:
             limit = limits.max_webcam_stream if stream.way is Way.TUNNEL else None

@@ -26,7 +26,7 @@ from ..octoprint.webcam import Webcam
 from ..transport.addresses import MAX_ADDRESS, picture_address, typed_address, web_address
 from ..transport.message import Request
 from ..transport.route import Route, StatusCodes
-from ..webcam.source import Pictures, Place
+from ..webcam.source import Pictures, Resource
 from .base import APP_NAME, AuthorizationError, Authorized, Detection, Tunnel, TunnelStatus, Usage, is_header_text
 
 CLOUD_DOMAIN = "obico.io"
@@ -188,8 +188,8 @@ class _Pictures(Pictures):
     Not counted as usage. There is no stream: answers through the tunnel are held until they are whole.
     """
 
-    pause = 2
-    pace = 10  # as often as the plugin gives one to the server (OctoPrint-Obico, `webcam_capture.py`)
+    min_interval = 2
+    still_interval = 10  # as often as the plugin gives one to the server (OctoPrint-Obico, `webcam_capture.py`)
 
     def __init__(self, route: Route, webcam: Webcam, server: URL) -> None:
         """Ask on the tunnel that `route` leads to; the pictures are on `server`."""
@@ -198,7 +198,7 @@ class _Pictures(Pictures):
         self._server = server
 
     @override
-    async def snapshot(self) -> Place | None:
+    async def snapshot(self) -> Resource | None:
         if not self._webcam.is_obicos:
             return None
         response = await self._route.send(Request("GET", "/_tsd_/webcam/0/"))
@@ -208,10 +208,10 @@ class _Pictures(Pictures):
         if signed is None:
             return None
         # The address is signed: no credentials are needed with it.
-        return Place(route=replace(self._route, headers={}), url=self._on_server(signed))
+        return Resource(route=replace(self._route, headers={}), url=self._on_server(signed))
 
     @override
-    async def stream(self) -> Place | None:
+    async def stream(self) -> Resource | None:
         return None
 
     def _on_server(self, signed: str) -> URL:

@@ -34,7 +34,7 @@ from ..remote_text import MAX_NAME, as_name, link_in_markdown
 from ..transport.addresses import MAX_ADDRESS, MAX_LINK, has_credentials, picture_address, web_address
 from ..transport.message import Request
 from ..transport.route import Route, StatusCodes
-from ..webcam.source import Pictures, Place
+from ..webcam.source import Pictures, Resource
 from .app_apis import Gadget, LiveLink
 from .base import APP_NAME, AuthorizationError, Authorized, Detection, Limits, Tunnel, TunnelStatus, is_header_text
 
@@ -246,7 +246,7 @@ async def _app_api(service: Route, method: str, path: str, json: object = None) 
 class _Pictures(Pictures):
     """Relative addresses go through the tunnel as they are, absolute ones are asked of the plugin beside OctoPrint."""
 
-    pause = 2
+    min_interval = 2
 
     def __init__(self, route: Route, webcam: Webcam) -> None:
         """Look through the App Connection that `route` leads to."""
@@ -255,27 +255,27 @@ class _Pictures(Pictures):
         self._index: int | None = None
 
     @override
-    async def snapshot(self) -> Place | None:
+    async def snapshot(self) -> Resource | None:
         return self._through_tunnel(self._webcam.snapshot_url) or await self._command("snapshot")
 
     @override
-    async def stream(self) -> Place | None:
+    async def stream(self) -> Resource | None:
         if picture_address(self._webcam.stream_url) is None:
             return None
         return self._through_tunnel(self._webcam.stream_url) or await self._command("stream")
 
-    def _through_tunnel(self, address: str | None) -> Place | None:
+    def _through_tunnel(self, address: str | None) -> Resource | None:
         url = picture_address(address)
         if url is None or url.host is not None:
             return None
-        return Place(route=self._route, url=self._route.base_url.join(url))
+        return Resource(route=self._route, url=self._route.base_url.join(url))
 
-    async def _command(self, command: str) -> Place:
+    async def _command(self, command: str) -> Resource:
         """Return where the plugin gives a picture of this webcam, by its number in the plugin's own list."""
         if self._index is None:
             self._index = await self._find()
         url = (self._route.base_url / WEBCAM_COMMANDS / command).with_query(index=self._index)
-        return Place(route=self._route, url=url)
+        return Resource(route=self._route, url=url)
 
     async def _find(self) -> int:
         """Return the webcam's number: where its name is, else its place in OctoPrint's list."""
