@@ -92,7 +92,7 @@ async def test_log_states_and_messages(
         if coordinator.last_exception:
             texts.append("".join(traceback.format_exception(coordinator.last_exception)))
         texts += [repr(coordinator.error), repr(coordinator.data)]
-    texts.append(repr(set_up.runtime_data.tunnel.tunnel))
+    texts.append(repr(set_up.runtime_data.tunnel.service.tunnel))
     if trouble in ("status", "drop", "revoked"):
         with pytest.raises(HomeAssistantError) as raised:
             await _command(set_up)

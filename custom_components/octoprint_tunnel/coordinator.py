@@ -36,7 +36,8 @@ from .api.octoprint.reader import Reader
 from .api.octoprint.status import PrinterStatus
 from .api.transport.addresses import private_addresses
 from .api.transport.router import Router, Way
-from .api.tunnels.base import Tunnel, TunnelStatus
+from .api.tunnels.base import Service
+from .api.tunnels.models import TunnelStatus
 from .const import CONF_DISCOVERED_URL, CONF_INSTANCE_UUID, LOGGER, WAIT_INTERVAL
 from .identity import async_is_shared
 from .options import Options
@@ -57,19 +58,11 @@ LIVE_CONNECTION_LASTS = timedelta(hours=4).total_seconds()  # where OctoPrint sa
 class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
     """What the service says of the tunnel, and what requests through it have met."""
 
-    def __init__(
-        self,
-        hass: HomeAssistant,
-        entry: ConfigEntry,
-        outage: Outage,
-        tunnel: Tunnel,
-        session: ClientSession,
-    ) -> None:
-        """Prepare to ask the service about `tunnel`."""
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, outage: Outage, service: Service) -> None:
+        """Prepare to ask `service` about its tunnel."""
         super().__init__(hass, entry, "tunnel", outage)
-        self.tunnel = tunnel
+        self.service = service
         self.data = TunnelStatus()
-        self.service = tunnel.service(session)
         self._used = False
         self._route_error: Problem | None = None
         self._closed_until = 0.0
@@ -77,7 +70,7 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
     @override
     async def _async_fetch(self) -> TunnelStatus:
         try:
-            status = await self.tunnel.status(self.service)
+            status = await self.service.status()
         except BadGateway as error:
             # Behind the service's own address there is no OctoPrint that could be what does not answer.
             raise ServiceError(code=error.code) from None
@@ -189,13 +182,12 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         entry: ConfigEntry,
         outage: Outage,
         tunnel: TunnelCoordinator,
-        session: ClientSession,
         local_session: ClientSession,
     ) -> None:
         """Prepare to ask OctoPrint, over the local network or through the tunnel."""
         super().__init__(hass, entry, "printer", outage)
         self.router = Router(
-            tunnel.tunnel.route(session),
+            tunnel.service.octoprint,
             local_session=local_session,
             instance_uuid=entry.data.get(CONF_INSTANCE_UUID),
             identify=instance_uuid,
@@ -318,7 +310,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
             return [options.local_url]
         if async_is_shared(self.hass, self.config_entry):
             return []
-        told = self._tunnel.data.local_ip or self._tunnel.tunnel.local_ip
+        told = self._tunnel.data.local_ip or self._tunnel.service.tunnel.local_ip
         discovered = self.config_entry.data.get(CONF_DISCOVERED_URL)
         return [*private_addresses(told), *([URL(discovered)] if discovered else [])]
 
@@ -326,7 +318,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         if known is None or self._follow_ups or known.state.is_settling:
             return False
         # Without a printer the whole answer is the only one that shows a connection in the making.
-        metered = self._tunnel.tunnel.metered and self.router.way is Way.TUNNEL
+        metered = self._tunnel.service.tunnel.metered and self.router.way is Way.TUNNEL
         if not known.state.is_connected and not metered and not self.live:
             return False
         return self._reader.knows_connection(LIVE_CONNECTION_LASTS if self.live else CONNECTION_LASTS)

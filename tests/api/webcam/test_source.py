@@ -185,12 +185,12 @@ async def test_octoeverywhere_carries_all_pictures(
     stream: str | None,
 ) -> None:
     """Relative addresses through the tunnel, the others as the plugin gets them; no other host is asked."""
-    route = app_connection.route(session)
-    pictures = app_connection.pictures(route, webcam(address))
+    service = app_connection.connect(session)
+    pictures = service.pictures(webcam(address))
     assert await urls(pictures) == [path and connection.url + path for path in (still, stream)]
     resource = await pictures.snapshot()
     assert resource is not None
-    assert resource.route is route
+    assert resource.route is service.octoprint
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ async def test_the_plugins_webcam_is_found_by_name_or_position(
     """The list is read once, and only when it is needed."""
     relay.octoeverywhere.webcams = listed
     described = webcam("http://x/", name=name, position=position)
-    pictures = app_connection.pictures(app_connection.route(session), described)
+    pictures = app_connection.connect(session).pictures(described)
     assert not relay.seen(path=f"{COMMANDS}/list")
     assert {str(url).rpartition("=")[2] for _ in range(2) for url in await urls(pictures)} == {str(index)}
     assert len(relay.seen(path=f"{COMMANDS}/list")) == 1
@@ -234,7 +234,7 @@ async def test_the_plugin_reports_errors_in_a_body(
     """The HTTP status is 200."""
     relay.fail("octoeverywhere_tunnel", 200, body, path=f"{COMMANDS}/list")
     with pytest.raises(error):
-        await app_connection.pictures(app_connection.route(session), webcam("http://x/")).snapshot()
+        await app_connection.connect(session).pictures(webcam("http://x/")).snapshot()
 
 
 # Obico
@@ -282,7 +282,7 @@ async def obico_pictures(
     """Return the pictures of a webcam through a tunnel of this server."""
     issued = await relay.obico.add_tunnel()
     tunnel = Obico(url=issued.url, username=issued.user, password=issued.password, server_url=server)
-    return tunnel.pictures(tunnel.route(session), webcam)
+    return tunnel.connect(session).pictures(webcam)
 
 
 @pytest.mark.parametrize("response", ['{"snapshot": null}', "{}"])
