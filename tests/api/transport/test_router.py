@@ -22,7 +22,7 @@ from custom_components.octoprint_tunnel.api.errors import (
 from custom_components.octoprint_tunnel.api.transport import router as router_module
 from custom_components.octoprint_tunnel.api.transport.message import Request, Response
 from custom_components.octoprint_tunnel.api.transport.route import Route
-from custom_components.octoprint_tunnel.api.transport.router import PinnedRoute, Router, Way
+from custom_components.octoprint_tunnel.api.transport.router import Candidate, PinnedRoute, Router, Way
 
 SESSION, LOCAL_SESSION = object(), object()
 TUNNEL, PI, SPARE = URL("https://tunnel.example"), URL("http://10.0.0.5"), URL("http://10.0.0.6:5000")
@@ -121,6 +121,18 @@ async def fails(router: Router, request: Request = GET) -> OctoPrintTunnelError:
     with pytest.raises(OctoPrintTunnelError) as caught:
         await router.send(request)
     return caught.value
+
+
+def test_the_names_of_the_ways() -> None:
+    """They are states of an entity."""
+    assert [*Way] == ["local", "tunnel", "none"]
+
+
+def test_nothing_is_known_of_a_new_address() -> None:
+    """It may be tried at once."""
+    candidate = Candidate(PI)
+    assert (candidate.verified_at, candidate.failures, candidate.good_probes) == (None, 0, 0)
+    assert (candidate.retry_at, candidate.reason, candidate.is_usable) == (0, None, False)
 
 
 # the local network
