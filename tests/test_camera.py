@@ -203,9 +203,9 @@ async def test_obico_has_stills(
     used = relay.obico.used_bytes
     assert shown(await still(browser, hass, entry)).size == (320, 240)
     feed = entry.runtime_data.webcams.feeds["webcam"]
-    assert feed.pace == 10
-    monkeypatch.setattr(type(feed._pictures), "pace", 0.3)
-    monkeypatch.setattr(type(feed._pictures), "pause", 0)
+    assert feed.still_interval == 10
+    monkeypatch.setattr(type(feed._pictures), "still_interval", 0.3)
+    monkeypatch.setattr(type(feed._pictures), "min_interval", 0)
     async with live(browser, hass, entry) as response:
         body = b""
         while len(PART.findall(body)) < 5:
@@ -814,7 +814,7 @@ async def test_octopi_as_it_comes_has_stills_at_home(
         assert shown(await still(browser, hass, entry)).size == (320, 240)
         assert [request.query["action"] for request in relay.seen("local", path="/webcam/")] == ["snapshot"]
     feed = entry.runtime_data.webcams.feeds["webcam"]
-    assert list(feed._choice.values()) == [1]
+    assert list(feed._still_source.values()) == [1]
     relay.fail("local", 404, path="/webcam/", times=1)
     relay.clear()
     assert await still(browser, hass, entry)  # its stream's first picture

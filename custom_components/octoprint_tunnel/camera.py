@@ -150,7 +150,7 @@ class WebcamCamera(OctoPrintTunnelEntity[PrinterCoordinator], Camera):
             return None
         self._log_limit(feed)
         if stream is None:
-            return await self._send(self._stills(feed.pace), request)
+            return await self._send(self._stills(feed.still_interval), request)
         limits = self._runtime.tunnel.data.limits
         try:
             limit = limits.max_webcam_stream if stream.way is Way.TUNNEL else None

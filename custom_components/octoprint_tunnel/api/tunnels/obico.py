@@ -28,7 +28,7 @@ from ..sizes import SizeUnit, format_size
 from ..transport.addresses import MAX_ADDRESS, picture_address, typed_address, web_address
 from ..transport.message import Request
 from ..transport.route import Route, StatusCodes
-from ..webcam.source import Pictures
+from ..webcam.source import Pictures, Resource
 from .base import APP_NAME, AuthorizationError, Authorized, FailureDetection, Service, Tunnel, is_header_text
 from .models import Detection, TunnelStatus, Usage
 from .setup import SERVER_IS_HTTP, OwnServer, Setup
@@ -237,8 +237,8 @@ class _Pictures(Pictures):
     is no stream: the tunnel holds a response until it is complete.
     """
 
-    pause = 2
-    pace = 10  # the plugin sends one in 10 s (OctoPrint-Obico, `webcam_capture.py`)
+    min_interval = 2
+    still_interval = 10  # the plugin sends one in 10 s (OctoPrint-Obico, `webcam_capture.py`)
 
     def __init__(self, route: Route, webcam: Webcam, server: URL) -> None:
         """Ask through the tunnel of `route` for pictures that are on `server`."""
@@ -247,17 +247,17 @@ class _Pictures(Pictures):
         self._server = server
 
     @override
-    async def snapshot(self) -> Place | None:
+    async def snapshot(self) -> Resource | None:
         if not self._webcam.is_obicos:
             return None
         signed = (await _request(self._route, "/_tsd_/webcam/0/")).exact("snapshot", MAX_ADDRESS)
         if signed is None:
             return None
         # The address is signed: no credentials are needed with it.
-        return Place(route=replace(self._route, headers={}), url=self._on_server(signed))
+        return Resource(route=replace(self._route, headers={}), url=self._on_server(signed))
 
     @override
-    async def stream(self) -> Place | None:
+    async def stream(self) -> Resource | None:
         return None
 
     def _on_server(self, signed: str) -> URL:
