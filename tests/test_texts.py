@@ -12,7 +12,7 @@ from custom_components.octoprint_tunnel import binary_sensor, button, camera, ev
 from custom_components.octoprint_tunnel.api import errors
 from custom_components.octoprint_tunnel.api.errors import Condition, OctoPrintTunnelError
 from custom_components.octoprint_tunnel.api.octoprint.connection import PrinterState
-from custom_components.octoprint_tunnel.api.tunnels.app_apis import NotificationType
+from custom_components.octoprint_tunnel.api.tunnels.models import NotificationType
 from custom_components.octoprint_tunnel.coordinator import PrinterCoordinator
 from custom_components.octoprint_tunnel.repairs import CONDITIONS
 from homeassistant.components.sensor import SensorEntityDescription
@@ -36,12 +36,12 @@ PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
     "binary_sensor": (
         *binary_sensor.TUNNEL_DESCRIPTIONS,
         *binary_sensor.PRINTER_DESCRIPTIONS,
-        binary_sensor.DETECTION_DESCRIPTION,
+        *binary_sensor.DETECTION_DESCRIPTIONS,
     ),
     "button": (*button.DESCRIPTIONS, *button.system_descriptions(PRINTER)),
-    "camera": tuple(camera.descriptions(cast(PrinterCoordinator, CAMERAS))),
-    "event": (event.DESCRIPTION,),
-    "number": tuple(number.descriptions(PRINTER)),
+    "camera": tuple(camera.webcam_descriptions(cast(PrinterCoordinator, CAMERAS))),
+    "event": event.DESCRIPTIONS,
+    "number": tuple(number.target_descriptions(PRINTER)),
     "sensor": (
         *sensor.TUNNEL_DESCRIPTIONS,
         *sensor.PRINTER_DESCRIPTIONS,
@@ -83,7 +83,7 @@ def test_every_error_has_a_text_wherever_it_can_be_met(texts: Any) -> None:
 
 def test_reasons_for_another_connection_stand_alone(texts: Any) -> None:
     """They are shown above a menu, where nothing is filled in."""
-    revoking = {key for key, kind in ERRORS.items() if kind.remedy is errors.Remedy.REAUTHORISE}
+    revoking = {key for key, kind in ERRORS.items() if kind.remedy is errors.Remedy.REAUTHORIZE}
     for key in revoking | authorization_errors() | {"wrong_printer"}:
         assert "{" not in texts["config"]["error"][key]
 
@@ -91,7 +91,7 @@ def test_reasons_for_another_connection_stand_alone(texts: Any) -> None:
 @pytest.mark.parametrize("key", sorted(ERRORS))
 def test_error_texts_only_mention_what_errors_know(texts: Any, key: str) -> None:
     """Placeholders that nobody fills would be shown as they are."""
-    known = set(OctoPrintTunnelError().placeholders)
+    known = set(OctoPrintTunnelError().problem.placeholders)
     for text in (texts["config"]["error"][key], texts["exceptions"].get(key, {}).get("message", "")):
         assert set(re.findall(r"{(\w+)}", text)) <= known
 

@@ -24,18 +24,20 @@ from .api.errors import (
     OctoPrintOffline,
     OctoPrintTunnelError,
     OverCap,
+    Problem,
     Remedy,
     ServiceError,
     UnexpectedStatus,
 )
-from .api.octoprint.client import OctoPrint
+from .api.octoprint.client import OctoPrint, instance_uuid
 from .api.octoprint.connection import Connection, PrinterState
 from .api.octoprint.heaters import MAX_HEATERS
 from .api.octoprint.reader import Reader
 from .api.octoprint.status import PrinterStatus
 from .api.transport.addresses import private_addresses
 from .api.transport.router import Router, Way
-from .api.tunnels.base import Tunnel, TunnelStatus
+from .api.tunnels.base import Service
+from .api.tunnels.models import TunnelStatus
 from .const import CONF_DISCOVERED_URL, CONF_INSTANCE_UUID, LOGGER, WAIT_INTERVAL
 from .identity import async_is_shared
 from .options import Options
@@ -56,31 +58,23 @@ LIVE_CONNECTION_LASTS = timedelta(hours=4).total_seconds()  # where OctoPrint sa
 class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
     """What the service says of the tunnel, and what requests through it have met."""
 
-    def __init__(
-        self,
-        hass: HomeAssistant,
-        entry: ConfigEntry,
-        outage: Outage,
-        tunnel: Tunnel,
-        session: ClientSession,
-    ) -> None:
-        """Prepare to ask the service about `tunnel`."""
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, outage: Outage, service: Service) -> None:
+        """Prepare to ask `service` about its tunnel."""
         super().__init__(hass, entry, "tunnel", outage)
-        self.tunnel = tunnel
+        self.service = service
         self.data = TunnelStatus()
-        self.service = tunnel.service(session)
         self._used = False
-        self._route_error: OctoPrintTunnelError | None = None
+        self._route_error: Problem | None = None
         self._closed_until = 0.0
 
     @override
     async def _async_fetch(self) -> TunnelStatus:
         try:
-            status = await self.tunnel.status(self.service)
+            status = await self.service.status()
         except BadGateway as error:
             # Behind the service's own address there is no OctoPrint that could be what does not answer.
             raise ServiceError(code=error.code) from None
-        if _is_used_up(self.data) and not _is_used_up(status) and isinstance(self._route_error, OverCap):
+        if _is_used_up(self.data) and not _is_used_up(status) and _is(self._route_error, OverCap):
             # The month is over, or the cap is higher now, so the last tunnel error is stale.
             self._used, self._route_error = False, None
         self.update_interval = self._interval(status)
@@ -95,21 +89,21 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
         return WAIT_INTERVAL if waits else self.poll_interval
 
     @callback
-    def async_report(self, error: OctoPrintTunnelError | None) -> None:
+    def async_report(self, error: Problem | None) -> None:
         """Record the result of a tunnel request; None is success."""
         if error is not None and error.condition is None:
             error = None
         if error is not None and error.closes:
             # A little less than the interval, so that the poll after it finds the tunnel worth asking.
             self._closed_until = time.monotonic() + WAIT_INTERVAL.total_seconds() - 60
-        changed = not self._used or type(error) is not type(self._route_error)
+        changed = not self._used or _kind(error) is not _kind(self._route_error)
         self._used, self._route_error = True, error
         if not changed:
             return
         self._set_update_interval(self._interval(self.data))
         self.async_update_listeners()
         was_closed = error is None and self.error is not None and not self.error.needs_user
-        is_used_up = isinstance(error, OverCap) and not _is_used_up(self.data)
+        is_used_up = _is(error, OverCap) and not _is_used_up(self.data)
         if was_closed or is_used_up:
             # What the service says of it is newer then, and costs nothing of the month's data.
             self.async_refresh_soon()
@@ -128,13 +122,13 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
         return super()._needs_user or (self.problem is not None and self.problem.needs_user)
 
     @property
-    def problem(self) -> OctoPrintTunnelError | None:
+    def problem(self) -> Problem | None:
         """Return the error that stands in the way, the service's own word first."""
         return self.error or self._told_over_cap or self._route_error
 
     @property
-    def _told_over_cap(self) -> OverCap | None:
-        return OverCap() if _is_used_up(self.data) else None
+    def _told_over_cap(self) -> Problem | None:
+        return Problem(OverCap) if _is_used_up(self.data) else None
 
     @property
     def condition(self) -> Condition:
@@ -146,9 +140,9 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
     @property
     def online(self) -> bool | None:
         """Tell whether OctoPrint is connected to the service, None where nothing shows it."""
-        if isinstance(self.problem, OctoPrintOffline):
+        if _is(self.problem, OctoPrintOffline):
             return False
-        if isinstance(self._route_error, BadGateway):
+        if _is(self._route_error, BadGateway):
             return True
         if self.error is None and self.data.online is not None:
             return self.data.online
@@ -156,7 +150,7 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
         return True if arrived and self.blocked_by is None else None
 
     @property
-    def blocked_by(self) -> OctoPrintTunnelError | None:
+    def blocked_by(self) -> Problem | None:
         """Return the error that any request through the tunnel would meet, by what is known already."""
         if self.error is not None and self.error.closes:
             return self.error
@@ -164,7 +158,15 @@ class TunnelCoordinator(RemedyCoordinator[TunnelStatus]):
             return told
         if self._route_error is not None and self._route_error.closes and time.monotonic() < self._closed_until:
             return self._route_error
-        return OctoPrintOffline() if self.error is None and self.data.online is False else None
+        return Problem(OctoPrintOffline) if self.error is None and self.data.online is False else None
+
+
+def _kind(problem: Problem | None) -> type[OctoPrintTunnelError] | None:
+    return problem.kind if problem else None
+
+
+def _is(problem: Problem | None, kind: type[OctoPrintTunnelError]) -> bool:
+    return _kind(problem) is kind
 
 
 def _is_used_up(status: TunnelStatus) -> bool:
@@ -180,15 +182,15 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         entry: ConfigEntry,
         outage: Outage,
         tunnel: TunnelCoordinator,
-        session: ClientSession,
         local_session: ClientSession,
     ) -> None:
         """Prepare to ask OctoPrint, over the local network or through the tunnel."""
         super().__init__(hass, entry, "printer", outage)
         self.router = Router(
-            tunnel.tunnel.route(session),
+            tunnel.service.octoprint,
             local_session=local_session,
             instance_uuid=entry.data.get(CONF_INSTANCE_UUID),
+            identify=instance_uuid,
             addresses=self._local_addresses,
             blocked_by=lambda: tunnel.blocked_by,
             report=tunnel.async_report,
@@ -289,11 +291,11 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         self.async_update_listeners()
 
     @override
-    def _retry_after_seconds(self, error: OctoPrintTunnelError) -> float:
+    def _retry_after_seconds(self, problem: Problem) -> float:
         # What ails the tunnel must not keep the local network from being tried again soon.
-        if error.closes and self.router.candidates:
+        if problem.closes and self.router.candidates:
             return self._retry.next()
-        return super()._retry_after_seconds(error)
+        return super()._retry_after_seconds(problem)
 
     def _local_addresses(self) -> list[URL]:
         """Return where OctoPrint may be on the local network: as the user typed it, else as the service or it says.
@@ -308,7 +310,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
             return [options.local_url]
         if async_is_shared(self.hass, self.config_entry):
             return []
-        told = self._tunnel.data.local_ip or self._tunnel.tunnel.local_ip
+        told = self._tunnel.data.local_ip or self._tunnel.service.tunnel.local_ip
         discovered = self.config_entry.data.get(CONF_DISCOVERED_URL)
         return [*private_addresses(told), *([URL(discovered)] if discovered else [])]
 
@@ -316,7 +318,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         if known is None or self._follow_ups or known.state.is_settling:
             return False
         # Without a printer the whole answer is the only one that shows a connection in the making.
-        metered = self._tunnel.tunnel.metered and self.router.way is Way.TUNNEL
+        metered = self._tunnel.service.tunnel.metered and self.router.way is Way.TUNNEL
         if not known.state.is_connected and not metered and not self.live:
             return False
         return self._reader.knows_connection(LIVE_CONNECTION_LASTS if self.live else CONNECTION_LASTS)
@@ -348,7 +350,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         Raises OctoPrintTunnelError, the one in the way where OctoPrint has not answered yet.
         """
         if self.data is None:
-            raise self.error or OctoPrintOffline()
+            raise (self.error or Problem(OctoPrintOffline)).error()
         try:
             await command(self.octoprint, self.data.connection)
         except OctoPrintTunnelError as error:
@@ -396,7 +398,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
     @callback
     def async_follow_tunnel(self) -> None:
         """Look at once whether OctoPrint is there when what the service says of that has changed."""
-        blocked_by = type(self._tunnel.blocked_by) if self._tunnel.blocked_by else None
+        blocked_by = _kind(self._tunnel.blocked_by)
         if blocked_by is not self._blocked_by:
             self._blocked_by = blocked_by
             if self.last_update_success is bool(blocked_by):

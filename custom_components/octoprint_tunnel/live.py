@@ -17,7 +17,7 @@ from .api.errors import OctoPrintTunnelError
 from .api.octoprint.connection import MAX_STATE_TEXT, PrinterState
 from .api.octoprint.push import CONNECTION_CHANGED, ERROR, SETTINGS_UPDATED, STATE_CHANGED, Event, PushSocket
 from .api.octoprint.status import PrinterStatus
-from .api.transport.router import SameWay, Way
+from .api.transport.router import PinnedRoute, Way
 from .attempts import Attempts, result_or_error
 from .const import LOGGER
 from .coordinator import PrinterCoordinator
@@ -90,8 +90,8 @@ class LiveUpdates:
         moves = False
         try:
             way, route = await self._printer.router.choose()
-            same_way = SameWay(self._printer.router, way, route)
-            async with PushSocket.open(route, self._entry.data[CONF_API_KEY], same_way) as socket:
+            pinned = PinnedRoute(self._printer.router, way, route)
+            async with PushSocket.open(route, self._entry.data[CONF_API_KEY], pinned) as socket:
                 watch = _Watch(self._hass, self._entry, self._printer, self._webcams, socket, way)
                 with self._trusting() as first_poll, watch.watching():
                     if first_poll:
@@ -101,7 +101,7 @@ class LiveUpdates:
                 moves = watch.moves
                 self.failure = socket.end
         except OctoPrintTunnelError as error:
-            self.failure = error.summary
+            self.failure = error.problem.summary
         LOGGER.debug("%s: push socket: %s", self._entry.title, self.failure)
         return moves
 

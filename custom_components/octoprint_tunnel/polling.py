@@ -12,7 +12,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
 from .api.backoff import Backoff
-from .api.errors import OctoPrintTunnelError
+from .api.errors import OctoPrintTunnelError, Problem
 from .const import DOMAIN, LOGGER, WAIT_INTERVAL
 from .options import Options
 
@@ -76,7 +76,7 @@ class OutageCoordinator[DataT](DataUpdateCoordinator[DataT]):
             update_interval=update_interval,
             always_update=False,
         )
-        self.error: OctoPrintTunnelError | None = None
+        self.error: Problem | None = None
         self.outage = outage
 
     @abstractmethod
@@ -88,10 +88,11 @@ class OutageCoordinator[DataT](DataUpdateCoordinator[DataT]):
         try:
             data = await self._async_fetch()
         except OctoPrintTunnelError as error:
-            is_another = type(error) is not type(self.error)
-            self.error = error
-            failure = self._failure(error)
-            self._note_failure(failure, error)
+            problem = error.problem
+            is_another = self.error is None or problem.kind is not self.error.kind
+            self.error = problem
+            failure = self._failure(problem)
+            self._note_failure(failure, problem)
             if is_another and not self.last_update_success:
                 # Home Assistant tells listeners of the first failure only, and this one may have another remedy.
                 self.async_update_listeners()
@@ -108,19 +109,19 @@ class OutageCoordinator[DataT](DataUpdateCoordinator[DataT]):
         return data
 
     @callback
-    def _note_failure(self, failure: UpdateFailed, error: OctoPrintTunnelError) -> None:
-        self.outage.note(self.name, failure, needs_user=error.needs_user)
+    def _note_failure(self, failure: UpdateFailed, problem: Problem) -> None:
+        self.outage.note(self.name, failure, needs_user=problem.needs_user)
 
-    def _failure(self, error: OctoPrintTunnelError) -> UpdateFailed:
+    def _failure(self, problem: Problem) -> UpdateFailed:
         return UpdateFailed(
             translation_domain=DOMAIN,
-            translation_key=error.key,
-            translation_placeholders=error.placeholders,
-            retry_after=self._retry_after_seconds(error),
+            translation_key=problem.key,
+            translation_placeholders=problem.placeholders,
+            retry_after=self._retry_after_seconds(problem),
         )
 
     @abstractmethod
-    def _retry_after_seconds(self, error: OctoPrintTunnelError) -> float | None:
+    def _retry_after_seconds(self, problem: Problem) -> float | None:
         """Return when to try again; None for the interval as it is."""
 
     @callback
@@ -172,13 +173,13 @@ class RemedyCoordinator[DataT](OutageCoordinator[DataT]):
         return self.config_entry.async_create_background_task(self.hass, self.async_refresh(), name=name)
 
     @override
-    def _failure(self, error: OctoPrintTunnelError) -> UpdateFailed:
+    def _failure(self, problem: Problem) -> UpdateFailed:
         # Not Home Assistant's own way to ask for a sign-in: that ends the polls, also where the trouble passes without
         # one.
-        if error.needs_user:
+        if problem.needs_user:
             self.config_entry.async_start_reauth(self.hass)
-        return super()._failure(error)
+        return super()._failure(problem)
 
     @override
-    def _retry_after_seconds(self, error: OctoPrintTunnelError) -> float:
-        return WAIT_INTERVAL.total_seconds() if error.waits or error.needs_user else self._retry.next()
+    def _retry_after_seconds(self, problem: Problem) -> float:
+        return WAIT_INTERVAL.total_seconds() if problem.waits or problem.needs_user else self._retry.next()

@@ -34,7 +34,7 @@ async def async_system_health_info(hass: HomeAssistant) -> dict[str, Any]:
         "live_updates": sum(runtime.live.since is not None for runtime in printers),
         "local_traffic": _sum(local),
         "tunnel_traffic": _sum(tunnels),
-        "last_error": _last_error([*local, *tunnels, *(runtime.tunnel.service.traffic for runtime in printers)]),
+        "last_error": _last_error([*local, *tunnels, *(runtime.tunnel.service.api.traffic for runtime in printers)]),
     }
 
 
@@ -52,8 +52,8 @@ def _servers_in_use(hass: HomeAssistant) -> dict[str, set[str]]:
 
 async def _reach(hass: HomeAssistant, servers: Iterable[str]) -> str | dict[str, str]:
     """Tell whether each server of a service answers."""
-    answers = [await async_check_can_reach_url(hass, server) for server in servers]
-    return next((answer for answer in answers if answer != "ok"), "ok")
+    responses = [await async_check_can_reach_url(hass, server) for server in servers]
+    return next((response for response in responses if response != "ok"), "ok")
 
 
 def _sum(traffic: Iterable[Traffic]) -> str:

@@ -16,7 +16,7 @@ from .api.backoff import Backoff
 from .api.errors import PermissionMissing
 from .api.octoprint.webcam import MAX_WEBCAMS, Webcam, left_out, webcams_from_json
 from .api.remote_text import MAX_NAME
-from .api.tunnels.base import Tunnel
+from .api.tunnels.base import Service
 from .api.webcam.feed import WebcamFeed
 from .attempts import Attempts, result_or_error
 from .const import DOMAIN, LOGGER
@@ -35,7 +35,7 @@ MIN_INTERVAL: Final = 900  # seconds; some plugins save settings all the time, a
 class Webcams:
     """Keeps a feed for each webcam that OctoPrint has."""
 
-    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, tunnel: Tunnel, printer: PrinterCoordinator) -> None:
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, service: Service, printer: PrinterCoordinator) -> None:
         """Prepare for the printer of an entry."""
         self.feeds: dict[str, WebcamFeed] = {}
         """By the keys of their entities."""
@@ -43,7 +43,7 @@ class Webcams:
         """Whether OctoPrint has told them since it was last away."""
         self._hass = hass
         self._entry = entry
-        self._tunnel = tunnel
+        self._service = service
         self._printer = printer
         self._retry = Backoff(FIRST_RETRY, LONGEST_RETRY)
         self._attempts = Attempts(f"{entry.title}: webcams")
@@ -84,7 +84,7 @@ class Webcams:
             self._note_left_out(left_out(settings))
         except PermissionMissing as error:
             if not self._lacks_permission:
-                LOGGER.warning("%s: no webcam: %s", self._entry.title, to_home_assistant_error(error))
+                LOGGER.warning("%s: no webcam: %s", self._entry.title, to_home_assistant_error(error.problem))
             self._lacks_permission = True
         else:
             self._lacks_permission = False
@@ -108,7 +108,7 @@ class Webcams:
         before = self.feeds
         self.feeds = {}
         for key, webcam in self._with_keys(webcams[:MAX_WEBCAMS]).items():
-            feed = before.pop(key, None) or WebcamFeed(webcam, self._printer.router, self._tunnel)
+            feed = before.pop(key, None) or WebcamFeed(webcam, self._printer.router, self._service)
             feed.webcam = webcam
             self.feeds[key] = feed
         for feed in before.values():

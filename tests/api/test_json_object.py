@@ -152,18 +152,22 @@ NO_NUMBERS = [
 def test_a_number_that_is_none_reads_as_missing(number: str) -> None:
     """Python's servers send NaN and Infinity, and Home Assistant cannot write more than 64 bits; the rest is read."""
     body = '{"total": #, "list": [1, #, 2], "own": {"total": #}, "cap": 5}'
-    answer = JsonObject.parse(body.replace("#", number).encode())
-    assert (answer.number("total"), answer.integer("total"), answer.object("own").number("total")) == (None, None, None)
-    assert (answer.integers("list"), answer.integer("cap"), "total" in answer) == ((1, 2), 5, True)
-    assert answer.plain() == {"total": None, "list": [1, None, 2], "own": {"total": None}, "cap": 5}
+    response = JsonObject.parse(body.replace("#", number).encode())
+    assert (response.number("total"), response.integer("total"), response.object("own").number("total")) == (
+        None,
+        None,
+        None,
+    )
+    assert (response.integers("list"), response.integer("cap"), "total" in response) == ((1, 2), 5, True)
+    assert response.plain() == {"total": None, "list": [1, None, 2], "own": {"total": None}, "cap": 5}
 
 
 @pytest.mark.parametrize("number", [MAX_NUMBER, -MAX_NUMBER, 0, -1])
 def test_whole_numbers_that_json_holds_exactly_are_read(number: int) -> None:
     """As they are, whichever way they are written."""
     for written in (str(number), f"{number}.0"):
-        answer = JsonObject.parse(f'{{"total": {written}}}'.encode())
-        assert (answer.integer("total"), answer.number("total")) == (number, float(number))
+        response = JsonObject.parse(f'{{"total": {written}}}'.encode())
+        assert (response.integer("total"), response.number("total")) == (number, float(number))
 
 
 @pytest.mark.parametrize(
@@ -171,17 +175,17 @@ def test_whole_numbers_that_json_holds_exactly_are_read(number: int) -> None:
 )
 def test_a_number_outside_its_range_reads_as_missing(number: float, read: int | None) -> None:
     """Each field says what it can be."""
-    answer = JsonObject({"rating": number})
-    assert answer.integer("rating", 1, 10) == read
-    assert (answer.number("rating", 1, 10) is None) == (read is None)
+    response = JsonObject({"rating": number})
+    assert response.integer("rating", 1, 10) == read
+    assert (response.number("rating", 1, 10) is None) == (read is None)
 
 
 def test_a_text_for_people_is_cut_and_a_text_to_be_sent_back_is_not() -> None:
     """A part of an id is another id."""
-    answer = JsonObject({"short": "x" * 10, "long": "x" * 11, "longest": "x" * (MAX_TEXT + 1)})
-    assert (answer.text("short", 10), answer.exact("short", 10)) == ("x" * 10, "x" * 10)
-    assert (answer.text("long", 10), answer.exact("long", 10)) == ("x" * 10, None)
-    assert (answer.text("longest"), answer.exact("longest")) == ("x" * MAX_TEXT, None)
+    response = JsonObject({"short": "x" * 10, "long": "x" * 11, "longest": "x" * (MAX_TEXT + 1)})
+    assert (response.text("short", 10), response.exact("short", 10)) == ("x" * 10, "x" * 10)
+    assert (response.text("long", 10), response.exact("long", 10)) == ("x" * 10, None)
+    assert (response.text("longest"), response.exact("longest")) == ("x" * MAX_TEXT, None)
 
 
 @pytest.mark.parametrize(
@@ -201,9 +205,9 @@ def test_a_text_for_people_is_cut_and_a_text_to_be_sent_back_is_not() -> None:
 )
 def test_control_characters_and_marks_of_direction_are_read_by_nobody(value: str, text: str) -> None:
     """They are blanks in a text for people; a text to be sent back is none with them."""
-    answer = JsonObject.parse(json.dumps({"name": value, "names": [value, "b"], "plain": {value: value}}).encode())
-    assert (answer.text("name"), answer.exact("name"), answer.exacts("names")) == (text, None, ("b",))
-    assert answer.plain() == {"name": None, "names": [None, "b"], "plain": {}}
+    response = JsonObject.parse(json.dumps({"name": value, "names": [value, "b"], "plain": {value: value}}).encode())
+    assert (response.text("name"), response.exact("name"), response.exacts("names")) == (text, None, ("b",))
+    assert response.plain() == {"name": None, "names": [None, "b"], "plain": {}}
 
 
 @pytest.mark.parametrize(
@@ -218,7 +222,7 @@ def test_texts_in_any_script_are_sent_back_as_they_came(value: str) -> None:
 def test_lists_and_objects_are_read_up_to_a_count() -> None:
     """So that nothing is made without number of what one response holds."""
     count = MAX_ITEMS + 1
-    answer = JsonObject.parse(
+    response = JsonObject.parse(
         json.dumps(
             {
                 "texts": ["x"] * count,
@@ -228,13 +232,15 @@ def test_lists_and_objects_are_read_up_to_a_count() -> None:
             }
         ).encode()
     )
-    read = (answer.exacts("texts"), answer.integers("numbers"), answer.objects("objects"))
+    read = (response.exacts("texts"), response.integers("numbers"), response.objects("objects"))
     assert [len(items) for items in read] == [MAX_ITEMS] * 3
-    assert [len(answer.exacts("texts", 3)), len(answer.integers("numbers", 3)), len(answer.objects("objects", 3))] == [
-        3
-    ] * 3
-    assert len(answer.object("fields").names()) == MAX_ITEMS
-    assert {name: len(part) for name, part in answer.plain().items()} == dict.fromkeys(answer.names(), MAX_ITEMS)
+    assert [
+        len(response.exacts("texts", 3)),
+        len(response.integers("numbers", 3)),
+        len(response.objects("objects", 3)),
+    ] == [3] * 3
+    assert len(response.object("fields").names()) == MAX_ITEMS
+    assert {name: len(part) for name, part in response.plain().items()} == dict.fromkeys(response.names(), MAX_ITEMS)
 
 
 def _list_of(parts: list[str]) -> bytes:
@@ -266,12 +272,12 @@ def test_a_field_that_is_null_is_there(anything: JsonObject) -> None:
 def test_fields_are_handed_back_as_they_came() -> None:
     """In a copy: what is done to it does not reach the answer."""
     came = {"port": "VIRTUAL", "baudrate": 115200, "options": [True, None, 2.5, {"id": "_default"}], "empty": ""}
-    answer = JsonObject.parse(json.dumps(came).encode())
-    fields = answer.plain()
+    response = JsonObject.parse(json.dumps(came).encode())
+    fields = response.plain()
     assert fields == came
     fields["options"].clear()
     fields.clear()
-    assert answer.plain() == came
+    assert response.plain() == came
 
 
 def test_what_could_not_be_parsed_is_not_kept() -> None:

@@ -175,6 +175,6 @@ def test_words_of_an_error_make_no_link() -> None:
     error = Rejected(code=400, detail=f"Bad port\n{TRAP}" + "x" * 1000)
     assert str(error).startswith(f"rejected 400 Bad port {TRAP}x")
     assert len(error.detail) == MAX_DETAIL
-    shown = error.placeholders["detail"]
+    shown = error.problem.placeholders["detail"]
     assert shown.startswith("Bad port (Log in again)(https: evil.example/login)x")
     assert len(shown) <= MAX_DETAIL

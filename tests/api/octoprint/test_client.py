@@ -345,7 +345,7 @@ async def test_what_octoprint_does_not_take_is_rejected_in_its_own_words(
     with pytest.raises(Rejected) as caught:
         await client.connect(await client.connection(), **given)
     assert (caught.value.code, caught.value.detail, caught.value.remedy) == (status, words, Remedy.REJECTED)
-    assert caught.value.placeholders["detail"] == words
+    assert caught.value.problem.placeholders["detail"] == words
     assert (await client.connection()).state is PrinterState.OFFLINE
 
 

@@ -61,9 +61,9 @@ DOCUMENTED_WITH_CONNECTORS: dict[str, Any] = {
 BOTH = pytest.mark.parametrize("documented", [DOCUMENTED, DOCUMENTED_WITH_CONNECTORS], ids=["old", "connectors"])
 
 
-def read(answer: object) -> Connection:
+def read(response: object) -> Connection:
     """Read an answer as it comes over the network."""
-    return Connection.from_json(JsonObject.parse(json.dumps(answer).encode()))
+    return Connection.from_json(JsonObject.parse(json.dumps(response).encode()))
 
 
 def recorded(name: str) -> Connection:
@@ -165,16 +165,16 @@ def test_a_port_that_is_being_detected_is_none() -> None:
 
 def test_connectors_without_a_serial_port_have_neither_port_nor_speed() -> None:
     """A printer in the network; its parameters are handed back as they came."""
-    answer = deepcopy(DOCUMENTED_WITH_CONNECTORS)
-    answer["current"] |= {"connector": "moonraker", "parameters": {"host": "192.168.1.7", "secure": False}}
-    answer["options"]["preferredConnector"] = {"connector": "moonraker", "parameters": {"host": "192.168.1.7"}}
-    connection = read(answer)
+    response = deepcopy(DOCUMENTED_WITH_CONNECTORS)
+    response["current"] |= {"connector": "moonraker", "parameters": {"host": "192.168.1.7", "secure": False}}
+    response["options"]["preferredConnector"] = {"connector": "moonraker", "parameters": {"host": "192.168.1.7"}}
+    connection = read(response)
     assert (connection.connector, connection.port, connection.baudrate) == ("moonraker", None, None)
     assert connection.options.preferred_parameters == {"host": "192.168.1.7"}
 
 
 @pytest.mark.parametrize(
-    ("answer", "has_connectors"),
+    ("response", "has_connectors"),
     [
         ({"current": {}, "options": {"connectors": []}}, True),
         ({"current": {}, "options": {"connectors": None}}, True),
@@ -183,9 +183,9 @@ def test_connectors_without_a_serial_port_have_neither_port_nor_speed() -> None:
         ({"current": {}}, False),
     ],
 )
-def test_the_shape_is_told_by_its_keys(answer: dict[str, Any], has_connectors: bool) -> None:
+def test_the_shape_is_told_by_its_keys(response: dict[str, Any], has_connectors: bool) -> None:
     """Never by a version, and never by a value: those can be null."""
-    assert read(answer).has_connectors is has_connectors
+    assert read(response).has_connectors is has_connectors
 
 
 # what is not as documented
@@ -210,9 +210,9 @@ def test_every_field_can_be_missing(documented: dict[str, Any], part: str) -> No
     """One missing field leaves the others as they are."""
     complete = read(documented)
     for name in documented[part]:
-        answer = deepcopy(documented)
-        del answer[part][name]
-        connection = read(answer)
+        response = deepcopy(documented)
+        del response[part][name]
+        connection = read(response)
         assert connection.profile == (None if name in ("profile", "printerProfile") else complete.profile)
         assert connection.state == (PrinterState.UNKNOWN_STATE if name == "state" else complete.state)
         assert connection.has_connectors == complete.has_connectors
@@ -224,9 +224,9 @@ def test_every_field_can_be_missing(documented: dict[str, Any], part: str) -> No
 def test_a_field_of_any_other_type_is_no_trouble(documented: dict[str, Any], part: str, value: object) -> None:
     """Plugins put their hands on OctoPrint's answers; a name of a wrong type never ends in anything but None."""
     for name in documented[part]:
-        answer = deepcopy(documented)
-        answer[part][name] = value
-        connection = read(answer)
+        response = deepcopy(documented)
+        response[part][name] = value
+        connection = read(response)
         assert isinstance(connection.state, PrinterState)
         assert connection.port is None or isinstance(connection.port, str)
         assert connection.baudrate is None or isinstance(connection.baudrate, int)
@@ -236,17 +236,17 @@ def test_a_field_of_any_other_type_is_no_trouble(documented: dict[str, Any], par
 @BOTH
 def test_unknown_fields_are_passed_over(documented: dict[str, Any]) -> None:
     """A later OctoPrint may say more."""
-    answer = deepcopy(documented)
+    response = deepcopy(documented)
     for part in ("current", "options"):
-        answer[part]["news"] = {"deep": [1, 2, {"deeper": None}]}
-    assert read({**answer, "news": []}) == read(documented)
+        response[part]["news"] = {"deep": [1, 2, {"deeper": None}]}
+    assert read({**response, "news": []}) == read(documented)
 
 
-@pytest.mark.parametrize("answer", [{}, {"options": DOCUMENTED["options"]}, {"error": "no"}, {"Current": {}}])
-def test_an_answer_without_a_current_connection_is_invalid(answer: dict[str, Any]) -> None:
+@pytest.mark.parametrize("response", [{}, {"options": DOCUMENTED["options"]}, {"error": "no"}, {"Current": {}}])
+def test_an_answer_without_a_current_connection_is_invalid(response: dict[str, Any]) -> None:
     """It comes from something else than OctoPrint."""
     with pytest.raises(InvalidResponse, match="no current connection"):
-        read(answer)
+        read(response)
 
 
 def test_what_has_no_name_is_called_by_its_id_and_what_has_no_id_is_left_out() -> None:
@@ -320,10 +320,10 @@ def test_any_other_text_is_an_unknown_state(text: str | None) -> None:
 @BOTH
 def test_another_state_leaves_the_rest_of_a_connection_as_it_is(documented: dict[str, Any]) -> None:
     """For when only the state was asked for."""
-    answer = deepcopy(documented)
-    answer["current"]["state"] = "Error: Printer halted"
+    response = deepcopy(documented)
+    response["current"]["state"] = "Error: Printer halted"
     connection = read(documented).with_state("Error: Printer halted")
-    assert connection == read(answer)
+    assert connection == read(response)
     assert (connection.state, connection.error) == (PrinterState.ERROR, "Printer halted")
 
 

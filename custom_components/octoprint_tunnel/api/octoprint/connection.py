@@ -184,15 +184,15 @@ class Connection:
         return replace(self, state=state, last_error=error)
 
     @classmethod
-    def from_json(cls, answer: JsonObject) -> Connection:
+    def from_json(cls, response: JsonObject) -> Connection:
         """Read `GET /api/connection`; the shape is told by its keys.
 
         Raises InvalidResponse where there is no `current` object in it.
         """
-        if not answer.has_object("current"):
+        if not response.has_object("current"):
             raise InvalidResponse(detail="no current connection in it")
-        current = answer.object("current")
-        options = answer.object("options")
+        current = response.object("current")
+        options = response.object("options")
         state_text = current.text("state", MAX_STATE_TEXT)
         if "connectors" in options or "connector" in current:
             parameters = current.object("parameters")

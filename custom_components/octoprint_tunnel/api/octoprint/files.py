@@ -35,12 +35,12 @@ class UploadedFile:
     printing: bool
 
     @classmethod
-    def from_json(cls, answer: JsonObject) -> UploadedFile:
+    def from_json(cls, response: JsonObject) -> UploadedFile:
         """Read the answer to an upload, in the words of 1.11 or of 2.0. Raises InvalidResponse without a path in it."""
-        file = answer.object("file") if answer.has_object("file") else answer.object("files").object("local")
+        file = response.object("file") if response.has_object("file") else response.object("files").object("local")
         path = file.exact("path", MAX_PATH)
         if path is None:
             raise InvalidResponse(detail="no path in it")
-        selected, printing = answer.boolean("effectiveSelect"), answer.boolean("effectivePrint")
+        selected, printing = response.boolean("effectiveSelect"), response.boolean("effectivePrint")
         # OctoPrint does not count as selected what it selects to print it.
         return cls(path=path, selected=bool(selected or printing), printing=bool(printing))

@@ -46,9 +46,9 @@ class PrinterReading:
     left_out: int = 0
 
     @classmethod
-    def from_json(cls, answer: JsonObject) -> PrinterReading:
+    def from_json(cls, response: JsonObject) -> PrinterReading:
         """Read `GET /api/printer`; heaters that the printer does not report are left out."""
-        temperature = answer.object("temperature")
+        temperature = response.object("temperature")
         heaters = {}
         names = [name for name in temperature.names() if _HEATER.fullmatch(name)]
         for name in names[:MAX_HEATERS]:
@@ -59,5 +59,5 @@ class PrinterReading:
             # A target alone is what was sent to a heater that the printer does not have.
             if heater.actual is not None or (heater.target is not None and not values.is_null("actual")):
                 heaters[name] = heater
-        state_text = answer.object("state").text("text", MAX_STATE_TEXT)
+        state_text = response.object("state").text("text", MAX_STATE_TEXT)
         return cls(state_text=state_text, heaters=heaters, left_out=max(0, len(names) - MAX_HEATERS))

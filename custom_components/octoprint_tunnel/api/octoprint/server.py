@@ -53,9 +53,9 @@ class User:
     permissions: frozenset[str]
 
     @classmethod
-    def from_json(cls, answer: JsonObject) -> User:
+    def from_json(cls, response: JsonObject) -> User:
         """Read `GET /api/currentuser`."""
-        return cls(name=answer.exact("name"), permissions=frozenset(answer.exacts("permissions", MAX_PERMISSIONS)))
+        return cls(name=response.exact("name"), permissions=frozenset(response.exacts("permissions", MAX_PERMISSIONS)))
 
     @property
     def is_known(self) -> bool:

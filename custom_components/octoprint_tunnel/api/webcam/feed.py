@@ -12,11 +12,11 @@ from aiohttp import ClientTimeout
 from yarl import URL
 
 from ..backoff import Backoff
-from ..errors import InvalidResponse, OctoPrintTunnelError, Remedy, RequestTimeout, WebcamLimit
+from ..errors import InvalidResponse, OctoPrintTunnelError, Problem, Remedy, RequestTimeout, WebcamLimit
 from ..octoprint.webcam import Webcam
 from ..transport.route import Download
 from ..transport.router import Router, Way
-from ..tunnels.base import Tunnel
+from ..tunnels.base import Service
 from .jpeg import picture_type, with_orientation
 from .mjpeg import MAX_PICTURE, delimiter_of, first_picture, pictures
 from .source import LocalPictures, Pictures, Place
@@ -90,23 +90,23 @@ class Stream:
 class WebcamFeed:
     """The pictures of one webcam, over the way that works now. Without a viewer nothing is fetched."""
 
-    def __init__(self, webcam: Webcam, router: Router, tunnel: Tunnel) -> None:
+    def __init__(self, webcam: Webcam, router: Router, service: Service) -> None:
         """Prepare to look at `webcam`."""
         self.last: Still | None = None
         """The last picture; it stays when there is no newer one to be had."""
         self.is_closed = False
         self._webcam = webcam
         self._router = router
-        self._tunnel = tunnel
+        self._service = service
         self._pictures: Pictures | None = None
         self._through_tunnel: Pictures | None = None
         self._choice: dict[Way, int] = {}
         """Where a still was found last."""
         self._look: asyncio.Task[Still | None] | None = None
         self._no_look_before = 0.0
-        self._refusal: OctoPrintTunnelError | None = None
+        self._refusal: Problem | None = None
         self._refused_until = 0.0
-        self._no_stream: OctoPrintTunnelError | None = None
+        self._no_stream: Problem | None = None
         self._no_stream_before = 0.0
         self._still_retry = Backoff(FIRST_RETRY, LONGEST_RETRY)
         self._stream_retry = Backoff(FIRST_RETRY, LONGEST_RETRY)
@@ -132,7 +132,7 @@ class WebcamFeed:
         return self._pictures.pace if self._pictures else Pictures.pace
 
     @property
-    def limit(self) -> OctoPrintTunnelError | None:
+    def limit(self) -> Problem | None:
         """Return the limit of the account that streams or stills have met; None once they work again."""
         return self._no_stream or self._refusal
 
@@ -185,7 +185,7 @@ class WebcamFeed:
         if way is Way.LOCAL:
             self._pictures = LocalPictures(route, self._webcam)
         else:
-            self._through_tunnel = self._through_tunnel or self._tunnel.pictures(route, self._webcam)
+            self._through_tunnel = self._through_tunnel or self._service.pictures(self._webcam)
             self._pictures = self._through_tunnel
         return way, self._pictures
 
@@ -197,11 +197,11 @@ class WebcamFeed:
             place = await found.stream()
             download = await _open(place) if place else None
         except WebcamLimit as error:
-            self._no_stream = error
+            self._no_stream = error.problem
             self._no_stream_before = time.monotonic() + self._stream_retry.next()
             return None
         except OctoPrintTunnelError as error:
-            self._met(way, error)
+            self._record_problem(way, error.problem)
             raise
         if download is None:
             return None
@@ -225,20 +225,20 @@ class WebcamFeed:
             try:
                 still = await self._search(way, found)
             except OctoPrintTunnelError as error:
-                failure = error
+                failure = error.problem
             else:
                 self._refusal = None
                 self._still_retry.reset()
                 if still is not None and (self.last is None or still.body != self.last.body):
                     self.last = still
                 return self.last
-            self._met(way, failure)
+            self._record_problem(way, failure)
             if failure.remedy is Remedy.LIMIT:
                 self._refusal = failure
                 self._refused_until = asked_at + self._still_retry.next()
         if failure.remedy is Remedy.LIMIT and self.last:
             return self.last
-        raise failure
+        raise failure.error()
 
     async def _search(self, way: Way, found: Pictures) -> Still | None:
         """Fetch a still where one was found last, else from the first place that has one; None where there is none.
@@ -249,7 +249,7 @@ class WebcamFeed:
         order = list(range(found.choices))
         if known is not None:
             order = [known, *(choice for choice in order if choice != known)]
-        failure: OctoPrintTunnelError | None = None
+        failure: Problem | None = None
         seen: set[URL] = set()
         choice = 0
         try:
@@ -262,21 +262,21 @@ class WebcamFeed:
                     try:
                         still = Still.of(await _picture(place), self._webcam.orientation)
                     except OctoPrintTunnelError as error:
-                        failure = failure or error
+                        failure = failure or error.problem
                     else:
                         self._choice[way] = choice
                         return still
         except TimeoutError:
             # A place that says nothing must not keep the others from being tried.
             self._choice[way] = (choice + 1) % found.choices
-            failure = failure or RequestTimeout()
+            failure = failure or Problem(RequestTimeout)
         if failure:
-            raise failure
+            raise failure.error()
         return None
 
-    def _met(self, way: Way, error: OctoPrintTunnelError) -> None:
+    def _record_problem(self, way: Way, problem: Problem) -> None:
         if way is Way.TUNNEL:
-            self._router.met(error)
+            self._router.record_problem(problem)
 
 
 async def _open(place: Place) -> Download:
