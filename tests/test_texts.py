@@ -15,6 +15,7 @@ from custom_components.octoprint_tunnel.api.octoprint.connection import PrinterS
 from custom_components.octoprint_tunnel.api.tunnels.app_apis import NotificationType
 from custom_components.octoprint_tunnel.coordinator import PrinterCoordinator
 from custom_components.octoprint_tunnel.repairs import CONDITIONS
+from custom_components.octoprint_tunnel.webcams import Webcams
 from homeassistant.components.sensor import SensorEntityDescription
 from homeassistant.helpers.entity import EntityDescription
 from homeassistant.util.yaml import load_yaml_dict
@@ -27,11 +28,10 @@ ERRORS = {
 }
 PRINTER = cast(
     PrinterCoordinator,
-    SimpleNamespace(data=SimpleNamespace(heaters=("tool0", "bed", "chamber")), system_commands=button.SYSTEM_COMMANDS),
+    SimpleNamespace(data=SimpleNamespace(heaters=("tool0", "bed", "chamber"), system_commands=button.SYSTEM_COMMANDS)),
 )
 FEED = SimpleNamespace(webcam=SimpleNamespace(display_name="Nozzle"))
-WEBCAMS = SimpleNamespace(feeds={"webcam": FEED, "webcam_nozzle": FEED})
-CAMERAS = SimpleNamespace(config_entry=SimpleNamespace(runtime_data=SimpleNamespace(webcams=WEBCAMS)))
+WEBCAMS = cast(Webcams, SimpleNamespace(data=SimpleNamespace(feeds={"webcam": FEED, "webcam_nozzle": FEED})))
 PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
     "binary_sensor": (
         *binary_sensor.TUNNEL_DESCRIPTIONS,
@@ -39,7 +39,7 @@ PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
         binary_sensor.DETECTION_DESCRIPTION,
     ),
     "button": (*button.DESCRIPTIONS, *button.system_descriptions(PRINTER)),
-    "camera": tuple(camera.descriptions(cast(PrinterCoordinator, CAMERAS))),
+    "camera": tuple(camera.descriptions(WEBCAMS)),
     "event": (event.DESCRIPTION,),
     "number": tuple(number.descriptions(PRINTER)),
     "sensor": (

@@ -84,7 +84,7 @@ def system_descriptions(printer: PrinterCoordinator) -> list[PrinterButtonDescri
             press_fn=partial(_run_system_command, action=action),
         )
         for action, device_class in SYSTEM_COMMANDS.items()
-        if action in (printer.system_commands or ())
+        if printer.data and action in (printer.data.system_commands or ())
     ]
 
 
@@ -97,7 +97,7 @@ async def async_setup_entry(
 ) -> None:
     """Add the buttons of one printer."""
     async_add_entities(PrinterButton(entry, description) for description in DESCRIPTIONS)
-    add_as_they_come(entry, async_add_entities, system_descriptions, PrinterButton)
+    add_as_they_come(entry, async_add_entities, entry.runtime_data.printer, system_descriptions, PrinterButton)
 
 
 class PrinterButton(PrinterEntity, ButtonEntity):

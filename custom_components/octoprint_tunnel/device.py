@@ -23,11 +23,11 @@ def short_enough(name: str) -> str:
 
 
 def _device_name(runtime: RuntimeData) -> str | None:
-    return runtime.tunnel.data.name or runtime.tunnel.tunnel.name
+    return runtime.tunnel.data.status.name or runtime.tunnel.tunnel.name
 
 
 def _printer_page(runtime: RuntimeData) -> str | None:
-    return runtime.tunnel.data.printer_page or runtime.tunnel.tunnel.printer_page
+    return runtime.tunnel.data.status.printer_page or runtime.tunnel.tunnel.printer_page
 
 
 @callback
@@ -41,5 +41,5 @@ def async_update_device(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) 
         manufacturer=MANUFACTURER,
         name=short_enough(name) if (name := _device_name(runtime) or (is_new and entry.title)) else UNDEFINED,
         configuration_url=_printer_page(runtime) or UNDEFINED,
-        sw_version=runtime.printer.version or UNDEFINED,
+        sw_version=(runtime.printer.data and runtime.printer.data.version) or UNDEFINED,
     )

@@ -15,6 +15,7 @@ from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .detection import DetectionCoordinator
 from .device import short_enough
 from .runtime import OctoPrintTunnelConfigEntry
+from .webcams import Webcams
 
 
 class _OctoPrintTunnelEntity[CoordinatorT: TunnelCoordinator | PrinterCoordinator | DetectionCoordinator](
@@ -84,14 +85,14 @@ class PrinterDescription(Keyed, Protocol):
         """Return the function that tells it."""
 
 
-def add_as_they_come[DescriptionT: Keyed](
+def add_as_they_come[CoordinatorT: PrinterCoordinator | Webcams, DescriptionT: Keyed](
     entry: OctoPrintTunnelConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
-    present: Callable[[PrinterCoordinator], Iterable[DescriptionT]],
+    coordinator: CoordinatorT,
+    present: Callable[[CoordinatorT], Iterable[DescriptionT]],
     make: Callable[[OctoPrintTunnelConfigEntry, DescriptionT], Entity],
 ) -> None:
-    """Add each entity once what it is about has shown itself, now or with any later reading."""
-    coordinator = entry.runtime_data.printer
+    """Add each entity once its coordinator has data for it, now or later."""
     known: set[str] = set()
 
     @callback
@@ -113,7 +114,8 @@ def add_when_present[DescriptionT: PrinterDescription](
 ) -> None:
     """Add each entity once OctoPrint has shown that it has what the entity is about."""
     described = tuple(descriptions)
-    add_as_they_come(entry, async_add_entities, lambda printer: [d for d in described if d.has_fn(printer)], make)
+    printer = entry.runtime_data.printer
+    add_as_they_come(entry, async_add_entities, printer, lambda _: [d for d in described if d.has_fn(printer)], make)
 
 
 def heater_placeholders(name: str) -> dict[str, str]:

@@ -58,7 +58,7 @@ async def async_setup_entry(
     hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
     """Add the target temperatures of one printer."""
-    add_as_they_come(entry, async_add_entities, descriptions, TargetTemperature)
+    add_as_they_come(entry, async_add_entities, entry.runtime_data.printer, descriptions, TargetTemperature)
 
 
 class TargetTemperature(PrinterEntity, NumberEntity):

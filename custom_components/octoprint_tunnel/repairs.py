@@ -22,7 +22,7 @@ def async_update_issues(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) 
     """
     coordinator = entry.runtime_data.tunnel
     for condition in CONDITIONS:
-        if coordinator.condition is not condition:
+        if coordinator.data.condition is not condition:
             if _has_passed(coordinator, condition):
                 ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, condition))
             continue
@@ -35,16 +35,19 @@ def async_update_issues(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) 
             learn_more_url=coordinator.tunnel.help_url(condition),
             translation_key=condition.value,
             # Shown as plain text in the title, and in Markdown below it.
-            translation_placeholders={"printer": as_name(entry.title), **coordinator.tunnel.explain(coordinator.data)},
+            translation_placeholders={
+                "printer": as_name(entry.title),
+                **coordinator.tunnel.explain(coordinator.data.status),
+            },
         )
 
 
 def _has_passed(coordinator: TunnelCoordinator, condition: Condition) -> bool:
     """Tell whether a condition that the tunnel is not in has passed, or only does not show."""
-    usage = coordinator.data.usage if coordinator.error is None else None
+    usage = coordinator.data.status.usage if coordinator.problem is None else None
     if condition is Condition.OVER_CAP and usage is not None and usage.is_used_up is False:
         return True
-    return coordinator.condition not in UNTOLD
+    return coordinator.data.condition not in UNTOLD
 
 
 @callback

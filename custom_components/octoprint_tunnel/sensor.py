@@ -80,7 +80,7 @@ TUNNEL_DESCRIPTIONS = (
         translation_key="tunnel_status",
         device_class=SensorDeviceClass.ENUM,
         options=[condition.value for condition in Condition],
-        value_fn=lambda tunnel: tunnel.condition,
+        value_fn=lambda tunnel: tunnel.data.condition,
         always_available=True,
     ),
     TunnelSensorDescription(
@@ -88,14 +88,14 @@ TUNNEL_DESCRIPTIONS = (
         translation_key="last_connected",
         device_class=SensorDeviceClass.TIMESTAMP,
         service=OctoEverywhere,
-        value_fn=lambda tunnel: tunnel.data.last_connected,
+        value_fn=lambda tunnel: tunnel.data.status.last_connected,
     ),
     TunnelSensorDescription(
         key="last_disconnected",
         translation_key="last_disconnected",
         device_class=SensorDeviceClass.TIMESTAMP,
         service=OctoEverywhere,
-        value_fn=lambda tunnel: tunnel.data.last_disconnected,
+        value_fn=lambda tunnel: tunnel.data.status.last_disconnected,
     ),
     TunnelSensorDescription(
         key="max_download_size",
@@ -105,7 +105,7 @@ TUNNEL_DESCRIPTIONS = (
         suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
         suggested_display_precision=0,
         service=OctoEverywhere,
-        value_fn=lambda tunnel: tunnel.data.limits.max_download,
+        value_fn=lambda tunnel: tunnel.data.status.limits.max_download,
     ),
     TunnelSensorDescription(
         key="max_upload_size",
@@ -115,7 +115,7 @@ TUNNEL_DESCRIPTIONS = (
         suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
         suggested_display_precision=0,
         service=OctoEverywhere,
-        value_fn=lambda tunnel: tunnel.data.limits.max_upload,
+        value_fn=lambda tunnel: tunnel.data.status.limits.max_upload,
     ),
     TunnelSensorDescription(
         key="max_webcam_stream",
@@ -124,7 +124,7 @@ TUNNEL_DESCRIPTIONS = (
         native_unit_of_measurement=UnitOfTime.SECONDS,
         suggested_display_precision=0,
         service=OctoEverywhere,
-        value_fn=lambda tunnel: tunnel.data.limits.max_webcam_stream,
+        value_fn=lambda tunnel: tunnel.data.status.limits.max_webcam_stream,
     ),
     TunnelSensorDescription(
         key="tunnel_usage",
@@ -135,7 +135,7 @@ TUNNEL_DESCRIPTIONS = (
         suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
         suggested_display_precision=1,
         service=Obico,
-        value_fn=lambda tunnel: usage.total if (usage := tunnel.data.usage) else None,
+        value_fn=lambda tunnel: usage.total if (usage := tunnel.data.status.usage) else None,
     ),
     TunnelSensorDescription(
         key="tunnel_usage_cap",
@@ -145,15 +145,15 @@ TUNNEL_DESCRIPTIONS = (
         suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
         suggested_display_precision=0,
         service=Obico,
-        value_fn=lambda tunnel: usage.cap if (usage := tunnel.data.usage) else None,
-        attributes_fn=lambda tunnel: {"unlimited": usage.is_unlimited} if (usage := tunnel.data.usage) else None,
+        value_fn=lambda tunnel: usage.cap if (usage := tunnel.data.status.usage) else None,
+        attributes_fn=lambda tunnel: {"unlimited": usage.is_unlimited} if (usage := tunnel.data.status.usage) else None,
     ),
     TunnelSensorDescription(
         key="tunnel_usage_reset",
         translation_key="tunnel_usage_reset",
         device_class=SensorDeviceClass.TIMESTAMP,
         service=Obico,
-        value_fn=lambda tunnel: usage.reset if (usage := tunnel.data.usage) else None,
+        value_fn=lambda tunnel: usage.reset if (usage := tunnel.data.status.usage) else None,
     ),
 )
 
@@ -164,7 +164,7 @@ PRINTER_DESCRIPTIONS = (
         entity_category=EntityCategory.DIAGNOSTIC,
         device_class=SensorDeviceClass.ENUM,
         options=[way.value for way in Way],
-        value_fn=lambda printer: printer.router.way if printer.last_update_success else Way.NONE,
+        value_fn=lambda printer: printer.data.way if printer.last_update_success else Way.NONE,
         always_available=True,
     ),
     PrinterSensorDescription(
@@ -346,7 +346,7 @@ async def async_setup_entry(
         if isinstance(tunnel, description.service)
     )
     add_when_present(entry, async_add_entities, PRINTER_DESCRIPTIONS, PrinterSensor)
-    add_as_they_come(entry, async_add_entities, heater_descriptions, PrinterSensor)
+    add_as_they_come(entry, async_add_entities, entry.runtime_data.printer, heater_descriptions, PrinterSensor)
 
 
 class CoordinatorSensor[CoordinatorT: TunnelCoordinator | PrinterCoordinator | DetectionCoordinator](

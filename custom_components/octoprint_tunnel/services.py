@@ -249,13 +249,13 @@ async def _upload_file(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> 
         LOGGER.info("%s: uploaded %s", entry.title, path.name)
     finally:
         await hass.async_add_executor_job(file.close)
-    printer.async_follow_up()
+    printer.async_expect_change()
     return {"path": uploaded.path, "selected": uploaded.selected, "printing": uploaded.printing}
 
 
 def _max_upload(tunnel: TunnelCoordinator) -> int | None:
     """Return how many bytes a file may have to go through the tunnel: what the account allows, and what it carries."""
-    limits = [tunnel.data.limits.max_upload, tunnel.tunnel.max_body and tunnel.tunnel.max_body - MAX_FORM]
+    limits = [tunnel.data.status.limits.max_upload, tunnel.tunnel.max_body and tunnel.tunnel.max_body - MAX_FORM]
     return min((limit for limit in limits if limit is not None), default=None)
 
 
