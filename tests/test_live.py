@@ -190,7 +190,7 @@ async def test_log_in_again_at_an_address_that_is_not_proved_any_more(
     else:
         foreign = "<root><UDN>uuid:00000000-0000-4000-8000-000000000000</UDN></root>"
         relay.fail("local", 200, foreign, path="/plugin/discovery")
-    monkeypatch.setattr(routing, "PROOF_LASTS", 0)
+    monkeypatch.setattr(routing, "VERIFICATION_MAX_AGE", 0)
     relay.clear()
     await relay.say_on_sockets('{"reauthRequired": {"reason": "stale"}}')
     await until(lambda: relay.seen("octoeverywhere_tunnel", path=SOCKET))
@@ -203,7 +203,7 @@ async def test_address_that_changes_while_the_socket_opens(
     hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The session that OctoPrint gave for the API key goes nowhere without a proof either."""
-    monkeypatch.setattr(routing, "PROOF_LASTS", 0.3)
+    monkeypatch.setattr(routing, "VERIFICATION_MAX_AGE", 0.3)
     relay.delay("local", 1, path=SOCKET)
     updates = await set_up_live(hass, entry, local_url=relay.local.url)
     await until(lambda: relay.seen("local", path=SOCKET))
@@ -602,7 +602,7 @@ async def test_socket_moves_with_the_way(
     """The socket goes over the local network as soon as that is there, and back when it is not."""
     monkeypatch.setattr(live, "CHECK_INTERVAL", timedelta(seconds=0.1))
     monkeypatch.setattr(routing, "FIRST_RETRY", 0.1)
-    monkeypatch.setattr(routing, "PROOF_LASTS", 0.1)
+    monkeypatch.setattr(routing, "VERIFICATION_MAX_AGE", 0.1)
     relay.drop("local")
     updates = await listening(hass, entry, local_url=relay.local.url)
     assert relay.seen("octoeverywhere_tunnel", path=SOCKET)

@@ -9,7 +9,7 @@ from custom_components.octoprint_tunnel.api.errors import NotSupporter, OctoPrin
 from custom_components.octoprint_tunnel.api.octoprint.connection import Connection, ConnectionOptions, PrinterState
 from custom_components.octoprint_tunnel.api.octoprint.heaters import Heater
 from custom_components.octoprint_tunnel.api.octoprint.status import PrinterStatus
-from custom_components.octoprint_tunnel.api.tunnels.base import TunnelStatus, Usage
+from custom_components.octoprint_tunnel.api.tunnels.models import TunnelStatus, Usage
 from custom_components.octoprint_tunnel.api.tunnels.snapshot import TunnelRequest, TunnelSnapshot
 from custom_components.octoprint_tunnel.pace import Pace, service_interval
 

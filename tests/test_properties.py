@@ -35,15 +35,14 @@ from custom_components.octoprint_tunnel.api.octoprint.webcam import Webcam, webc
 from custom_components.octoprint_tunnel.api.remote_text import MAX_NAME
 from custom_components.octoprint_tunnel.api.transport.addresses import web_address
 from custom_components.octoprint_tunnel.api.transport.route import MAX_BODY
-from custom_components.octoprint_tunnel.api.tunnels.app_apis import Gadget, LiveLink, Notification
-from custom_components.octoprint_tunnel.api.tunnels.base import (
-    AuthorizationError,
-    Authorized,
-    Detection,
-    Tunnel,
-    TunnelStatus,
+from custom_components.octoprint_tunnel.api.tunnels.app_apis import (
+    detection_from_json,
+    live_link_from_json,
+    notification_from_json,
 )
-from custom_components.octoprint_tunnel.api.tunnels.obico import Obico
+from custom_components.octoprint_tunnel.api.tunnels.base import AuthorizationError, Authorized, Tunnel
+from custom_components.octoprint_tunnel.api.tunnels.models import Detection, LiveLink, Notification, TunnelStatus
+from custom_components.octoprint_tunnel.api.tunnels.obico import Obico, server_address
 from custom_components.octoprint_tunnel.api.tunnels.octoeverywhere import OctoEverywhere
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import EVENT_STATE_CHANGED
@@ -164,9 +163,9 @@ PARSERS: dict[str, tuple[Callable[[JsonObject], object], Any, list[Any]]] = {
     "job": (Job.from_json, Job, [JOB]),
     "printer": (PrinterReading.from_json, PrinterReading, [READING]),
     "uploaded": (UploadedFile.from_json, UploadedFile, [UPLOADED]),
-    "gadget": (Gadget.from_json, Gadget, [GADGET]),
-    "live_link": (LiveLink.from_json, LiveLink, [LIVE_LINK]),
-    "notification": (Notification.from_json, Notification, [NOTIFICATION]),
+    "gadget": (detection_from_json, Detection, [GADGET]),
+    "live_link": (live_link_from_json, LiveLink, [LIVE_LINK]),
+    "notification": (notification_from_json, Notification, [NOTIFICATION]),
 }
 EVERY_PARSER = pytest.mark.parametrize("name", PARSERS)
 
@@ -354,7 +353,7 @@ def test_links(data: st.DataObject) -> None:
     link = link[:at] + data.draw(TEXTS) + link[data.draw(st.integers(at, len(link))) :]
     read(lambda: _own(Obico.from_link(link, Obico.default_server)), Authorized)
     read(lambda: _own(OctoEverywhere.from_link(link, "")), Authorized)
-    read(lambda: Obico.server_address(link), str)
+    read(lambda: server_address(link), str)
 
 
 # Through the network
@@ -399,7 +398,9 @@ async def test_answers_of_the_services(
             relay.fail(where, 200, body.decode(errors="replace"), content_type="application/json")
             FIGURES[TRIED] += 1
             try:
-                value = await getattr(tunnels[provider], method)(tunnels[provider].service(session))
+                service = tunnels[provider].connect(session)
+                assert service.failure_detection is not None
+                value = await (service.status() if method == "status" else service.failure_detection.read())
             except OctoPrintTunnelError as error:
                 refusal = str(error)
             else:

@@ -12,7 +12,7 @@ from custom_components.octoprint_tunnel import binary_sensor, button, camera, ev
 from custom_components.octoprint_tunnel.api import errors
 from custom_components.octoprint_tunnel.api.errors import Condition, OctoPrintTunnelError
 from custom_components.octoprint_tunnel.api.octoprint.connection import PrinterState
-from custom_components.octoprint_tunnel.api.tunnels.app_apis import NotificationType
+from custom_components.octoprint_tunnel.api.tunnels.models import NotificationType
 from custom_components.octoprint_tunnel.coordinator import PrinterCoordinator
 from custom_components.octoprint_tunnel.repairs import CONDITIONS
 from custom_components.octoprint_tunnel.webcams import Webcams
@@ -36,12 +36,12 @@ PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
     "binary_sensor": (
         *binary_sensor.TUNNEL_DESCRIPTIONS,
         *binary_sensor.PRINTER_DESCRIPTIONS,
-        binary_sensor.DETECTION_DESCRIPTION,
+        *binary_sensor.DETECTION_DESCRIPTIONS,
     ),
     "button": (*button.DESCRIPTIONS, *button.system_descriptions(PRINTER)),
-    "camera": tuple(camera.descriptions(WEBCAMS)),
-    "event": (event.DESCRIPTION,),
-    "number": tuple(number.descriptions(PRINTER)),
+    "camera": tuple(camera.webcam_descriptions(WEBCAMS)),
+    "event": event.DESCRIPTIONS,
+    "number": tuple(number.target_descriptions(PRINTER)),
     "sensor": (
         *sensor.TUNNEL_DESCRIPTIONS,
         *sensor.PRINTER_DESCRIPTIONS,

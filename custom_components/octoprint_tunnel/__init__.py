@@ -1,25 +1,19 @@
 """Reach OctoPrint from Home Assistant through an OctoEverywhere App Connection or an Obico tunnel."""
 
-from functools import partial
 import re
-
-from aiohttp import DummyCookieJar
 
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv
-from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.helpers.typing import ConfigType
 
 from .api.remote_text import as_name, one_line
-from .api.transport.route import refuse_redirects
 from .api.tunnels import tunnel_from_data
-from .api.tunnels.octoeverywhere import OctoEverywhere
 from .authorize import async_serve_redirects
 from .const import DEFAULT_NAME, DOMAIN
 from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .detection import DetectionCoordinator
-from .device import async_update_device
+from .device import async_track_device
 from .live import LiveUpdates
 from .notifications import Notifications, async_forget_webhook
 from .options import Options
@@ -27,6 +21,7 @@ from .polling import Outage
 from .repairs import async_clear_issues, async_update_issues
 from .runtime import OctoPrintTunnelConfigEntry, RuntimeData
 from .services import async_setup_services
+from .session import async_create_session
 from .webcams import Webcams
 
 MAX_TITLE = 255  # characters
@@ -48,40 +43,39 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
     """Set up one printer, whether or not its OctoPrint is there now."""
     if entry.title != (title := _safe_title(entry.title)):
         hass.config_entries.async_update_entry(entry, title=title)
-    # OctoPrint and Obico set session cookies: kept, they would mix printers up and meet OctoPrint's CSRF check.
-    new_session = partial(
-        async_create_clientsession, hass, cookie_jar=DummyCookieJar(), middlewares=(refuse_redirects,)
-    )
-    session = new_session()
     options = Options.from_entry(entry)
-    local_session = new_session(verify_ssl=options.verify_ssl)
+    service = tunnel_from_data(entry.data).connect(async_create_session(hass))
     outage = Outage(entry.title)
-    tunnel = TunnelCoordinator(hass, entry, outage, tunnel_from_data(entry.data), session)
-    printer = PrinterCoordinator(hass, entry, outage, tunnel, session, local_session)
-    detection = DetectionCoordinator(hass, entry, tunnel, printer)
-    webcams = Webcams(hass, entry, tunnel.tunnel, printer)
+    tunnel = TunnelCoordinator(hass, entry, outage, service)
+    printer = PrinterCoordinator(hass, entry, outage, tunnel, async_create_session(hass, verify_ssl=options.verify_ssl))
+    detection = None
+    if service.failure_detection:
+        detection = DetectionCoordinator(hass, entry, outage, service.failure_detection, printer)
+    webcams = Webcams(hass, entry, service, printer)
     live = LiveUpdates(hass, entry, printer, webcams)
     entry.runtime_data = RuntimeData(tunnel=tunnel, printer=printer, detection=detection, live=live, webcams=webcams)
 
     @callback
     def tunnel_updated() -> None:
         printer.async_follow_tunnel()
-        async_update_issues(hass, entry)
-        async_update_device(hass, entry)
+        async_update_issues(hass, entry, tunnel)
 
     # Not the first refresh that fails the set-up: what is wrong is what the tunnel's entities are there to say.
     await tunnel.async_refresh()
     await printer.async_refresh()
     await webcams.async_start()
     tunnel_updated()
+    async_track_device(hass, entry, tunnel, printer)
     entry.async_on_unload(tunnel.async_add_listener(tunnel_updated))
-    entry.async_on_unload(printer.async_add_listener(lambda: async_update_device(hass, entry)))
-    entry.async_on_unload(printer.async_add_listener(detection.async_follow_printer))
+    if detection:
+        entry.async_on_unload(printer.async_add_listener(detection.async_follow_printer))
 
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    detection.async_follow_printer()
-    if isinstance(tunnel.tunnel, OctoEverywhere):
-        entry.async_on_unload(Notifications(hass, entry, tunnel.tunnel).async_start())
+    if detection:
+        detection.async_follow_printer()
+    if service.notifications:
+        notifications = Notifications(hass, entry, service.tunnel, service.notifications, printer.async_refresh_soon)
+        entry.async_on_unload(notifications.async_start())
     if options.live_updates:
         entry.async_create_background_task(hass, live.async_run(), name=f"{entry.title} live updates")
     return True

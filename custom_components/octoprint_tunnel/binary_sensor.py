@@ -1,8 +1,8 @@
-"""Binary sensors: is OctoPrint there, is the printer connected to it, does it print."""
+"""Binary sensors of the connection, the printer's state and the failure detection."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import override
+from typing import Any, override
 
 from homeassistant.components.binary_sensor import (
     BinarySensorDeviceClass,
@@ -11,67 +11,68 @@ from homeassistant.components.binary_sensor import (
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 
 from .api.octoprint.connection import PrinterState
-from .api.octoprint.status import PrinterStatus
-from .coordinator import TunnelCoordinator
-from .entity import DetectionEntity, PrinterEntity, TunnelEntity
+from .coordinator import PrinterCoordinator, TunnelCoordinator
+from .detection import DetectionCoordinator
+from .entity import OctoPrintTunnelEntity
 from .runtime import OctoPrintTunnelConfigEntry
 
 PARALLEL_UPDATES = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class TunnelBinarySensorDescription(BinarySensorEntityDescription):
-    """Describes a binary sensor of the tunnel."""
+class OctoPrintTunnelBinarySensorDescription[CoordinatorT](BinarySensorEntityDescription):
+    """Describes a binary sensor; `always_available` also while its coordinator fails."""
 
-    is_on_fn: Callable[[TunnelCoordinator], bool | None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PrinterBinarySensorDescription(BinarySensorEntityDescription):
-    """Describes a binary sensor of the printer."""
-
-    is_on_fn: Callable[[PrinterStatus], bool]
+    is_on_fn: Callable[[CoordinatorT], bool | None]
+    always_available: bool = False
 
 
 TUNNEL_DESCRIPTIONS = (
-    TunnelBinarySensorDescription(
+    OctoPrintTunnelBinarySensorDescription[TunnelCoordinator](
         key="octoprint_online",
         translation_key="octoprint_online",
         device_class=BinarySensorDeviceClass.CONNECTIVITY,
         is_on_fn=lambda tunnel: tunnel.data.online,
+        always_available=True,
     ),
 )
 
 PRINTER_DESCRIPTIONS = (
-    PrinterBinarySensorDescription(
+    OctoPrintTunnelBinarySensorDescription[PrinterCoordinator](
         key="printer_connected",
         translation_key="printer_connected",
         device_class=BinarySensorDeviceClass.CONNECTIVITY,
-        is_on_fn=lambda printer: printer.state.is_connected,
+        is_on_fn=lambda printer: printer.data.state.is_connected,
     ),
-    PrinterBinarySensorDescription(
+    OctoPrintTunnelBinarySensorDescription[PrinterCoordinator](
         key="printing",
         translation_key="printing",
         device_class=BinarySensorDeviceClass.RUNNING,
-        is_on_fn=lambda printer: printer.state.is_active,
+        is_on_fn=lambda printer: printer.data.state.is_active,
     ),
-    PrinterBinarySensorDescription(
+    OctoPrintTunnelBinarySensorDescription[PrinterCoordinator](
         key="paused",
         translation_key="paused",
-        is_on_fn=lambda printer: printer.state in (PrinterState.PAUSING, PrinterState.PAUSED),
+        is_on_fn=lambda printer: printer.data.state in (PrinterState.PAUSING, PrinterState.PAUSED),
     ),
-    PrinterBinarySensorDescription(
+    OctoPrintTunnelBinarySensorDescription[PrinterCoordinator](
         key="error",
         translation_key="error",
         device_class=BinarySensorDeviceClass.PROBLEM,
-        is_on_fn=lambda printer: printer.state in (PrinterState.ERROR, PrinterState.OFFLINE_AFTER_ERROR),
+        is_on_fn=lambda printer: printer.data.state in (PrinterState.ERROR, PrinterState.OFFLINE_AFTER_ERROR),
     ),
 )
 
-DETECTION_DESCRIPTION = BinarySensorEntityDescription(
-    key="print_failing", translation_key="print_failing", device_class=BinarySensorDeviceClass.PROBLEM
+DETECTION_DESCRIPTIONS = (
+    OctoPrintTunnelBinarySensorDescription[DetectionCoordinator](
+        key="print_failing",
+        translation_key="print_failing",
+        device_class=BinarySensorDeviceClass.PROBLEM,
+        is_on_fn=lambda coordinator: detection.is_failing if (detection := coordinator.data) else None,
+    ),
 )
 
 
@@ -79,46 +80,37 @@ async def async_setup_entry(
     hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
     """Add the binary sensors of one printer."""
+    runtime = entry.runtime_data
+    keys = runtime.tunnel.service.tunnel.entity_keys
     async_add_entities(
-        [
-            *(TunnelBinarySensor(entry, description) for description in TUNNEL_DESCRIPTIONS),
-            *(PrinterBinarySensor(entry, description) for description in PRINTER_DESCRIPTIONS),
-            DetectionBinarySensor(entry, DETECTION_DESCRIPTION),
-        ]
+        OctoPrintTunnelBinarySensor(entry, runtime.tunnel, description)
+        for description in TUNNEL_DESCRIPTIONS
+        if description.key in keys
     )
+    async_add_entities(
+        OctoPrintTunnelBinarySensor(entry, runtime.printer, description) for description in PRINTER_DESCRIPTIONS
+    )
+    if detection := runtime.detection:
+        async_add_entities(
+            OctoPrintTunnelBinarySensor(entry, detection, description)
+            for description in DETECTION_DESCRIPTIONS
+            if description.key in keys
+        )
 
 
-class TunnelBinarySensor(TunnelEntity, BinarySensorEntity):
-    """A binary sensor of the tunnel; always available, for it tells what is wrong."""
+class OctoPrintTunnelBinarySensor[CoordinatorT: DataUpdateCoordinator[Any]](
+    OctoPrintTunnelEntity[CoordinatorT], BinarySensorEntity
+):
+    """A binary sensor that reads its coordinator as its description says."""
 
-    entity_description: TunnelBinarySensorDescription
+    entity_description: OctoPrintTunnelBinarySensorDescription[CoordinatorT]
 
     @property
     @override
     def available(self) -> bool:
-        return True
+        return self.entity_description.always_available or super().available
 
     @property
     @override
     def is_on(self) -> bool | None:
         return self.entity_description.is_on_fn(self.coordinator)
-
-
-class PrinterBinarySensor(PrinterEntity, BinarySensorEntity):
-    """A binary sensor of the printer."""
-
-    entity_description: PrinterBinarySensorDescription
-
-    @property
-    @override
-    def is_on(self) -> bool:
-        return self.entity_description.is_on_fn(self.coordinator.data)
-
-
-class DetectionBinarySensor(DetectionEntity, BinarySensorEntity):
-    """Tells whether the service takes the print for failing."""
-
-    @property
-    @override
-    def is_on(self) -> bool | None:
-        return self.coordinator.data.is_failing if self.coordinator.data else None

@@ -1,4 +1,4 @@
-"""Buttons: command OctoPrint's connection to the printer, the print, and OctoPrint's machine."""
+"""Buttons for the connection to the printer, the print, and OctoPrint's server."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .api.octoprint.client import OctoPrint
 from .api.octoprint.connection import Connection, PrinterState
 from .coordinator import PrinterCoordinator
-from .entity import PrinterEntity, add_as_they_come
+from .entity import OctoPrintTunnelEntity, async_add_when_available
 from .exceptions import raise_translated
 from .runtime import OctoPrintTunnelConfigEntry
 
@@ -22,10 +22,10 @@ PARALLEL_UPDATES = 1
 
 @dataclass(frozen=True, kw_only=True)
 class PrinterButtonDescription(ButtonEntityDescription):
-    """Describes a button of the printer."""
+    """Describes a button. `press_fn` gets the client and the last known connection to the printer."""
 
     press_fn: Callable[[OctoPrint, Connection], Awaitable[None]]
-    makes_sense_fn: Callable[[PrinterState], bool] = lambda _: True
+    available_fn: Callable[[PrinterState], bool] = lambda _: True
 
 
 DESCRIPTIONS = (
@@ -49,19 +49,19 @@ DESCRIPTIONS = (
         key="pause",
         translation_key="pause",
         press_fn=lambda octoprint, _: octoprint.pause(),
-        makes_sense_fn=lambda state: state is PrinterState.PRINTING,
+        available_fn=lambda state: state is PrinterState.PRINTING,
     ),
     PrinterButtonDescription(
         key="resume",
         translation_key="resume",
         press_fn=lambda octoprint, _: octoprint.resume(),
-        makes_sense_fn=lambda state: state is PrinterState.PAUSED,
+        available_fn=lambda state: state is PrinterState.PAUSED,
     ),
     PrinterButtonDescription(
         key="cancel",
         translation_key="cancel",
         press_fn=lambda octoprint, _: octoprint.cancel(),
-        makes_sense_fn=lambda state: state.is_active and state is not PrinterState.CANCELLING,
+        available_fn=lambda state: state.is_active and state is not PrinterState.CANCELLING,
     ),
 )
 
@@ -70,11 +70,11 @@ SYSTEM_COMMANDS = {
     "reboot": ButtonDeviceClass.RESTART,
     "shutdown": None,
 }
-"""OctoPrint's own system commands, of those that a server may have."""
+"""The system commands that get a button. A server may have others."""
 
 
 def system_descriptions(printer: PrinterCoordinator) -> list[PrinterButtonDescription]:
-    """Describe a button for each system command that this server has, and that the key may use."""
+    """Return the descriptions of the system commands that this server has and that the API key may use."""
     return [
         PrinterButtonDescription(
             key=f"system_{action}",
@@ -96,11 +96,12 @@ async def async_setup_entry(
     hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
     """Add the buttons of one printer."""
-    async_add_entities(PrinterButton(entry, description) for description in DESCRIPTIONS)
-    add_as_they_come(entry, async_add_entities, entry.runtime_data.printer, system_descriptions, PrinterButton)
+    printer = entry.runtime_data.printer
+    async_add_entities(PrinterButton(entry, printer, description) for description in DESCRIPTIONS)
+    async_add_when_available(entry, async_add_entities, entry.runtime_data.printer, system_descriptions, PrinterButton)
 
 
-class PrinterButton(PrinterEntity, ButtonEntity):
+class PrinterButton(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):
     """A button of the printer."""
 
     entity_description: PrinterButtonDescription
@@ -108,7 +109,7 @@ class PrinterButton(PrinterEntity, ButtonEntity):
     @property
     @override
     def available(self) -> bool:
-        return super().available and self.entity_description.makes_sense_fn(self.coordinator.data.state)
+        return super().available and self.entity_description.available_fn(self.coordinator.data.state)
 
     @override
     @raise_translated

@@ -22,7 +22,8 @@ from .api.transport.router import Way
 from .api.webcam.feed import Still, WebcamFeed
 from .api.webcam.jpeg import JPEG_TYPE, with_orientation
 from .api.webcam.mjpeg import Multipart
-from .entity import PrinterEntity, add_as_they_come
+from .coordinator import PrinterCoordinator
+from .entity import OctoPrintTunnelEntity, async_add_when_available
 from .exceptions import to_home_assistant_error
 from .polling import Outage
 from .runtime import OctoPrintTunnelConfigEntry
@@ -42,7 +43,7 @@ class WebcamDescription(CameraEntityDescription):
     webcam_name: str
 
 
-def descriptions(webcams: Webcams) -> list[WebcamDescription]:
+def webcam_descriptions(webcams: Webcams) -> list[WebcamDescription]:
     """Return a description for each webcam that OctoPrint has now."""
     return [
         WebcamDescription(
@@ -64,18 +65,20 @@ async def async_setup_entry(
     for known in er.async_entries_for_config_entry(registry, entry.entry_id):
         if webcams.data.is_current and known.domain == Platform.CAMERA and known.unique_id not in kept:
             registry.async_remove(known.entity_id)
-    add_as_they_come(entry, async_add_entities, webcams, descriptions, WebcamCamera)
+    async_add_when_available(entry, async_add_entities, webcams, webcam_descriptions, WebcamCamera)
 
 
-class WebcamCamera(PrinterEntity, Camera):
+class WebcamCamera(OctoPrintTunnelEntity[PrinterCoordinator], Camera):
     """A webcam."""
 
     entity_description: WebcamDescription
     _unrecorded_attributes = frozenset({"image_age", "image_taken"})
 
-    def __init__(self, entry: OctoPrintTunnelConfigEntry, description: WebcamDescription) -> None:
+    def __init__(
+        self, entry: OctoPrintTunnelConfigEntry, coordinator: PrinterCoordinator, description: WebcamDescription
+    ) -> None:
         """Show the webcam whose feed has the key of the description."""
-        PrinterEntity.__init__(self, entry, description)
+        OctoPrintTunnelEntity.__init__(self, entry, coordinator, description)
         Camera.__init__(self)
         self._runtime = entry.runtime_data
         self._is_old = False

@@ -14,13 +14,13 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from .api.errors import BadGateway, OctoPrintOffline, OctoPrintTunnelError, OverCap, Problem, Remedy, ServiceError
-from .api.octoprint.client import OctoPrint
+from .api.octoprint.client import OctoPrint, instance_uuid
 from .api.octoprint.connection import Connection
 from .api.octoprint.reader import Reader
 from .api.octoprint.status import PrinterStatus
 from .api.transport.addresses import private_addresses
 from .api.transport.router import Router, Way
-from .api.tunnels.base import Tunnel
+from .api.tunnels.base import Service
 from .api.tunnels.snapshot import TunnelRequest, TunnelSnapshot
 from .consistent_states import ConsistentStates
 from .const import CONF_DISCOVERED_URL, CONF_INSTANCE_UUID, WAIT_INTERVAL
@@ -33,13 +33,10 @@ from .polling import Outage, RemedyCoordinator
 class TunnelCoordinator(RemedyCoordinator[TunnelSnapshot]):
     """Asks the service about the tunnel, and records the results of requests through it."""
 
-    def __init__(
-        self, hass: HomeAssistant, entry: ConfigEntry, outage: Outage, tunnel: Tunnel, session: ClientSession
-    ) -> None:
-        """Prepare to ask the service about `tunnel`."""
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, outage: Outage, service: Service) -> None:
+        """Prepare to ask `service` about its tunnel."""
         super().__init__(hass, entry, "tunnel", outage)
-        self.tunnel = tunnel
-        self.service = tunnel.service(session)
+        self.service = service
         self.data = TunnelSnapshot()
 
     @property
@@ -50,7 +47,7 @@ class TunnelCoordinator(RemedyCoordinator[TunnelSnapshot]):
     @override
     async def _async_fetch(self) -> TunnelSnapshot:
         try:
-            status = await self.tunnel.status(self.service)
+            status = await self.service.status()
         except BadGateway as error:
             # There is no OctoPrint behind the service's own address.
             raise ServiceError(code=error.code) from None
@@ -108,15 +105,15 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         entry: ConfigEntry,
         outage: Outage,
         tunnel: TunnelCoordinator,
-        session: ClientSession,
         local_session: ClientSession,
     ) -> None:
         """Prepare to ask OctoPrint, over the local network or through the tunnel."""
         super().__init__(hass, entry, "printer", outage)
         self.router = Router(
-            tunnel.tunnel.route(session),
+            tunnel.service.octoprint,
             local_session=local_session,
             instance_uuid=entry.data.get(CONF_INSTANCE_UUID),
+            identify=instance_uuid,
             addresses=lambda: _local_addresses(hass, entry, tunnel),
             blocked_by=lambda: tunnel.blocked_by,
             report=tunnel.async_report,
@@ -124,7 +121,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         self.octoprint = OctoPrint(self.router, entry.data[CONF_API_KEY], title=entry.title)
         self._tunnel = tunnel
         self._blocked_by: type[OctoPrintTunnelError] | None = None
-        self._reader = Reader(self.octoprint, lambda: self.router.way, metered=tunnel.tunnel.metered)
+        self._reader = Reader(self.octoprint, lambda: self.router.way, metered=tunnel.service.tunnel.metered)
         self._pace = Pace(self.poll_interval)
         self._is_refresh_queued = False
         self._states = ConsistentStates(hass, entry, super().async_update_listeners)
@@ -221,5 +218,5 @@ def _local_addresses(hass: HomeAssistant, entry: ConfigEntry, tunnel: TunnelCoor
     if async_is_shared(hass, entry):
         return []
     discovered = entry.data.get(CONF_DISCOVERED_URL)
-    local_ip = tunnel.data.status.local_ip or tunnel.tunnel.local_ip
+    local_ip = tunnel.data.status.local_ip or tunnel.service.tunnel.local_ip
     return [*private_addresses(local_ip), *([URL(discovered)] if discovered else [])]

@@ -9,10 +9,11 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import UpdateFailed
 
 from .api.errors import OctoPrintTunnelError, Problem, Remedy
-from .api.tunnels.base import Detection
+from .api.tunnels.base import FailureDetection
+from .api.tunnels.models import Detection
 from .const import WAIT_INTERVAL
-from .coordinator import PrinterCoordinator, TunnelCoordinator
-from .polling import OutageCoordinator
+from .coordinator import PrinterCoordinator
+from .polling import Outage, OutageCoordinator
 
 INTERVAL: Final = timedelta(seconds=30)
 
@@ -27,13 +28,14 @@ class DetectionCoordinator(OutageCoordinator[Detection | None]):
         self,
         hass: HomeAssistant,
         entry: ConfigEntry,
-        tunnel: TunnelCoordinator,
+        outage: Outage,
+        service: FailureDetection,
         printer: PrinterCoordinator,
     ) -> None:
-        """Prepare to ask the tunnel's service."""
-        super().__init__(hass, entry, "failure detection", tunnel.outage)
+        """Prepare to ask `service`."""
+        super().__init__(hass, entry, "failure detection", outage)
         self.data = None
-        self._tunnel = tunnel
+        self._service = service
         self._printer = printer
         self._follows = False
         self._asked_at: float | None = None
@@ -48,7 +50,7 @@ class DetectionCoordinator(OutageCoordinator[Detection | None]):
             return self.data
         self._asked_at = time.monotonic()
         try:
-            detection = await self._tunnel.tunnel.detection(self._tunnel.service)
+            detection = await self._service.read()
         except OctoPrintTunnelError:
             if self._has_print():
                 raise
@@ -66,7 +68,7 @@ class DetectionCoordinator(OutageCoordinator[Detection | None]):
         """Return for how many seconds the service must not be asked yet."""
         if self._asked_at is None:
             return 0
-        return self._asked_at + self._tunnel.tunnel.detection_interval.total_seconds() - time.monotonic()
+        return self._asked_at + self._service.min_interval.total_seconds() - time.monotonic()
 
     @override
     def _note_failure(self, failure: UpdateFailed, problem: Problem) -> None:

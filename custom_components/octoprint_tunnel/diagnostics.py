@@ -17,7 +17,7 @@ from .api.octoprint.connection import Connection
 from .api.octoprint.heaters import Heater
 from .api.octoprint.job import Job
 from .api.transport.router import Candidate
-from .api.tunnels.base import TunnelStatus
+from .api.tunnels.models import TunnelStatus
 from .api.webcam.feed import WebcamFeed
 from .const import CONF_LIVE_UPDATES, CONF_LOCAL_ACCESS, CONF_POLL_INTERVAL
 from .polling import RemedyCoordinator
@@ -78,7 +78,7 @@ def _runtime(runtime: RuntimeData) -> dict[str, Any]:
             else None,
         },
         "traffic": {
-            "service": asdict(tunnel.service.traffic),
+            "service": asdict(tunnel.service.api.traffic),
             **{str(way): asdict(traffic) for way, traffic in printer.router.traffic.items()},
         },
         "live_updates": {"since": live.since, "failure": live.failure},

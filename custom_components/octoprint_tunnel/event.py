@@ -1,5 +1,6 @@
-"""Events: what OctoEverywhere notifies of in a print."""
+"""The event of a service's notifications."""
 
+from dataclasses import asdict
 from typing import override
 
 from homeassistant.components.event import EventEntity, EventEntityDescription
@@ -7,18 +8,20 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .api.tunnels.app_apis import Notification, NotificationType
-from .api.tunnels.octoeverywhere import OctoEverywhere
-from .entity import TunnelEntity
-from .notifications import signal_of
+from .api.tunnels.models import Notification, NotificationType
+from .coordinator import TunnelCoordinator
+from .deliveries import signal_of
+from .entity import OctoPrintTunnelEntity
 from .runtime import OctoPrintTunnelConfigEntry
 
 PARALLEL_UPDATES = 0
 
-DESCRIPTION = EventEntityDescription(
-    key="notification",
-    translation_key="notification",
-    event_types=[kind.value for kind in NotificationType],
+DESCRIPTIONS = (
+    EventEntityDescription(
+        key="notification",
+        translation_key="notification",
+        event_types=[kind.value for kind in NotificationType],
+    ),
 )
 
 
@@ -26,12 +29,16 @@ async def async_setup_entry(
     hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
     """Add the event of one printer."""
-    if isinstance(entry.runtime_data.tunnel.tunnel, OctoEverywhere):
-        async_add_entities([NotificationEvent(entry, DESCRIPTION)])
+    tunnel = entry.runtime_data.tunnel
+    async_add_entities(
+        NotificationEvent(entry, tunnel, description)
+        for description in DESCRIPTIONS
+        if description.key in tunnel.service.tunnel.entity_keys
+    )
 
 
-class NotificationEvent(TunnelEntity, EventEntity):
-    """What the service notified of last."""
+class NotificationEvent(OctoPrintTunnelEntity[TunnelCoordinator], EventEntity):
+    """The last notification of the service. It is available also while the service is not."""
 
     @property
     @override
@@ -42,22 +49,11 @@ class NotificationEvent(TunnelEntity, EventEntity):
     async def async_added_to_hass(self) -> None:
         await super().async_added_to_hass()
         signal = signal_of(self.coordinator.config_entry)
-        self.async_on_remove(async_dispatcher_connect(self.hass, signal, self._notified))
+        self.async_on_remove(async_dispatcher_connect(self.hass, signal, self._handle_notification))
 
     @callback
-    def _notified(self, notification: Notification) -> None:
-        told = {
-            "print_id": notification.print_id,
-            "file": notification.file,
-            "progress": notification.progress,
-            "duration": notification.duration,
-            "time_left": notification.time_left,
-            "height": notification.height,
-            "layer": notification.layer,
-            "layers": notification.layers,
-            "error": notification.error,
-            "error_code": notification.error_code,
-            "snapshot_url": notification.snapshot_url,
-        }
-        self._trigger_event(notification.type, {name: value for name, value in told.items() if value is not None})
+    def _handle_notification(self, notification: Notification) -> None:
+        values = asdict(notification)
+        event_type = values.pop("type")
+        self._trigger_event(event_type, {name: value for name, value in values.items() if value is not None})
         self.async_write_ha_state()

@@ -1,4 +1,4 @@
-"""Errors of the client library as Home Assistant tells the user of them."""
+"""Translates errors of the client library into errors that Home Assistant shows to the user."""
 
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
@@ -13,14 +13,14 @@ from .const import DOMAIN
 
 
 def to_home_assistant_error(problem: Problem) -> HomeAssistantError:
-    """Return the error that shows a problem to the user."""
+    """Return the error to raise in Home Assistant, with the user's text."""
     kind = ServiceValidationError if problem.remedy is Remedy.REJECTED else HomeAssistantError
     return kind(translation_domain=DOMAIN, translation_key=problem.key, translation_placeholders=problem.placeholders)
 
 
 @contextmanager
 def translated_errors(hass: HomeAssistant, entry: ConfigEntry) -> Generator[None]:
-    """Turn what goes wrong in an action into a message for the user, and follow its remedy."""
+    """Raise the errors of an action as Home Assistant's, and start a reauthentication if one needs it."""
     try:
         yield
     except OctoPrintTunnelError as error:
@@ -34,17 +34,17 @@ class _Coordinator(Protocol):
     def config_entry(self) -> ConfigEntry: ...
 
 
-class _PrinterEntity(Protocol):
+class _Entity(Protocol):
     hass: HomeAssistant
 
     @property
     def coordinator(self) -> _Coordinator: ...
 
 
-def raise_translated[EntityT: _PrinterEntity, **P](
+def raise_translated[EntityT: _Entity, **P](
     action: Callable[Concatenate[EntityT, P], Coroutine[Any, Any, None]],
 ) -> Callable[Concatenate[EntityT, P], Coroutine[Any, Any, None]]:
-    """Let an entity's action fail with a message for the user."""
+    """Decorate an entity's action with `translated_errors`."""
 
     async def translated(self: EntityT, /, *args: P.args, **kwargs: P.kwargs) -> None:
         with translated_errors(self.hass, self.coordinator.config_entry):

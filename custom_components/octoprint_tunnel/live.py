@@ -20,7 +20,7 @@ from .api.errors import OctoPrintTunnelError
 from .api.octoprint.connection import MAX_STATE_TEXT, PrinterState
 from .api.octoprint.push import CONNECTION_CHANGED, ERROR, SETTINGS_UPDATED, STATE_CHANGED, Event, PushSocket
 from .api.token_bucket import TokenBucket
-from .api.transport.router import SameWay, Way
+from .api.transport.router import PinnedRoute, Way
 from .attempts import Attempts, result_or_error
 from .const import LOGGER
 from .coordinator import PrinterCoordinator
@@ -85,8 +85,8 @@ class LiveUpdates:
     async def _async_listen(self) -> bool:
         """Open a socket and follow it to its end; tells whether it ended only because requests go another way now."""
         way, route = await self._printer.router.choose()
-        same_way = SameWay(self._printer.router, way, route)
-        async with PushSocket.open(route, self._entry.data[CONF_API_KEY], same_way) as socket:
+        pinned = PinnedRoute(self._printer.router, way, route)
+        async with PushSocket.open(route, self._entry.data[CONF_API_KEY], pinned) as socket:
             watch = _Watch(self._hass, self._entry, self._printer, self._webcams, socket, way)
             with self._live(), watch.watching():
                 async for event in socket.events():

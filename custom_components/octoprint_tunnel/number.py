@@ -1,4 +1,4 @@
-"""Numbers: the target temperatures of the printer's heaters."""
+"""Numbers for the target temperatures of the printer's heaters."""
 
 from dataclasses import dataclass
 from math import isfinite
@@ -18,25 +18,25 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .api.octoprint.heaters import heater_kind
 from .coordinator import PrinterCoordinator
-from .entity import PrinterEntity, add_as_they_come, heater_placeholders
+from .entity import OctoPrintTunnelEntity, async_add_when_available, heater_placeholders
 from .exceptions import raise_translated
 from .runtime import OctoPrintTunnelConfigEntry
 
 PARALLEL_UPDATES = 1
 
 HIGHEST_TARGETS = {"tool": 350, "bed": 150, "chamber": 100}
-"""In °C. OctoPrint's profiles name none; these are what printers are built for, and firmware has limits of its own."""
+"""In °C. Printers are built for these; OctoPrint's profiles name no limit, and firmware has its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TargetDescription(NumberEntityDescription):
-    """Describes the target temperature of one heater, by OctoPrint's name for it."""
+    """Describes the target temperature of one heater; `heater` is OctoPrint's name of it."""
 
     heater: str
 
 
-def descriptions(printer: PrinterCoordinator) -> list[TargetDescription]:
-    """Describe a number for each heater that the printer reports."""
+def target_descriptions(printer: PrinterCoordinator) -> list[TargetDescription]:
+    """Return a description for each heater that the printer reports."""
     return [
         TargetDescription(
             key=f"{name}_target",
@@ -58,10 +58,12 @@ async def async_setup_entry(
     hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
     """Add the target temperatures of one printer."""
-    add_as_they_come(entry, async_add_entities, entry.runtime_data.printer, descriptions, TargetTemperature)
+    async_add_when_available(
+        entry, async_add_entities, entry.runtime_data.printer, target_descriptions, TargetTemperature
+    )
 
 
-class TargetTemperature(PrinterEntity, NumberEntity):
+class TargetTemperature(OctoPrintTunnelEntity[PrinterCoordinator], NumberEntity):
     """The target temperature of one heater; 0 is off."""
 
     entity_description: TargetDescription
@@ -79,7 +81,7 @@ class TargetTemperature(PrinterEntity, NumberEntity):
     @override
     @raise_translated
     async def async_set_native_value(self, value: float) -> None:
-        if not isfinite(value):  # neither below the minimum nor above the maximum, and no JSON
+        if not isfinite(value):  # Home Assistant lets it through, and JSON cannot carry it
             raise ServiceValidationError(
                 translation_domain=NUMBER_DOMAIN,
                 translation_key="out_of_range",

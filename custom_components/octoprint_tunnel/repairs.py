@@ -1,5 +1,6 @@
 """Repair issues: what only the owner of the account or of the printer can fix."""
 
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
@@ -7,7 +8,6 @@ from .api.errors import Condition
 from .api.remote_text import as_name
 from .const import DOMAIN
 from .coordinator import TunnelCoordinator
-from .runtime import OctoPrintTunnelConfigEntry
 
 CONDITIONS = (Condition.NOT_SUPPORTER, Condition.OVER_CAP, Condition.PLUGIN_OUTDATED)
 UNTOLD = (Condition.SERVICE_ERROR, Condition.TIMED_OUT, Condition.OFFLINE)
@@ -15,12 +15,12 @@ UNTOLD = (Condition.SERVICE_ERROR, Condition.TIMED_OUT, Condition.OFFLINE)
 
 
 @callback
-def async_update_issues(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> None:
+def async_update_issues(hass: HomeAssistant, entry: ConfigEntry, coordinator: TunnelCoordinator) -> None:
     """Raise the issue for the tunnel's condition, and delete those that have passed.
 
     One that is deleted and raised again is shown again to a user who chose to ignore it.
     """
-    coordinator = entry.runtime_data.tunnel
+    tunnel = coordinator.service.tunnel
     for condition in CONDITIONS:
         if coordinator.data.condition is not condition:
             if _has_passed(coordinator, condition):
@@ -32,12 +32,12 @@ def async_update_issues(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) 
             _issue_id(entry, condition),
             is_fixable=False,
             severity=ir.IssueSeverity.WARNING,
-            learn_more_url=coordinator.tunnel.help_url(condition),
+            learn_more_url=tunnel.help_url(condition),
             translation_key=condition.value,
             # Shown as plain text in the title, and in Markdown below it.
             translation_placeholders={
                 "printer": as_name(entry.title),
-                **coordinator.tunnel.explain(coordinator.data.status),
+                **tunnel.issue_placeholders(coordinator.data.status),
             },
         )
 
@@ -51,11 +51,11 @@ def _has_passed(coordinator: TunnelCoordinator, condition: Condition) -> bool:
 
 
 @callback
-def async_clear_issues(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> None:
+def async_clear_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Delete every issue of a printer that is removed."""
     for condition in CONDITIONS:
         ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, condition))
 
 
-def _issue_id(entry: OctoPrintTunnelConfigEntry, condition: Condition) -> str:
+def _issue_id(entry: ConfigEntry, condition: Condition) -> str:
     return f"{condition}_{entry.entry_id}"

@@ -16,7 +16,8 @@ class RuntimeData:
 
     tunnel: TunnelCoordinator
     printer: PrinterCoordinator
-    detection: DetectionCoordinator
+    detection: DetectionCoordinator | None
+    """None if the service has no failure detection."""
     live: LiveUpdates
     webcams: Webcams
 

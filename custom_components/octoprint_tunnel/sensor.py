@@ -1,4 +1,4 @@
-"""Sensors: the tunnel's condition, limits and usage, the printer's connection, its job and its temperatures."""
+"""Sensors of the tunnel, the printer, its job and temperatures, and the failure detection."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,26 +16,16 @@ from homeassistant.const import (
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-from homeassistant.helpers.update_coordinator import CoordinatorEntity
+from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 
 from .api.errors import Condition
 from .api.octoprint.connection import PrinterState
 from .api.octoprint.heaters import heater_kind
 from .api.transport.router import Way
-from .api.tunnels.app_apis import Gadget, GadgetState
-from .api.tunnels.base import Tunnel
-from .api.tunnels.obico import Obico
-from .api.tunnels.octoeverywhere import OctoEverywhere
+from .api.tunnels.models import DetectionState
 from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .detection import DetectionCoordinator
-from .entity import (
-    DetectionEntity,
-    PrinterEntity,
-    TunnelEntity,
-    add_as_they_come,
-    add_when_present,
-    heater_placeholders,
-)
+from .entity import OctoPrintTunnelEntity, async_add_when_available, heater_placeholders
 from .runtime import OctoPrintTunnelConfigEntry
 
 PARALLEL_UPDATES = 0
@@ -44,35 +34,23 @@ type Value = str | float | datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class SensorDescription[CoordinatorT](SensorEntityDescription):
-    """Describes a sensor: what it reads of its coordinator, and whether also while that has nothing new to tell."""
+class OctoPrintTunnelSensorDescription[CoordinatorT](SensorEntityDescription):
+    """Describes a sensor; `always_available` also while its coordinator fails."""
 
     value_fn: Callable[[CoordinatorT], Value]
     attributes_fn: Callable[[CoordinatorT], Mapping[str, Any] | None] = lambda _: None
+    available_fn: Callable[[CoordinatorT], bool] = lambda _: True
     always_available: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class TunnelSensorDescription(SensorDescription[TunnelCoordinator]):
-    """Describes a sensor of the tunnel; `service` is the only one that has it, None where all do."""
+class TunnelSensorDescription(OctoPrintTunnelSensorDescription[TunnelCoordinator]):
+    """Describes a sensor of the tunnel."""
 
     entity_category: EntityCategory | None = EntityCategory.DIAGNOSTIC
-    service: type[Tunnel] | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class DetectionSensorDescription(SensorDescription[DetectionCoordinator]):
-    """Describes a sensor of a service's failure detection."""
-
-    service: type[Tunnel]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PrinterSensorDescription(SensorDescription[PrinterCoordinator]):
-    """Describes a sensor of the printer; `has_fn` tells whether this OctoPrint has what it is about."""
-
-    has_fn: Callable[[PrinterCoordinator], bool] = lambda _: True
-
+type PrinterSensorDescription = OctoPrintTunnelSensorDescription[PrinterCoordinator]
 
 TUNNEL_DESCRIPTIONS = (
     TunnelSensorDescription(
@@ -87,14 +65,12 @@ TUNNEL_DESCRIPTIONS = (
         key="last_connected",
         translation_key="last_connected",
         device_class=SensorDeviceClass.TIMESTAMP,
-        service=OctoEverywhere,
         value_fn=lambda tunnel: tunnel.data.status.last_connected,
     ),
     TunnelSensorDescription(
         key="last_disconnected",
         translation_key="last_disconnected",
         device_class=SensorDeviceClass.TIMESTAMP,
-        service=OctoEverywhere,
         value_fn=lambda tunnel: tunnel.data.status.last_disconnected,
     ),
     TunnelSensorDescription(
@@ -104,7 +80,6 @@ TUNNEL_DESCRIPTIONS = (
         native_unit_of_measurement=UnitOfInformation.BYTES,
         suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
         suggested_display_precision=0,
-        service=OctoEverywhere,
         value_fn=lambda tunnel: tunnel.data.status.limits.max_download,
     ),
     TunnelSensorDescription(
@@ -114,7 +89,6 @@ TUNNEL_DESCRIPTIONS = (
         native_unit_of_measurement=UnitOfInformation.BYTES,
         suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
         suggested_display_precision=0,
-        service=OctoEverywhere,
         value_fn=lambda tunnel: tunnel.data.status.limits.max_upload,
     ),
     TunnelSensorDescription(
@@ -123,7 +97,6 @@ TUNNEL_DESCRIPTIONS = (
         device_class=SensorDeviceClass.DURATION,
         native_unit_of_measurement=UnitOfTime.SECONDS,
         suggested_display_precision=0,
-        service=OctoEverywhere,
         value_fn=lambda tunnel: tunnel.data.status.limits.max_webcam_stream,
     ),
     TunnelSensorDescription(
@@ -134,7 +107,6 @@ TUNNEL_DESCRIPTIONS = (
         native_unit_of_measurement=UnitOfInformation.BYTES,
         suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
         suggested_display_precision=1,
-        service=Obico,
         value_fn=lambda tunnel: usage.total if (usage := tunnel.data.status.usage) else None,
     ),
     TunnelSensorDescription(
@@ -144,7 +116,6 @@ TUNNEL_DESCRIPTIONS = (
         native_unit_of_measurement=UnitOfInformation.BYTES,
         suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
         suggested_display_precision=0,
-        service=Obico,
         value_fn=lambda tunnel: usage.cap if (usage := tunnel.data.status.usage) else None,
         attributes_fn=lambda tunnel: {"unlimited": usage.is_unlimited} if (usage := tunnel.data.status.usage) else None,
     ),
@@ -152,13 +123,12 @@ TUNNEL_DESCRIPTIONS = (
         key="tunnel_usage_reset",
         translation_key="tunnel_usage_reset",
         device_class=SensorDeviceClass.TIMESTAMP,
-        service=Obico,
         value_fn=lambda tunnel: usage.reset if (usage := tunnel.data.status.usage) else None,
     ),
 )
 
 PRINTER_DESCRIPTIONS = (
-    PrinterSensorDescription(
+    OctoPrintTunnelSensorDescription[PrinterCoordinator](
         key="active_route",
         translation_key="active_route",
         entity_category=EntityCategory.DIAGNOSTIC,
@@ -167,7 +137,7 @@ PRINTER_DESCRIPTIONS = (
         value_fn=lambda printer: printer.data.way if printer.last_update_success else Way.NONE,
         always_available=True,
     ),
-    PrinterSensorDescription(
+    OctoPrintTunnelSensorDescription[PrinterCoordinator](
         key="printer_state",
         translation_key="printer_state",
         device_class=SensorDeviceClass.ENUM,
@@ -178,33 +148,33 @@ PRINTER_DESCRIPTIONS = (
             "error": printer.data.connection.error,
         },
     ),
-    PrinterSensorDescription(
+    OctoPrintTunnelSensorDescription[PrinterCoordinator](
         key="port",
         translation_key="port",
         entity_category=EntityCategory.DIAGNOSTIC,
         value_fn=lambda printer: printer.data.connection.port,
     ),
-    PrinterSensorDescription(
+    OctoPrintTunnelSensorDescription[PrinterCoordinator](
         key="baudrate",
         translation_key="baudrate",
         entity_category=EntityCategory.DIAGNOSTIC,
         native_unit_of_measurement="baud",
         value_fn=lambda printer: printer.data.connection.baudrate,
     ),
-    PrinterSensorDescription(
+    OctoPrintTunnelSensorDescription[PrinterCoordinator](
         key="connector",
         translation_key="connector",
         entity_category=EntityCategory.DIAGNOSTIC,
-        has_fn=lambda printer: printer.data is not None and printer.data.connection.has_connectors,
+        available_fn=lambda printer: printer.data is not None and printer.data.connection.has_connectors,
         value_fn=lambda printer: printer.data.connection.connector,
     ),
-    PrinterSensorDescription(
+    OctoPrintTunnelSensorDescription[PrinterCoordinator](
         key="printer_profile",
         translation_key="printer_profile",
         entity_category=EntityCategory.DIAGNOSTIC,
         value_fn=lambda printer: printer.data.connection.profile_name,
     ),
-    PrinterSensorDescription(
+    OctoPrintTunnelSensorDescription[PrinterCoordinator](
         key="print_progress",
         translation_key="print_progress",
         native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
@@ -212,13 +182,13 @@ PRINTER_DESCRIPTIONS = (
         suggested_display_precision=1,
         value_fn=lambda printer: job.progress if (job := printer.data.job) else None,
     ),
-    PrinterSensorDescription(
+    OctoPrintTunnelSensorDescription[PrinterCoordinator](
         key="print_file",
         translation_key="print_file",
         value_fn=lambda printer: job.name if (job := printer.data.job) else None,
         attributes_fn=lambda printer: {"path": job.path} if (job := printer.data.job) else None,
     ),
-    PrinterSensorDescription(
+    OctoPrintTunnelSensorDescription[PrinterCoordinator](
         key="print_file_size",
         translation_key="print_file_size",
         entity_category=EntityCategory.DIAGNOSTIC,
@@ -229,7 +199,7 @@ PRINTER_DESCRIPTIONS = (
         suggested_display_precision=1,
         value_fn=lambda printer: job.size if (job := printer.data.job) else None,
     ),
-    PrinterSensorDescription(
+    OctoPrintTunnelSensorDescription[PrinterCoordinator](
         key="print_time_elapsed",
         translation_key="print_time_elapsed",
         device_class=SensorDeviceClass.DURATION,
@@ -238,7 +208,7 @@ PRINTER_DESCRIPTIONS = (
         suggested_display_precision=0,
         value_fn=lambda printer: job.elapsed if (job := printer.data.job) else None,
     ),
-    PrinterSensorDescription(
+    OctoPrintTunnelSensorDescription[PrinterCoordinator](
         key="print_time_left",
         translation_key="print_time_left",
         device_class=SensorDeviceClass.DURATION,
@@ -247,13 +217,13 @@ PRINTER_DESCRIPTIONS = (
         suggested_display_precision=0,
         value_fn=lambda printer: job.left if (job := printer.data.job) else None,
     ),
-    PrinterSensorDescription(
+    OctoPrintTunnelSensorDescription[PrinterCoordinator](
         key="print_finish",
         translation_key="print_finish",
         device_class=SensorDeviceClass.TIMESTAMP,
         value_fn=lambda printer: job.finishes_at if (job := printer.data.job) else None,
     ),
-    PrinterSensorDescription(
+    OctoPrintTunnelSensorDescription[PrinterCoordinator](
         key="print_started",
         translation_key="print_started",
         device_class=SensorDeviceClass.TIMESTAMP,
@@ -262,51 +232,49 @@ PRINTER_DESCRIPTIONS = (
 )
 
 DETECTION_DESCRIPTIONS = (
-    DetectionSensorDescription(
+    OctoPrintTunnelSensorDescription[DetectionCoordinator](
         key="gadget_state",
         translation_key="gadget_state",
         device_class=SensorDeviceClass.ENUM,
-        options=[state.value for state in GadgetState],
-        service=OctoEverywhere,
-        value_fn=lambda detection: gadget.state if (gadget := _gadget(detection)) else None,
+        options=[state.value for state in DetectionState],
+        value_fn=lambda coordinator: detection.state if (detection := coordinator.data) else None,
     ),
-    DetectionSensorDescription(
+    OctoPrintTunnelSensorDescription[DetectionCoordinator](
         key="gadget_rating",
         translation_key="gadget_rating",
         state_class=SensorStateClass.MEASUREMENT,
-        service=OctoEverywhere,
-        value_fn=lambda detection: gadget.rating if (gadget := _gadget(detection)) else None,
+        value_fn=lambda coordinator: detection.rating if (detection := coordinator.data) else None,
     ),
-    DetectionSensorDescription(
+    OctoPrintTunnelSensorDescription[DetectionCoordinator](
         key="gadget_status",
         translation_key="gadget_status",
-        service=OctoEverywhere,
-        value_fn=lambda detection: gadget.status if (gadget := _gadget(detection)) else None,
+        value_fn=lambda coordinator: detection.status if (detection := coordinator.data) else None,
     ),
-    DetectionSensorDescription(
+    OctoPrintTunnelSensorDescription[DetectionCoordinator](
         key="failure_probability",
         translation_key="failure_probability",
         native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
         state_class=SensorStateClass.MEASUREMENT,
         suggested_display_precision=0,
-        service=Obico,
         value_fn=lambda detection: _percent(detection.data.failure_probability) if detection.data else None,
     ),
 )
-
-
-def _gadget(detection: DetectionCoordinator) -> Gadget | None:
-    return detection.data.gadget if detection.data else None
 
 
 def _percent(share: float | None) -> float | None:
     return None if share is None else share * 100
 
 
+def printer_descriptions(printer: PrinterCoordinator) -> list[PrinterSensorDescription]:
+    """Return the descriptions of what this OctoPrint and its printer have."""
+    available = [description for description in PRINTER_DESCRIPTIONS if description.available_fn(printer)]
+    return [*available, *heater_descriptions(printer)]
+
+
 def heater_descriptions(printer: PrinterCoordinator) -> list[PrinterSensorDescription]:
-    """Describe two sensors for each heater that the printer reports."""
+    """Return two descriptions for each heater that the printer reports."""
     return [
-        PrinterSensorDescription(
+        OctoPrintTunnelSensorDescription[PrinterCoordinator](
             key=f"{name}_{which}_temperature",
             translation_key=f"{heater_kind(name)}_{which}_temperature",
             translation_placeholders=heater_placeholders(name),
@@ -314,7 +282,7 @@ def heater_descriptions(printer: PrinterCoordinator) -> list[PrinterSensorDescri
             native_unit_of_measurement=UnitOfTemperature.CELSIUS,
             state_class=SensorStateClass.MEASUREMENT,
             suggested_display_precision=1,
-            entity_registry_enabled_default=which == "actual",  # a target is what its number shows, too
+            entity_registry_enabled_default=which == "actual",  # the target has a number entity, too
             value_fn=value_fn(name),
         )
         for name in (printer.data.heaters if printer.data else ())
@@ -334,27 +302,28 @@ async def async_setup_entry(
     hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
     """Add the sensors of one printer."""
-    tunnel = entry.runtime_data.tunnel.tunnel
+    runtime = entry.runtime_data
+    keys = runtime.tunnel.service.tunnel.entity_keys
     async_add_entities(
-        TunnelSensor(entry, description)
+        OctoPrintTunnelSensor(entry, runtime.tunnel, description)
         for description in TUNNEL_DESCRIPTIONS
-        if description.service is None or isinstance(tunnel, description.service)
+        if description.key in keys
     )
-    async_add_entities(
-        DetectionSensor(entry, description)
-        for description in DETECTION_DESCRIPTIONS
-        if isinstance(tunnel, description.service)
-    )
-    add_when_present(entry, async_add_entities, PRINTER_DESCRIPTIONS, PrinterSensor)
-    add_as_they_come(entry, async_add_entities, entry.runtime_data.printer, heater_descriptions, PrinterSensor)
+    if detection := runtime.detection:
+        async_add_entities(
+            OctoPrintTunnelSensor(entry, detection, description)
+            for description in DETECTION_DESCRIPTIONS
+            if description.key in keys
+        )
+    async_add_when_available(entry, async_add_entities, runtime.printer, printer_descriptions, OctoPrintTunnelSensor)
 
 
-class CoordinatorSensor[CoordinatorT: TunnelCoordinator | PrinterCoordinator | DetectionCoordinator](
-    CoordinatorEntity[CoordinatorT], SensorEntity
+class OctoPrintTunnelSensor[CoordinatorT: DataUpdateCoordinator[Any]](
+    OctoPrintTunnelEntity[CoordinatorT], SensorEntity
 ):
     """A sensor that reads its coordinator as its description says."""
 
-    entity_description: SensorDescription[CoordinatorT]
+    entity_description: OctoPrintTunnelSensorDescription[CoordinatorT]
 
     @property
     @override
@@ -371,15 +340,3 @@ class CoordinatorSensor[CoordinatorT: TunnelCoordinator | PrinterCoordinator | D
     @override
     def extra_state_attributes(self) -> Mapping[str, Any] | None:
         return self.entity_description.attributes_fn(self.coordinator)
-
-
-class TunnelSensor(TunnelEntity, CoordinatorSensor[TunnelCoordinator]):
-    """A sensor of the tunnel."""
-
-
-class PrinterSensor(PrinterEntity, CoordinatorSensor[PrinterCoordinator]):
-    """A sensor of the printer."""
-
-
-class DetectionSensor(DetectionEntity, CoordinatorSensor[DetectionCoordinator]):
-    """A sensor of a service's failure detection."""

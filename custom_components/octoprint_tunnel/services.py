@@ -20,7 +20,6 @@ from .api.octoprint.file_progress import FileInProgress
 from .api.octoprint.files import MAX_FORM, is_file_name, is_folder
 from .api.remote_text import one_line
 from .api.transport.router import Way
-from .api.tunnels.octoeverywhere import OctoEverywhere
 from .const import DOMAIN, LOGGER
 from .coordinator import TunnelCoordinator
 from .exceptions import translated_errors
@@ -204,12 +203,10 @@ async def _repair(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> None:
 
 async def _create_live_link(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> ServiceResponse:
     """Make a link on which anyone can watch the printer for a time."""
-    tunnel = entry.runtime_data.tunnel
-    if not isinstance(tunnel.tunnel, OctoEverywhere):
+    live_links = entry.runtime_data.tunnel.service.live_links
+    if live_links is None:
         raise _refuse("only_octoeverywhere")
-    link = await tunnel.tunnel.create_live_link(
-        tunnel.service, hours=call.data.get(ATTR_HOURS), until_print_ends=call.data[ATTR_UNTIL_PRINT_ENDS]
-    )
+    link = await live_links.create(hours=call.data.get(ATTR_HOURS), until_print_ends=call.data[ATTR_UNTIL_PRINT_ENDS])
     return {"live_id": link.live_id, "url": link.url, "short_url": link.short_url}
 
 
@@ -255,7 +252,8 @@ async def _upload_file(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> 
 
 def _max_upload(tunnel: TunnelCoordinator) -> int | None:
     """Return how many bytes a file may have to go through the tunnel: what the account allows, and what it carries."""
-    limits = [tunnel.data.status.limits.max_upload, tunnel.tunnel.max_body and tunnel.tunnel.max_body - MAX_FORM]
+    max_body = tunnel.service.tunnel.max_body
+    limits = [tunnel.data.status.limits.max_upload, max_body and max_body - MAX_FORM]
     return min((limit for limit in limits if limit is not None), default=None)
 
 

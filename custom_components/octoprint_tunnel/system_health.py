@@ -34,7 +34,7 @@ async def async_system_health_info(hass: HomeAssistant) -> dict[str, Any]:
         "live_updates": sum(runtime.live.since is not None for runtime in printers),
         "local_traffic": _sum(local),
         "tunnel_traffic": _sum(tunnels),
-        "last_error": _last_error([*local, *tunnels, *(runtime.tunnel.service.traffic for runtime in printers)]),
+        "last_error": _last_error([*local, *tunnels, *(runtime.tunnel.service.api.traffic for runtime in printers)]),
     }
 
 

@@ -14,7 +14,7 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from .api.backoff import Backoff
 from .api.errors import PermissionMissing
 from .api.octoprint.webcam import MAX_WEBCAMS, Webcam, left_out, webcams_from_json
-from .api.tunnels.base import Tunnel
+from .api.tunnels.base import Service
 from .api.webcam.feed import WebcamFeed
 from .attempts import Attempts, result_or_error
 from .const import LOGGER
@@ -44,11 +44,11 @@ class Webcams(DataUpdateCoordinator[WebcamsSnapshot]):
 
     config_entry: ConfigEntry
 
-    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, tunnel: Tunnel, printer: PrinterCoordinator) -> None:
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, service: Service, printer: PrinterCoordinator) -> None:
         """Prepare for the printer of an entry."""
         super().__init__(hass, LOGGER, config_entry=entry, name=f"{entry.title} webcams")
         self.data = WebcamsSnapshot()
-        self._tunnel = tunnel
+        self._service = service
         self._printer = printer
         self._keys = WebcamKeys(hass, entry)
         self._retry = Backoff(FIRST_RETRY, LONGEST_RETRY)
@@ -100,7 +100,7 @@ class Webcams(DataUpdateCoordinator[WebcamsSnapshot]):
         before = dict(self.data.feeds)
         feeds: dict[str, WebcamFeed] = {}
         for key, webcam in self._keys.assign(webcams[:MAX_WEBCAMS]).items():
-            feed = before.pop(key) if key in before else WebcamFeed(webcam, self._printer.router, self._tunnel)
+            feed = before.pop(key) if key in before else WebcamFeed(webcam, self._printer.router, self._service)
             feed.webcam = webcam
             feeds[key] = feed
         for gone in before.values():

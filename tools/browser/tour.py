@@ -96,7 +96,7 @@ class Tour:
         self._browser.switch(1)
         self._browser.keep_open()
         self._browser.click("Allow")
-        self._browser.see("Done. You can close this window and go on in Home Assistant.")
+        self._browser.see("Done. You can close this window and continue in Home Assistant.")
         self._check_addresses()
         self._browser.close_tab()
         self._name_it("name")

@@ -84,8 +84,6 @@ async def all_right(hass: HomeAssistant, homes: list[Home], entities: list[dict[
         await asyncio.sleep(0.2)
 
 
-@pytest.mark.long
-@pytest.mark.soak
 @pytest.mark.usefixtures("_hurried_all")
 async def test_soak(
     hass: HomeAssistant,

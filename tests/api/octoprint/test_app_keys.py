@@ -146,7 +146,7 @@ async def test_nobody_is_waited_for_without_end(
 ) -> None:
     """A dialog may be left open, and every look costs."""
     monkeypatch.setattr(app_keys, "POLL_INTERVAL", 0)
-    monkeypatch.setattr(app_keys, "MOST_POLLS", 3)
+    monkeypatch.setattr(app_keys, "MAX_POLLS", 3)
     relay.fail("tunnel", 202)
     assert await KeyRequest(token="token").wait(OctoPrint(tunnelled)) is None
     assert len(relay.requests) == 3

@@ -29,14 +29,9 @@ from custom_components.octoprint_tunnel.api.errors import (
     ServiceError,
 )
 from custom_components.octoprint_tunnel.api.transport import route as route_module
-from custom_components.octoprint_tunnel.api.transport.route import (
-    GATEWAY_CODES,
-    MAX_BODY,
-    Response,
-    Route,
-    StatusCodes,
-    without_secrets,
-)
+from custom_components.octoprint_tunnel.api.transport.message import Request, Response
+from custom_components.octoprint_tunnel.api.transport.redaction import without_secrets
+from custom_components.octoprint_tunnel.api.transport.route import GATEWAY_CODES, MAX_BODY, Route, StatusCodes
 
 from ...relay.octoeverywhere import AppConnection
 from ...relay.server import Relay
@@ -92,7 +87,7 @@ def _headers() -> dict[str, str]:
 
 async def _ask(route: Route) -> Response:
     """Send a request with an API key."""
-    return await route.request("GET", "/api/connection", headers={"X-Api-Key": API_KEY})
+    return await route.send(Request("GET", "/api/connection", headers={"X-Api-Key": API_KEY}))
 
 
 # what a request carries
@@ -100,18 +95,18 @@ async def _ask(route: Route) -> Response:
 
 async def test_a_request_carries_the_headers_of_the_route_and_its_own(route: Route, relay: Relay) -> None:
     """Those of the request win, so that a client may say more than the route knows."""
-    await route.request("GET", "/plugin/discovery/discovery.xml", headers={"X-Api-Key": API_KEY})
+    await route.send(Request("GET", "/plugin/discovery/discovery.xml", headers={"X-Api-Key": API_KEY}))
     [request] = relay.seen("octoeverywhere_tunnel")
     assert request.headers["Authorization"] == route.headers["Authorization"]
     assert request.headers["X-Api-Key"] == API_KEY
-    await route.request("GET", "/", headers={"Authorization": "Bearer other"})
+    await route.send(Request("GET", "/", headers={"Authorization": "Bearer other"}))
     assert relay.requests[-1].headers["Authorization"] == "Bearer other"
 
 
 @pytest.mark.parametrize("path", ["/api/version", "api/version"])
 async def test_a_path_begins_at_the_base_address(route: Route, relay: Relay, path: str) -> None:
     """With or without a slash before it; no credential is in the address."""
-    await route.request("GET", path)
+    await route.send(Request("GET", path))
     [request] = relay.seen("octoeverywhere_tunnel")
     assert (request.method, request.path, dict(request.query)) == ("GET", "/api/version", {})
 
@@ -119,7 +114,7 @@ async def test_a_path_begins_at_the_base_address(route: Route, relay: Relay, pat
 async def test_a_query_is_written_as_it_was_meant(route: Route, relay: Relay) -> None:
     """Whatever is in it."""
     query = {"exclude": "temperature,sd", "name": "Tom & Jerry?=#/\u00fc"}
-    await route.request("GET", "/api/printer", query=query)
+    await route.send(Request("GET", "/api/printer", query=query))
     [request] = relay.seen("octoeverywhere_tunnel")
     assert (request.path, dict(request.query)) == ("/api/printer", query)
 
@@ -132,7 +127,7 @@ async def test_a_base_address_may_have_a_path(session: ClientSession) -> None:
 
     async with _served(session, tell_path) as served:
         route = Route(session=session, base_url=served.base_url / "octoprint")
-        assert (await route.request("GET", "/_tsd_/tunnelusage/")).body == b"/octoprint/_tsd_/tunnelusage/"
+        assert (await route.send(Request("GET", "/_tsd_/tunnelusage/"))).body == b"/octoprint/_tsd_/tunnelusage/"
 
 
 @pytest.mark.parametrize(
@@ -154,7 +149,7 @@ async def test_a_body_is_sent_as_json_or_not_at_all(
         return web.Response(status=204)
 
     async with _served(session, note) as route:
-        await route.request("POST", "/api/connection", json=given)
+        await route.send(Request("POST", "/api/connection", json=given))
     assert (seen[0][0], content_type and seen[0][1]) == (body, content_type)
 
 
@@ -185,7 +180,7 @@ async def test_a_status_that_is_not_the_hops_is_handed_on(route: Route, relay: R
     """It is OctoPrint's: what it means is its client's business. The body comes with it."""
     body = "" if status in (204, 304) else "words"
     relay.fail("tunnel", status, body)
-    response = await route.request("GET", "/api/connection")
+    response = await route.send(Request("GET", "/api/connection"))
     assert (response.status, response.body) == (status, body.encode())
 
 
@@ -332,7 +327,7 @@ async def test_what_does_not_speak_http_is_no_connection(session: ClientSession,
 async def test_a_header_that_cannot_be_sent_is_no_connection(route: Route, relay: Relay) -> None:
     """It could begin a header or a request of its own; it is not sent, and not told."""
     with pytest.raises(CannotConnect) as caught:
-        await route.request("GET", "/", headers={"X-Api-Key": f"{API_KEY}\r\nX-Other: 1"})
+        await route.send(Request("GET", "/", headers={"X-Api-Key": f"{API_KEY}\r\nX-Other: 1"}))
     assert relay.requests == []
     assert API_KEY not in _told(caught.value)
 
@@ -398,7 +393,7 @@ async def test_a_credential_that_is_repeated_is_not_carried_on(
     async with _served(session, repeat) as served:
         headers = _carrying(which)
         route = Route(session=session, base_url=served.base_url, headers=headers if by_the_route else {})
-        response = await route.request("GET", "/", headers=None if by_the_route else headers)
+        response = await route.send(Request("GET", "/", headers={} if by_the_route else headers))
     assert response.json().text("error") == "bad ***!"
     sent = response.body.decode()
     for secret in (SECRETS[which], headers.get("Authorization", SECRETS[which]).rpartition(" ")[2]):
@@ -433,7 +428,7 @@ async def test_an_authorization_of_another_kind_is_sent_all_the_same(session: Cl
 
     async with _served(session, answer) as served:
         for header in ("Basic !", "Basic abcde", "Basic", "Negotiate", ""):
-            assert (await served.request("GET", "/", headers={"Authorization": header})).body == b"fine"
+            assert (await served.send(Request("GET", "/", headers={"Authorization": header}))).body == b"fine"
 
 
 def test_an_answer_does_not_show_what_it_holds() -> None:
@@ -464,7 +459,7 @@ async def test_session_that_is_closed_while_a_connection_is_made(
     assert connector is not None
     route = Route(session=session, base_url=URL(connection.url))
     asked: dict[str, Callable[[], Awaitable[object]]] = {
-        "request": lambda: route.request("GET", "/api/job"),
+        "request": lambda: route.send(Request("GET", "/api/job")),
         "download": lambda: route.download(URL(connection.url), ClientTimeout(total=10)),
         "websocket": lambda: contextlib.AsyncExitStack().enter_async_context(route.websocket("/sockjs/websocket")),
     }

@@ -238,7 +238,7 @@ async def test_what_the_tunnel_met_before_is_forgotten(
     [
         (FOREIGN, 200, "is another OctoPrint"),
         ("<html>a router's page</html>", 200, "invalid_response"),
-        ("", 404, "does not say who it is"),
+        ("", 404, "has no instance id"),
         ("", 302, "unexpected_status 302"),
         ("", 500, "unexpected_status 500"),
     ],
@@ -385,7 +385,7 @@ async def test_command_goes_through_the_tunnel_when_local_is_gone(
     """The proof before the command finds out that the local network is gone."""
     await set_up(hass, entry, relay.local.url)
     # The proof of a moment ago still counts, so let it be refused where the command is.
-    entry.runtime_data.printer.router.candidates[0].proved_at = None
+    entry.runtime_data.printer.router.candidates[0].verified_at = None
     relay.drop("local")
     await press(hass, entry, "disconnect")
     assert [request.service for request in relay.requests if request.method == "POST"] == ["octoeverywhere_tunnel"]

@@ -24,8 +24,9 @@ from custom_components.octoprint_tunnel.api.errors import (
 from custom_components.octoprint_tunnel.api.octoprint.client import OctoPrint
 from custom_components.octoprint_tunnel.api.octoprint.connection import PrinterState
 from custom_components.octoprint_tunnel.api.tunnels import tunnel_from_data
-from custom_components.octoprint_tunnel.api.tunnels.base import AuthorizationError, TunnelStatus, Usage
-from custom_components.octoprint_tunnel.api.tunnels.obico import Obico
+from custom_components.octoprint_tunnel.api.tunnels.base import AuthorizationError
+from custom_components.octoprint_tunnel.api.tunnels.models import TunnelStatus, Usage
+from custom_components.octoprint_tunnel.api.tunnels.obico import Obico, server_address
 
 from ...octoprint.server import OctoPrintServer
 from ...relay import obico as relay_obico
@@ -94,8 +95,8 @@ def tunnel(issued: relay_obico.Tunnel, relay: Relay) -> Obico:
 )
 def test_a_server_is_written_in_its_shortest_form(typed: str, address: str) -> None:
     """However the user typed it; https where nothing else was said. The short form stays as it is."""
-    assert Obico.server_address(typed) == address
-    assert Obico.server_address(address) == address
+    assert server_address(typed) == address
+    assert server_address(address) == address
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_a_server_is_written_in_its_shortest_form(typed: str, address: str) -> N
 def test_what_is_no_servers_address_is_refused(typed: str) -> None:
     """With one reason that the user is told."""
     with pytest.raises(AuthorizationError) as caught:
-        Obico.server_address(typed)
+        server_address(typed)
     assert caught.value.key == "invalid_url"
 
 
@@ -126,7 +127,7 @@ def test_what_is_no_servers_address_is_refused(typed: str) -> None:
 def test_obicos_cloud_is_asked_by_https_only(typed: str) -> None:
     """Nobody hosts that at home."""
     with pytest.raises(AuthorizationError, match="not_https"):
-        Obico.server_address(typed)
+        server_address(typed)
 
 
 # the authorise page
@@ -345,7 +346,7 @@ async def test_a_code_means_the_same_of_the_tunnel_and_of_octoprint_behind_it(
     """One class, one remedy, one condition; the text of an exception in its page is not told."""
     for where in ("obico_tunnel", "obico_tsd"):
         relay.fail(where, code, "ConnectionError('secret')")
-    for ask in (OctoPrint(tunnel.route(session)).connection(), tunnel.status(tunnel.service(session))):
+    for ask in (OctoPrint(tunnel.route(session)).connection(), tunnel.connect(session).status()):
         with pytest.raises(error) as caught:
             await ask
         assert type(caught.value) is error
@@ -367,7 +368,7 @@ async def test_what_makes_the_service_say_so(
     with pytest.raises(OctoPrintOffline):
         await client.instance()
     issued.revoked = True
-    for ask in (client.instance(), tunnel.status(tunnel.service(session))):
+    for ask in (client.instance(), tunnel.connect(session).status()):
         with pytest.raises(CredentialsRejected):
             await ask
 
@@ -376,7 +377,7 @@ async def test_a_wrong_password_is_not_accepted(session: ClientSession, relay: R
     """Of the tunnel, that is: OctoPrint's key is another matter."""
     wrong = Obico.from_data({**tunnel.to_data(), "password": "wrong"})
     with pytest.raises(CredentialsRejected):
-        await wrong.status(wrong.service(session))
+        await wrong.connect(session).status()
 
 
 # the month's usage
@@ -391,7 +392,7 @@ async def test_the_usage_is_asked_for_without_using_the_tunnel(
     relay.obico.monthly_cap = used / 2
     relay.printer.online = False
     relay.clear()
-    usage = (await tunnel.status(tunnel.service(session))).usage
+    usage = (await tunnel.connect(session).status()).usage
     assert usage
     assert (usage.total, usage.cap, relay.obico.used_bytes) == (used, used // 2, used)
     [request] = relay.requests
@@ -435,7 +436,7 @@ async def test_the_usage_is_read(
 ) -> None:
     """In whole bytes; -1 stands for no cap. A bad total or cap is None and leaves the other as it is."""
     relay.fail("obico_tsd", 200, body)
-    assert await tunnel.status(tunnel.service(session)) == TunnelStatus(
+    assert await tunnel.connect(session).status() == TunnelStatus(
         usage=Usage(total=total, cap=cap, is_unlimited=is_unlimited, reset=datetime(2026, 12, 1, tzinfo=UTC))
     )
 
@@ -459,7 +460,7 @@ async def test_an_answer_without_total_and_cap_is_invalid(
     """It says nothing about the tunnel."""
     relay.fail("obico_tsd", 200, body)
     with pytest.raises(InvalidResponse) as caught:
-        await tunnel.status(tunnel.service(session))
+        await tunnel.connect(session).status()
     assert caught.value.condition is None
 
 
@@ -470,7 +471,7 @@ async def test_any_other_status_is_a_fault_of_the_service(
     """Its documentation has no others."""
     relay.fail("obico_tsd", status)
     with pytest.raises(ServiceError) as caught:
-        await tunnel.status(tunnel.service(session))
+        await tunnel.connect(session).status()
     assert (caught.value.code, caught.value.remedy) == (status, Remedy.RETRY)
 
 
@@ -491,10 +492,10 @@ async def test_usage_begins_anew_on_the_first_in_utc(
 ) -> None:
     """The server's own figure keeps the time of day; midnight of the first is when it happens."""
     with freeze_time(now):
-        usage = (await tunnel.status(tunnel.service(session))).usage
+        usage = (await tunnel.connect(session).status()).usage
         assert usage
         assert usage.reset == reset
-        assert tunnel.explain(TunnelStatus())["reset"] == f"{reset:%Y-%m-%d}"
+        assert tunnel.issue_placeholders(TunnelStatus())["reset"] == f"{reset:%Y-%m-%d}"
 
 
 @pytest.mark.parametrize(
@@ -508,7 +509,7 @@ async def test_usage_begins_anew_on_the_first_in_utc(
 @freeze_time("2026-11-21T18:00:00+00:00")
 def test_the_text_about_the_cap_names_it_and_when_it_ends(usage: Usage | None, cap: str) -> None:
     """As Obico writes it."""
-    assert read(ENDPOINT).explain(TunnelStatus(usage=usage)) == {"cap": cap, "reset": "2026-12-01"}
+    assert read(ENDPOINT).issue_placeholders(TunnelStatus(usage=usage)) == {"cap": cap, "reset": "2026-12-01"}
 
 
 def test_a_user_that_no_header_can_carry_is_refused() -> None:
@@ -527,15 +528,15 @@ def test_a_refusal_does_not_quote_the_endpoint() -> None:
 def test_a_dot_behind_the_clouds_name_changes_nothing() -> None:
     """It is the same name, and https is as needed."""
     with pytest.raises(AuthorizationError, match="not_https"):
-        Obico.server_address("http://app.obico.io.")
-    server = Obico.server_address("https://app.obico.io.")
+        server_address("http://app.obico.io.")
+    server = server_address("https://app.obico.io.")
     with pytest.raises(AuthorizationError):
         Obico.from_link("https://user:password@evil.example", server)
 
 
 def test_a_page_of_the_cloud_stands_for_the_cloud() -> None:
     """Users copy the address that they look at."""
-    assert Obico.server_address("https://app.obico.io/printers/") == CLOUD
+    assert server_address("https://app.obico.io/printers/") == CLOUD
 
 
 @pytest.mark.parametrize(

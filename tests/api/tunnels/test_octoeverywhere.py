@@ -29,7 +29,8 @@ from custom_components.octoprint_tunnel.api.errors import (
 )
 from custom_components.octoprint_tunnel.api.octoprint.client import OctoPrint
 from custom_components.octoprint_tunnel.api.tunnels import tunnel_from_data
-from custom_components.octoprint_tunnel.api.tunnels.base import AuthorizationError, Authorized, Limits, TunnelStatus
+from custom_components.octoprint_tunnel.api.tunnels.base import AuthorizationError, Authorized
+from custom_components.octoprint_tunnel.api.tunnels.models import Limits, TunnelStatus
 from custom_components.octoprint_tunnel.api.tunnels.octoeverywhere import OctoEverywhere
 
 from ...octoprint.server import OctoPrintServer
@@ -431,7 +432,7 @@ async def test_a_page_that_is_not_the_services_is_not_shown(
     """Neither from the portal nor from the Info API: the user would be led elsewhere. The rest is as good as ever."""
     assert completed(userPrinterAccessUrl=page).tunnel.printer_page is None
     _info(relay, {**DOCUMENTED, "UserFacingPrinterUrl": page})
-    status = await tunnel.status(tunnel.service(session))
+    status = await tunnel.connect(session).status()
     assert (status.printer_page, status.name) == (None, "My Printer")
 
 
@@ -505,7 +506,7 @@ async def test_a_code_means_the_same_on_the_tunnel_and_on_the_api(
     """One class, one remedy, one condition; the page that comes with it is not told."""
     for where in ("octoeverywhere_tunnel", "octoeverywhere_api"):
         relay.fail(where, code, "<html>token-1</html>")
-    for ask in (OctoPrint(tunnel.route(session)).connection(), tunnel.status(tunnel.service(session))):
+    for ask in (OctoPrint(tunnel.route(session)).connection(), tunnel.connect(session).status()):
         with pytest.raises(error) as caught:
             await ask
         assert type(caught.value) is error
@@ -526,7 +527,7 @@ async def test_a_code_in_an_envelope_means_the_same(
     """Where the answer's own status is a success."""
     _info(relay, {"Status": code, "Error": "words", "IsUserError": True, "Result": None})
     with pytest.raises(error) as caught:
-        await tunnel.status(tunnel.service(session))
+        await tunnel.connect(session).status()
     assert (type(caught.value), caught.value.code) == (error, code)
 
 
@@ -574,7 +575,7 @@ async def test_the_documented_answer_is_read(
 ) -> None:
     """Bare, and in the envelope that a shipped client expects."""
     _info(relay, answer)
-    assert await tunnel.status(tunnel.service(session)) == TunnelStatus(
+    assert await tunnel.connect(session).status() == TunnelStatus(
         online=True,
         name="My Printer",
         printer_page="https://octoeverywhere.com/view/My%20Printer",
@@ -592,7 +593,7 @@ async def test_the_service_is_asked_with_its_own_token_only(
 ) -> None:
     """The tunnel's credentials stay on the tunnel, and the tunnel is not used. A year 1 stands for never."""
     relay.octoeverywhere.envelope = envelope
-    status = await tunnel.status(tunnel.service(session))
+    status = await tunnel.connect(session).status()
     assert (status.online, status.name, status.local_ip) == (True, "Kitchen", relay.printer.local_ip)
     assert (status.last_connected, status.last_disconnected) == (
         datetime(2026, 11, 20, 9, 51, 17, 614404, tzinfo=UTC),
@@ -612,27 +613,27 @@ async def test_the_service_answers_while_octoprint_is_off(
     """And says why it cannot be used any more, bare or in an envelope."""
     relay.octoeverywhere.envelope = envelope
     relay.printer.online = False
-    assert (await tunnel.status(tunnel.service(session))).online is False
+    assert (await tunnel.connect(session).status()).online is False
     connection.supporter = False
     with pytest.raises(NotSupporter):
-        await tunnel.status(tunnel.service(session))
+        await tunnel.connect(session).status()
     connection.revoked = True
     with pytest.raises(TunnelRevoked):
-        await tunnel.status(tunnel.service(session))
+        await tunnel.connect(session).status()
     unknown = OctoEverywhere.from_data({**tunnel.to_data(), "app_token": "unknown"})
     with pytest.raises(TunnelRevoked):
-        await unknown.status(unknown.service(session))
+        await unknown.connect(session).status()
 
 
 async def test_every_field_can_be_missing_or_null(session: ClientSession, relay: Relay, tunnel: OctoEverywhere) -> None:
     """One field that is not told leaves the others as they are."""
     _info(relay, DOCUMENTED)
-    complete = await tunnel.status(tunnel.service(session))
+    complete = await tunnel.connect(session).status()
     for name in DOCUMENTED:
         for value in ({}, {name: None}):
             relay.heal()
             _info(relay, {key: told for key, told in DOCUMENTED.items() if key != name} | value)
-            status = await tunnel.status(tunnel.service(session))
+            status = await tunnel.connect(session).status()
             changed = {field for field in TunnelStatus.__slots__ if getattr(status, field) != getattr(complete, field)}
             assert len(changed) == 1
             assert getattr(status, changed.pop()) in (None, Limits())
@@ -644,7 +645,7 @@ async def test_a_field_of_any_other_type_is_not_told(
 ) -> None:
     """Whatever comes, it is None or what it should be."""
     _info(relay, dict.fromkeys(DOCUMENTED, value))
-    status = await tunnel.status(tunnel.service(session))
+    status = await tunnel.connect(session).status()
     assert status.online is (True if value is True else None)
     assert status.name == (value if isinstance(value, str) and value else None)
     assert (status.last_connected, status.last_disconnected, status.printer_page) == (None, None, None)
@@ -681,7 +682,7 @@ async def test_a_time_is_in_utc_or_not_told(
 ) -> None:
     """Without an offset it is UTC, as its name says; a year that no printer was connected in stands for never."""
     _info(relay, {"LastConnectionTimeUtc": text, "LastDisconnectTimeUtc": text})
-    status = await tunnel.status(tunnel.service(session))
+    status = await tunnel.connect(session).status()
     assert (status.last_connected, status.last_disconnected) == (time, time)
     assert time is None or (status.last_connected and status.last_connected.tzinfo is UTC)
 
@@ -704,7 +705,7 @@ async def test_a_limit_is_more_than_nothing_or_not_told(
 ) -> None:
     """Nobody may load nothing: a zero stands for something else."""
     _info(relay, {"PrinterLimits": dict.fromkeys(DOCUMENTED["PrinterLimits"], value)})
-    assert (await tunnel.status(tunnel.service(session))).limits == Limits(
+    assert (await tunnel.connect(session).status()).limits == Limits(
         max_download=limit, max_upload=limit, max_webcam_stream=limit
     )
 
@@ -725,7 +726,7 @@ async def test_a_limit_beyond_what_is_real_is_not_told(
 ) -> None:
     """A stream of more than a year, and more bytes than JSON can count."""
     _info(relay, {"PrinterLimits": dict.fromkeys(DOCUMENTED["PrinterLimits"], number)})
-    assert (await tunnel.status(tunnel.service(session))).limits == Limits(
+    assert (await tunnel.connect(session).status()).limits == Limits(
         max_download=size, max_upload=size, max_webcam_stream=seconds
     )
 
@@ -736,7 +737,7 @@ async def test_a_bad_limit_leaves_the_others_as_they_are(
     """And what else the answer tells."""
     limits = {"MaxDownloadFileSizeBytes": float("nan"), "MaxUploadFileSizeBytes": 5}
     _info(relay, {"PrinterLimits": limits, "IsOnline": float("inf"), "PrinterName": "Garage"})
-    status = await tunnel.status(tunnel.service(session))
+    status = await tunnel.connect(session).status()
     assert (status.limits, status.online, status.name) == (Limits(max_upload=5), None, "Garage")
 
 
@@ -747,7 +748,7 @@ async def test_any_other_status_is_a_fault_of_the_service(
     """Its documentation has no others."""
     relay.fail("octoeverywhere_api", status)
     with pytest.raises(ServiceError) as caught:
-        await tunnel.status(tunnel.service(session))
+        await tunnel.connect(session).status()
     assert (caught.value.code, caught.value.remedy) == (status, Remedy.RETRY)
 
 
@@ -758,13 +759,13 @@ async def test_an_answer_that_cannot_be_read_is_invalid(
     """It says nothing about the tunnel."""
     relay.fail("octoeverywhere_api", 200, body)
     with pytest.raises(InvalidResponse) as caught:
-        await tunnel.status(tunnel.service(session))
+        await tunnel.connect(session).status()
     assert caught.value.condition is None
 
 
 def test_nothing_more_is_known_of_a_condition_than_what_the_text_says() -> None:
     """The supporter page is all that helps."""
-    assert completed().tunnel.explain(TunnelStatus()) == {}
+    assert completed().tunnel.issue_placeholders(TunnelStatus()) == {}
 
 
 @pytest.mark.parametrize(
@@ -782,7 +783,7 @@ async def test_an_envelope_without_a_result_is_an_error(
     """Whatever its status is, unless that is 200."""
     relay.fail("octoeverywhere_api", 200, json.dumps(answer))
     with pytest.raises(OctoPrintTunnelError) as caught:
-        await app_connection(connection).status(app_connection(connection).service(session))
+        await app_connection(connection).connect(session).status()
     assert caught.value.code == answer["Status"]
 
 

@@ -206,14 +206,14 @@ async def test_octoeverywhere_brings_them(
     stream: str | None,
 ) -> None:
     """Relative ones through the tunnel, the others as the plugin gets them; never another host."""
-    route = app_connection.route(session)
-    pictures = app_connection.pictures(route, webcam(address))
+    service = app_connection.connect(session)
+    pictures = service.pictures(webcam(address))
     commands = "/octoeverywhere-command-api/webcam"
     expected = [path and connection.url + path.format(commands=commands) for path in (still, stream)]
     assert await places(pictures) == expected
     place = await pictures.snapshot()
     assert place is not None
-    assert place.route is route
+    assert place.route is service.octoprint
 
 
 async def test_the_plugins_list_is_asked_once(
@@ -221,15 +221,15 @@ async def test_the_plugins_list_is_asked_once(
 ) -> None:
     """And only when it is needed: a webcam is where its name is, or at its place in OctoPrint's list."""
     relay.octoeverywhere.webcams = ["nozzle", "Classic", "other"]
-    route = app_connection.route(session)
+    service = app_connection.connect(session)
     for named, index in ((webcam("http://x/"), 1), (webcam("http://x/", name="other"), 1)):
-        pictures = app_connection.pictures(route, named)
+        pictures = service.pictures(named)
         assert not relay.seen(path=LIST)
         assert {str(url).rpartition("=")[2] for _ in range(2) for url in await places(pictures)} == {str(index)}
         assert len(relay.seen(path=LIST)) == 1
         relay.clear()
     relay.octoeverywhere.webcams = ["x", "y", "z"]
-    [still, _] = await places(app_connection.pictures(route, webcam("http://x/", position=2)))
+    [still, _] = await places(service.pictures(webcam("http://x/", position=2)))
     assert still
     assert still.endswith("index=2")
 
@@ -250,7 +250,7 @@ async def test_a_command_says_in_its_body_how_it_went(
     """With 200 as its status."""
     relay.fail("octoeverywhere_tunnel", 200, body, path=LIST)
     with pytest.raises(error):
-        await app_connection.pictures(app_connection.route(session), webcam("http://x/")).snapshot()
+        await app_connection.connect(session).pictures(webcam("http://x/")).snapshot()
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ async def obico_pictures(session: ClientSession, relay: Relay, server: str) -> P
     """Return the first webcam's pictures through a tunnel of this server."""
     issued = await relay.obico.add_tunnel()
     tunnel = Obico(url=issued.url, username=issued.user, password=issued.password, server_url=server)
-    return tunnel.pictures(tunnel.route(session), webcam("/webcam/"))
+    return tunnel.connect(session).pictures(webcam("/webcam/"))
 
 
 @pytest.mark.parametrize("response", ['{"snapshot": null}', "{}"])
@@ -330,15 +330,15 @@ async def test_obico_has_its_primary_webcam_only_and_not_always(
     issued = await relay.obico.add_tunnel()
     tunnel = Obico(url=issued.url, username=issued.user, password=issued.password)
     relay.fail("obico_tsd", 200, response, path="/_tsd_/webcam/0/")
-    assert await places(tunnel.pictures(tunnel.route(session), webcam("/webcam/"))) == [None, None]
+    assert await places(tunnel.connect(session).pictures(webcam("/webcam/"))) == [None, None]
     relay.clear()
     for other in (webcam("/webcam/", position=1), replace(webcam("/webcam/"), is_primary=False)):
-        assert await places(tunnel.pictures(tunnel.route(session), other)) == [None, None]
+        assert await places(tunnel.connect(session).pictures(other)) == [None, None]
     assert not relay.requests
     relay.heal()
     primary = replace(webcam("/webcam/", position=1), is_primary=True)
     relay.fail("obico_tsd", 200, '{"snapshot": "https://app.obico.io/x"}', path="/_tsd_/webcam/0/")
-    assert await places(tunnel.pictures(tunnel.route(session), primary)) == ["https://app.obico.io/x", None]
+    assert await places(tunnel.connect(session).pictures(primary)) == ["https://app.obico.io/x", None]
 
 
 class AskingWebcam:
@@ -350,7 +350,7 @@ class AskingWebcam:
         self.authorizations: list[str] = []
 
     async def __call__(self, request: web.BaseRequest) -> web.Response:
-        """Refuse what does not answer the challenge."""
+        """Refuse what does not response the challenge."""
         authorization = request.headers.get("Authorization", "")
         self.authorizations.append(authorization)
         if authorization.startswith(self.challenge.partition(" ")[0]):

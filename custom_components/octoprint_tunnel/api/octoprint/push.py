@@ -16,8 +16,10 @@ from aiohttp import ClientError, WSMsgType
 from ..errors import CannotConnect, InvalidResponse, RequestTimeout
 from ..json_object import JsonObject
 from ..token_bucket import TokenBucket
-from ..transport.route import Requester, Route, WebSocket
+from ..transport.message import Requester
+from ..transport.route import Route
 from ..transport.traffic import Traffic
+from ..transport.websocket import WebSocket
 from .client import OctoPrint
 
 PATH = "/sockjs/websocket"

@@ -1,6 +1,6 @@
-"""Who carries requests to OctoPrint: one file per service, one shared shape.
+"""The services that tunnel requests to OctoPrint, one file each.
 
-A third service is one more file and one more line in TUNNELS.
+A new service is one more file and one more line in TUNNELS.
 """
 
 from collections.abc import Mapping
@@ -14,5 +14,5 @@ TUNNELS: dict[str, type[Tunnel]] = {tunnel.provider: tunnel for tunnel in (OctoE
 
 
 def tunnel_from_data(data: Mapping[str, Any]) -> Tunnel:
-    """Return the tunnel that `Tunnel.to_data` made `data` of."""
+    """Return the tunnel that `Tunnel.to_data` described."""
     return TUNNELS[data["provider"]].from_data(data)

@@ -1,151 +1,189 @@
-"""What OctoEverywhere's App APIs answer and send, beyond the state of a tunnel.
+"""OctoEverywhere's App APIs: the Info API, Gadget, Live Links and Notifications.
 
-Source: OctoEverywhere's developer documentation, "App APIs": Gadget, Live Links, Notifications.
+Source: OctoEverywhere's developer documentation, "App APIs".
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
+from datetime import UTC, datetime
+import re
+from typing import override
 
-from ..errors import InvalidResponse
+from yarl import URL
+
+from ..errors import InvalidResponse, ServiceError
 from ..json_object import JsonObject
 from ..octoprint.job import DONE, LONGEST
+from ..remote_text import as_name, link_in_markdown
 from ..transport.addresses import MAX_ADDRESS, has_credentials, web_address
+from ..transport.message import Request
+from ..transport.route import Route
+from .base import FailureDetection, LiveLinks, NotificationWebhook
+from .models import Detection, DetectionState, Limits, LiveLink, Notification, NotificationType, TunnelStatus
+
+DOMAIN = "octoeverywhere.com"
 
 MAX_TEXT = 255  # characters; Home Assistant's history takes some 16 kB with a state
 MAX_LAYERS = 1_000_000
-HIGHEST = 100_000  # mm
+MAX_HEIGHT = 100_000  # mm
+
+STATES = tuple(DetectionState)  # Gadget numbers them from 0
+TYPES = tuple(NotificationType)  # numbered from 1, after UNKNOWN
+
+BARE_FIELDS = ("IsOnline", "State", "Url", "ShortUrl")
+"""A response without an envelope has one of these fields."""
 
 
-class GadgetState(StrEnum):
-    """What Gadget, which watches prints for failures, is doing."""
-
-    DISABLED = "disabled"
-    DISABLED_FOR_PRINT = "disabled_for_print"
-    IDLE = "idle"
-    ACTIVE = "active"
-    PAUSED = "paused"
-
-
-_GADGET_STATES = tuple(GadgetState)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Gadget:
-    """What Gadget thinks of the print; `rating` goes from 1, a failure, to 10, perfect."""
-
-    state: GadgetState
-    status: str | None
-    color: str | None
-    rating: int | None
-
-    @property
-    def is_failing(self) -> bool:
-        """Tell whether Gadget takes the print for failed: its status is red, or it has paused the print."""
-        return self.state is GadgetState.PAUSED or (self.color or "").lower().startswith("r")
-
-    @property
-    def is_enabled(self) -> bool:
-        """Tell whether Gadget watches prints; the service asks to look seldom where it does not."""
-        return self.state not in (GadgetState.DISABLED, GadgetState.DISABLED_FOR_PRINT)
-
-    @classmethod
-    def from_json(cls, response: JsonObject) -> Gadget:
-        """Read `GetStatusFromAppConnection`. Raises InvalidResponse for a state that is none."""
-        number = response.integer("State")
-        if number is None or number not in range(len(_GADGET_STATES)):
-            raise InvalidResponse(detail="no Gadget state in it")
-        return cls(
-            state=_GADGET_STATES[number],
-            status=response.text("Status", MAX_TEXT),
-            color=response.text("StatusColor", MAX_TEXT),
-            rating=response.integer("Rating", 1, 10),
-        )
+async def call(api: Route, method: str, path: str, json: object = None) -> JsonObject:
+    """Call one of the App APIs. Raises what `Route.request` raises, and InvalidResponse."""
+    response = await api.send(Request(method, path, json=json))
+    if response.status != 200:
+        raise ServiceError(code=response.status)
+    if not response.body.strip() and method == "POST":
+        return JsonObject()
+    body = response.json()
+    # The documentation shows the object bare, a shipped client expects it in an envelope.
+    is_bare = "Result" not in body and any(name in body for name in BARE_FIELDS)
+    if not is_bare and (status := body.integer("Status")) not in (None, 200):
+        raise api.codes.error(status) or ServiceError(code=status)
+    return body.object("Result") if "Result" in body else body
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LiveLink:
-    """A link on which anyone can watch the printer for a time."""
-
-    live_id: str | None
-    url: str
-    short_url: str | None
-
-    @classmethod
-    def from_json(cls, response: JsonObject) -> LiveLink:
-        """Read `createfromappconnection`. Raises InvalidResponse where there is no link in it."""
-        url, short_url = (_https_address(response.exact(name, MAX_ADDRESS)) for name in ("Url", "ShortUrl"))
-        if not (link := url or short_url):
-            raise InvalidResponse(detail="no link in it")
-        return cls(live_id=response.exact("LiveId"), url=link, short_url=short_url)
-
-
-class NotificationType(StrEnum):
-    """What a notification tells; numbers that are not known yet are UNKNOWN."""
-
-    UNKNOWN = "unknown"
-    STARTED = "started"
-    COMPLETE = "complete"
-    FAILED = "failed"
-    PAUSED = "paused"
-    RESUMED = "resumed"
-    PROGRESS = "progress"
-    GADGET_POSSIBLE_FAILURE = "gadget_possible_failure"
-    GADGET_PAUSED = "gadget_paused"
-    ERROR = "error"
-    FIRST_LAYER_COMPLETE = "first_layer_complete"
-    FILAMENT_CHANGE_REQUIRED = "filament_change_required"
-    USER_INTERACTION_REQUIRED = "user_interaction_required"
-    NON_SUPPORTER_LIMIT = "non_supporter_limit"
-    THIRD_LAYER_COMPLETE = "third_layer_complete"
-    BED_COOLED_DOWN = "bed_cooled_down"
-    TEST = "test"
+async def read_info(api: Route) -> TunnelStatus:
+    """Read the Info API. It knows the tunnel also while OctoPrint is off, and is not metered."""
+    info = await call(api, "GET", "/api/appconnection/info")
+    limits = info.object("PrinterLimits")
+    return TunnelStatus(
+        online=info.boolean("IsOnline"),
+        name=as_name(info.text("PrinterName") or "") or None,
+        printer_page=service_page(info.exact("UserFacingPrinterUrl", MAX_ADDRESS)),
+        local_ip=info.exact("PrinterLocalIp"),
+        last_connected=_time(info.text("LastConnectionTimeUtc")),
+        last_disconnected=_time(info.text("LastDisconnectTimeUtc")),
+        limits=Limits(
+            max_download=limits.integer("MaxDownloadFileSizeBytes", 1),
+            max_upload=limits.integer("MaxUploadFileSizeBytes", 1),
+            max_webcam_stream=limits.integer("MaxSingleWebcamStreamLengthSeconds", 1, LONGEST),
+        ),
+    )
 
 
-_NOTIFICATION_TYPES = tuple(NotificationType)  # numbered from 1, after UNKNOWN
+@dataclass(frozen=True, kw_only=True)
+class Gadget(FailureDetection):
+    """OctoEverywhere's failure detection. The service allows one request in 10 s."""
+
+    api: Route
+
+    @override
+    async def read(self) -> Detection:
+        """Ask Gadget. Raises BetaOnly if the account has no Gadget."""
+        return detection_from_json(await call(self.api, "POST", "/api/gadget/GetStatusFromAppConnection"))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Notification:
-    """One notification. `progress` is in percent, times are in seconds, heights in mm."""
+def detection_from_json(body: JsonObject) -> Detection:
+    """Read the status of Gadget. Raises InvalidResponse for an unknown state.
 
-    type: NotificationType
-    print_id: str | None
-    file: str | None
-    progress: float | None
-    duration: int | None
-    time_left: int | None
-    height: float | None
-    layer: int | None
-    layers: int | None
-    error: str | None
-    error_code: str | None
-    snapshot_url: str | None
+    Gadget considers a print failed if its status is red, or if it has paused the print.
+    """
+    number = body.integer("State")
+    if number is None or number not in range(len(STATES)):
+        raise InvalidResponse(detail="no Gadget state in it")
+    is_red = (body.text("StatusColor", MAX_TEXT) or "").lower().startswith("r")
+    return Detection(
+        state=STATES[number],
+        status=body.text("Status", MAX_TEXT),
+        rating=body.integer("Rating", 1, 10),
+        is_failing=is_red or STATES[number] is DetectionState.PAUSED,
+    )
 
-    @classmethod
-    def from_json(cls, delivery: JsonObject) -> Notification:
-        """Read what the service delivers to a webhook. Raises InvalidResponse where it tells of no event."""
-        number = delivery.integer("EventType")
-        if number is None:
-            raise InvalidResponse(detail="no event type in it")
-        known = 0 < number < len(_NOTIFICATION_TYPES)
-        code = delivery.text("PlatformErrorCode", MAX_TEXT) or delivery.integer("PlatformErrorCode")
-        progress = delivery.number("Progress", 0)
-        return cls(
-            type=_NOTIFICATION_TYPES[number] if known else NotificationType.UNKNOWN,
-            print_id=delivery.text("PrintId", MAX_TEXT),
-            file=delivery.text("FileName", MAX_TEXT),
-            progress=None if progress is None else min(progress, DONE),
-            duration=delivery.integer("DurationSec", 0, LONGEST),
-            time_left=delivery.integer("TimeRemainingSec", 0, LONGEST),
-            height=delivery.number("ZOffsetMM", -HIGHEST, HIGHEST),
-            layer=delivery.integer("CurrentLayer", 0, MAX_LAYERS),
-            layers=delivery.integer("TotalLayers", 0, MAX_LAYERS),
-            error=delivery.text("Error", MAX_TEXT),
-            error_code=None if code is None else str(code),
-            snapshot_url=_https_address(delivery.exact("SnapshotUrl", MAX_ADDRESS)),
-        )
+
+@dataclass(frozen=True, kw_only=True)
+class AppLiveLinks(LiveLinks):
+    """Live Links."""
+
+    api: Route
+
+    @override
+    async def create(self, *, hours: int | None = None, until_print_ends: bool = False) -> LiveLink:
+        request: dict[str, object] = {"EndWhenCurrentPrintIsComplete": until_print_ends}
+        if hours is not None:
+            request["ExpirationHours"] = hours
+        return live_link_from_json(await call(self.api, "POST", "/api/live/createfromappconnection", request))
+
+
+def live_link_from_json(body: JsonObject) -> LiveLink:
+    """Read a new live link. Raises InvalidResponse if there is no link in it."""
+    url, short_url = (_https_address(body.exact(name, MAX_ADDRESS)) for name in ("Url", "ShortUrl"))
+    if not (link := url or short_url):
+        raise InvalidResponse(detail="no link in it")
+    return LiveLink(live_id=body.exact("LiveId"), url=link, short_url=short_url)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppNotifications(NotificationWebhook):
+    """Notifications. A registered webhook is used for 180 days."""
+
+    api: Route
+
+    @override
+    async def set(self, url: str) -> None:
+        await call(self.api, "POST", "/api/appconnection/SetNotificationWebhook", {"WebhookUrl": url})
+
+    @override
+    async def delete(self) -> None:
+        await call(self.api, "POST", "/api/appconnection/DeleteNotificationWebhook")
+
+    @override
+    def read(self, delivery: JsonObject) -> Notification:
+        return notification_from_json(delivery)
+
+
+def notification_from_json(delivery: JsonObject) -> Notification:
+    """Read what the service sends to a webhook. Raises InvalidResponse if it has no event."""
+    number = delivery.integer("EventType")
+    if number is None:
+        raise InvalidResponse(detail="no event type in it")
+    code = delivery.text("PlatformErrorCode", MAX_TEXT) or delivery.integer("PlatformErrorCode")
+    progress = delivery.number("Progress", 0)
+    return Notification(
+        type=TYPES[number] if 0 < number < len(TYPES) else NotificationType.UNKNOWN,
+        print_id=delivery.text("PrintId", MAX_TEXT),
+        file=delivery.text("FileName", MAX_TEXT),
+        progress=None if progress is None else min(progress, DONE),
+        duration=delivery.integer("DurationSec", 0, LONGEST),
+        time_left=delivery.integer("TimeRemainingSec", 0, LONGEST),
+        height=delivery.number("ZOffsetMM", -MAX_HEIGHT, MAX_HEIGHT),
+        layer=delivery.integer("CurrentLayer", 0, MAX_LAYERS),
+        layers=delivery.integer("TotalLayers", 0, MAX_LAYERS),
+        error=delivery.text("Error", MAX_TEXT),
+        error_code=None if code is None else str(code),
+        snapshot_url=_https_address(delivery.exact("SnapshotUrl", MAX_ADDRESS)),
+    )
+
+
+def belongs_to_service(url: URL) -> bool:
+    """Return whether an address is one of OctoEverywhere's."""
+    return re.fullmatch(rf"([a-z0-9-]+\.)*{re.escape(DOMAIN)}", url.host or "") is not None
+
+
+def service_page(text: str | None) -> str | None:
+    """Return an address that can be shown to the user, None unless it is a page of the service."""
+    url = web_address(text)
+    if url is None or url.scheme != "https" or has_credentials(url) or not belongs_to_service(url):
+        return None
+    return link_in_markdown(str(url))
 
 
 def _https_address(text: str | None) -> str | None:
     url = web_address(text)
     return str(url) if url and url.scheme == "https" and not has_credentials(url) else None
+
+
+def _time(text: str | None) -> datetime | None:
+    """Return a time in UTC. A year in which no printer was connected stands for never."""
+    try:
+        time = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    if not 2000 <= time.year < 2100:
+        return None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

@@ -22,17 +22,33 @@ from ..errors import (
     RequestTimeout,
     ServiceError,
 )
+from ..json_object import JsonObject
 from ..octoprint.webcam import Webcam
 from ..transport.addresses import MAX_ADDRESS, picture_address, typed_address, web_address
+from ..transport.message import Request
 from ..transport.route import Route, StatusCodes
 from ..webcam.source import Pictures, Place
-from .base import APP_NAME, AuthorizationError, Authorized, Detection, Tunnel, TunnelStatus, Usage, is_header_text
+from .base import APP_NAME, AuthorizationError, Authorized, FailureDetection, Service, Tunnel, is_header_text
+from .models import Detection, TunnelStatus, Usage
+from .setup import SERVER_IS_HTTP, OwnServer, Setup
 
 CLOUD_DOMAIN = "obico.io"
 CLOUD_SERVER = f"https://app.{CLOUD_DOMAIN}"
 
 MAX_BODY = 50 * 1024 * 1024  # bytes; the server answers 400 for larger ones, after they were sent whole
 FAILING = 0.66  # a failure's probability from which Obico itself warns
+
+ENTITY_KEYS = frozenset(
+    {
+        "octoprint_online",
+        "tunnel_status",
+        "tunnel_usage",
+        "tunnel_usage_cap",
+        "tunnel_usage_reset",
+        "print_failing",
+        "failure_probability",
+    }
+)
 
 CODES = StatusCodes(
     errors={
@@ -48,33 +64,40 @@ CODES = StatusCodes(
 """The tunnel's own codes; others around them may come and are taken as temporary."""
 
 
+def server_address(text: str) -> str:
+    """Return a server's address as the user typed it, in its shortest form.
+
+    Raises AuthorizationError with `invalid_url`, or `not_https` for Obico's cloud.
+    """
+    url = typed_address(text, "https")
+    if url is None:
+        raise AuthorizationError("invalid_url")
+    host = (url.host or "").rstrip(".")
+    if not _is_cloud(host):
+        return str(url)
+    if url.scheme != "https":
+        raise AuthorizationError("not_https")
+    return str(url.origin().with_host(host))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Obico(Tunnel):
     """One OctoPrint tunnel. It only takes Basic."""
 
     provider: ClassVar[str] = "obico"
+    setup: ClassVar[Setup] = Setup(
+        page="obico_authorize",
+        paste="obico_paste",
+        link="tunnel_endpoint",
+        server=OwnServer(form="obico_server", menu="obico_method", read=server_address),
+    )
     codes: ClassVar[StatusCodes] = CODES
     default_server: ClassVar[str] = CLOUD_SERVER
+    entity_keys: ClassVar[frozenset[str]] = ENTITY_KEYS
     metered: ClassVar[bool] = True
     max_body: ClassVar[int | None] = MAX_BODY
 
     server_url: str = CLOUD_SERVER
-
-    @staticmethod
-    def server_address(text: str) -> str:
-        """Return a server's address as the user typed it, in its shortest form.
-
-        Raises AuthorizationError with `invalid_url`, or `not_https` for Obico's cloud.
-        """
-        url = typed_address(text, "https")
-        if url is None:
-            raise AuthorizationError("invalid_url")
-        host = (url.host or "").rstrip(".")
-        if not _is_cloud(host):
-            return str(url)
-        if url.scheme != "https":
-            raise AuthorizationError("not_https")
-        return str(url.origin().with_host(host))
 
     @classmethod
     @override
@@ -110,7 +133,7 @@ class Obico(Tunnel):
             raise AuthorizationError("foreign_host")
         if url.scheme == "http" and server.scheme != "http":
             is_server = url.host == server.host and not _is_cloud(url.host)
-            raise AuthorizationError("server_is_http" if is_server else "not_https")
+            raise AuthorizationError(SERVER_IS_HTTP if is_server else "not_https")
         tunnel = cls(url=str(url.origin()), username=url.user, password=url.password, server_url=server_url)
         return Authorized(tunnel=tunnel)
 
@@ -134,7 +157,7 @@ class Obico(Tunnel):
         return self.server_url
 
     @override
-    def explain(self, status: TunnelStatus) -> dict[str, str]:
+    def issue_placeholders(self, status: TunnelStatus) -> dict[str, str]:
         usage = status.usage
         return {
             "cap": "-" if usage is None or usage.cap is None else f"{usage.cap / 1024 / 1024:.0f} MB",
@@ -142,21 +165,35 @@ class Obico(Tunnel):
         }
 
     @override
-    def service(self, session: ClientSession) -> Route:
-        # The server answers some paths of the tunnel itself.
-        return self.route(session)
+    def connect(self, session: ClientSession) -> ObicoService:
+        # The server itself responds on some paths of the tunnel.
+        api = self.route(session)
+        return ObicoService(
+            tunnel=self,
+            octoprint=self.route(session),
+            api=api,
+            failure_detection=Prediction(api=api),
+            server=URL(self.server_url),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObicoService(Service):
+    """An OctoPrint tunnel with a session."""
+
+    server: URL
 
     @override
-    async def status(self, service: Route) -> TunnelStatus:
-        """Ask for the month's usage: answered while OctoPrint is off and over the cap, and not counted as usage."""
-        response = await service.request("GET", "/_tsd_/tunnelusage/")
-        if response.status != 200:
-            raise ServiceError(code=response.status)
-        said = response.json()
-        cap = said.number("monthly_cap", -1)
+    async def status(self) -> TunnelStatus:
+        """Read the month's usage.
+
+        The server responds while OctoPrint is off and over the cap, and does not count it as usage.
+        """
+        response = await _request(self.api, "/_tsd_/tunnelusage/")
+        cap = response.number("monthly_cap", -1)
         is_unlimited = cap is not None and cap < 0
         usage = Usage(
-            total=said.integer("total", 0),
+            total=response.integer("total", 0),
             cap=None if cap is None or is_unlimited else int(cap),
             is_unlimited=is_unlimited,
             reset=_first_of_next_month(),
@@ -166,19 +203,30 @@ class Obico(Tunnel):
         return TunnelStatus(usage=usage)
 
     @override
-    async def detection(self, service: Route) -> Detection:
-        """Ask for the failure detection's prediction; that is not counted as usage."""
-        response = await service.request("GET", "/_tsd_/prediction/")
-        if response.status != 200:
-            raise ServiceError(code=response.status)
-        probability = response.json().number("normalized_p", 0, 1)
+    def pictures(self, webcam: Webcam) -> Pictures:
+        return _Pictures(self.octoprint, webcam, self.server)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction(FailureDetection):
+    """Obico's failure detection. Its requests are not counted as usage."""
+
+    api: Route
+
+    @override
+    async def read(self) -> Detection:
+        probability = (await _request(self.api, "/_tsd_/prediction/")).number("normalized_p", 0, 1)
         if probability is None:
             raise InvalidResponse(detail="no probability in it")
         return Detection(failure_probability=probability, is_failing=probability > FAILING)
 
-    @override
-    def pictures(self, route: Route, webcam: Webcam) -> Pictures:
-        return _Pictures(route, webcam, URL(self.server_url))
+
+async def _request(api: Route, path: str) -> JsonObject:
+    """Read one of the paths that the server itself responds to."""
+    response = await api.send(Request("GET", path))
+    if response.status != 200:
+        raise ServiceError(code=response.status)
+    return response.json()
 
 
 class _Pictures(Pictures):
@@ -200,10 +248,7 @@ class _Pictures(Pictures):
     async def snapshot(self) -> Place | None:
         if not self._webcam.is_obicos:
             return None
-        response = await self._route.request("GET", "/_tsd_/webcam/0/")
-        if response.status != 200:
-            raise ServiceError(code=response.status)
-        signed = response.json().exact("snapshot", MAX_ADDRESS)
+        signed = (await _request(self._route, "/_tsd_/webcam/0/")).exact("snapshot", MAX_ADDRESS)
         if signed is None:
             return None
         # The address is signed: no credentials are needed with it.

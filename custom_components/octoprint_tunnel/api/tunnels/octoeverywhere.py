@@ -1,12 +1,10 @@
-"""OctoEverywhere: App Connections, their portal and the App APIs.
+"""OctoEverywhere: App Connections and their portal.
 
-Source: OctoEverywhere's developer documentation, "App Connections" and "App APIs".
+Source: OctoEverywhere's developer documentation, "App Connections".
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-import re
 from typing import ClassVar, override
 
 from aiohttp import ClientSession
@@ -27,17 +25,17 @@ from ..errors import (
     UploadTooLarge,
     WebcamLimit,
 )
-from ..json_object import JsonObject
-from ..octoprint.job import LONGEST
 from ..octoprint.webcam import Webcam
-from ..remote_text import MAX_NAME, as_name, link_in_markdown
-from ..transport.addresses import MAX_ADDRESS, MAX_LINK, has_credentials, picture_address, web_address
+from ..remote_text import MAX_NAME, as_name
+from ..transport.addresses import MAX_LINK, has_credentials, picture_address, web_address
+from ..transport.message import Request
 from ..transport.route import Route, StatusCodes
 from ..webcam.source import Pictures, Place
-from .app_apis import Gadget, LiveLink
-from .base import APP_NAME, AuthorizationError, Authorized, Detection, Limits, Tunnel, TunnelStatus, is_header_text
+from .app_apis import DOMAIN, AppLiveLinks, AppNotifications, Gadget, belongs_to_service, read_info, service_page
+from .base import APP_NAME, AuthorizationError, Authorized, Service, Tunnel, is_header_text
+from .models import TunnelStatus
+from .setup import Setup
 
-DOMAIN = "octoeverywhere.com"
 SERVICE = URL(f"https://{DOMAIN}")
 PORTAL = SERVICE / "appportal" / "v1"
 APP_ID = "devtest"  # OctoEverywhere's public test app; it assigns an id to an app that applies for one
@@ -45,8 +43,22 @@ APP_LOGO = "https://brands.home-assistant.io/homeassistant/icon.png"
 
 MAX_ID = 200  # characters; it becomes a part of the ids of entities
 
-BARE = ("IsOnline", "State", "Url", "ShortUrl")
-"""Fields of which an answer of the App APIs has one, unless it is in an envelope."""
+ENTITY_KEYS = frozenset(
+    {
+        "octoprint_online",
+        "tunnel_status",
+        "last_connected",
+        "last_disconnected",
+        "max_download_size",
+        "max_upload_size",
+        "max_webcam_stream",
+        "print_failing",
+        "gadget_state",
+        "gadget_rating",
+        "gadget_status",
+        "notification",
+    }
+)
 
 CODES = StatusCodes(
     errors={
@@ -82,8 +94,10 @@ class OctoEverywhere(Tunnel):
     """One App Connection."""
 
     provider: ClassVar[str] = "octoeverywhere"
+    setup: ClassVar[Setup] = Setup(page="octoeverywhere_portal", paste="octoeverywhere_paste", link="completion_url")
     codes: ClassVar[StatusCodes] = CODES
     default_server: ClassVar[str] = str(SERVICE)
+    entity_keys: ClassVar[frozenset[str]] = ENTITY_KEYS
 
     connection_id: str
     app_token: str = field(repr=False)
@@ -108,7 +122,7 @@ class OctoEverywhere(Tunnel):
         url = web_address(link, MAX_LINK)
         if url is None:
             raise AuthorizationError("invalid_link")
-        if not _belongs_to_service(url):
+        if not belongs_to_service(url):
             raise AuthorizationError("foreign_host")
         if url.scheme != "https":
             raise AuthorizationError("not_https")
@@ -145,7 +159,7 @@ class OctoEverywhere(Tunnel):
             connection_id=own_id,
             app_token=app_token,
             printer_name=as_name(values.get("printername", "")) or None,
-            printer_url=_page(values.get("userprinteraccessurl")),
+            printer_url=service_page(values.get("userprinteraccessurl")),
             local_ip=local_ip if local_ip and is_header_text(local_ip) and len(local_ip) <= MAX_ID else None,
         )
         api_key = values.get("octoprintapikey")
@@ -164,7 +178,7 @@ class OctoEverywhere(Tunnel):
     @property
     @override
     def printer_page(self) -> str | None:
-        return _page(self.printer_url)
+        return service_page(self.printer_url)
 
     @override
     def help_url(self, condition: Condition) -> str | None:
@@ -173,73 +187,28 @@ class OctoEverywhere(Tunnel):
         return self.printer_page
 
     @override
-    def service(self, session: ClientSession) -> Route:
-        return Route(session=session, base_url=SERVICE, headers={"AppToken": self.app_token}, codes=CODES)
-
-    @override
-    async def status(self, service: Route) -> TunnelStatus:
-        """Ask the Info API: it knows the tunnel whether or not OctoPrint is there, and is not metered."""
-        info = await _app_api(service, "GET", "/api/appconnection/info")
-        limits = info.object("PrinterLimits")
-        return TunnelStatus(
-            online=info.boolean("IsOnline"),
-            name=as_name(info.text("PrinterName") or "") or None,
-            printer_page=_page(info.exact("UserFacingPrinterUrl", MAX_ADDRESS)),
-            local_ip=info.exact("PrinterLocalIp"),
-            last_connected=_time(info.text("LastConnectionTimeUtc")),
-            last_disconnected=_time(info.text("LastDisconnectTimeUtc")),
-            limits=Limits(
-                max_download=limits.integer("MaxDownloadFileSizeBytes", 1),
-                max_upload=limits.integer("MaxUploadFileSizeBytes", 1),
-                max_webcam_stream=limits.integer("MaxSingleWebcamStreamLengthSeconds", 1, LONGEST),
-            ),
+    def connect(self, session: ClientSession) -> AppConnectionService:
+        api = Route(session=session, base_url=SERVICE, headers={"AppToken": self.app_token}, codes=CODES)
+        return AppConnectionService(
+            tunnel=self,
+            octoprint=self.route(session),
+            api=api,
+            failure_detection=Gadget(api=api),
+            live_links=AppLiveLinks(api=api),
+            notifications=AppNotifications(api=api),
         )
 
-    @override
-    async def detection(self, service: Route) -> Detection:
-        """Ask Gadget; the service allows it every 10 s. Raises BetaOnly where the account has no Gadget."""
-        response = await _app_api(service, "POST", "/api/gadget/GetStatusFromAppConnection")
-        gadget = Gadget.from_json(response)
-        return Detection(gadget=gadget, is_failing=gadget.is_failing, is_watching=gadget.is_enabled)
 
-    async def create_live_link(
-        self, service: Route, *, hours: int | None = None, until_print_ends: bool = False
-    ) -> LiveLink:
-        """Make a link that lives for so many hours, 1 to 17520 (default 24), or until the print ends.
-
-        Raises what `status` raises, and NothingPrinting.
-        """
-        wish: dict[str, object] = {"EndWhenCurrentPrintIsComplete": until_print_ends}
-        if hours is not None:
-            wish["ExpirationHours"] = hours
-        return LiveLink.from_json(await _app_api(service, "POST", "/api/live/createfromappconnection", wish))
-
-    async def set_webhook(self, service: Route, url: str) -> None:
-        """Have notifications sent to an https address for 180 days, instead of any address before."""
-        await _app_api(service, "POST", "/api/appconnection/SetNotificationWebhook", {"WebhookUrl": url})
-
-    async def delete_webhook(self, service: Route) -> None:
-        """Have no more notifications sent."""
-        await _app_api(service, "POST", "/api/appconnection/DeleteNotificationWebhook")
+class AppConnectionService(Service):
+    """An App Connection with a session."""
 
     @override
-    def pictures(self, route: Route, webcam: Webcam) -> Pictures:
-        return _Pictures(route, webcam)
+    async def status(self) -> TunnelStatus:
+        return await read_info(self.api)
 
-
-async def _app_api(service: Route, method: str, path: str, json: object = None) -> JsonObject:
-    """Call one of the App APIs and return what it says; raises what `Route.request` raises, and InvalidResponse."""
-    response = await service.request(method, path, json=json)
-    if response.status != 200:
-        raise ServiceError(code=response.status)
-    if not response.body.strip() and method == "POST":
-        return JsonObject()
-    said = response.json()
-    # The documentation shows the object bare, a shipped client expects it in an envelope.
-    is_bare = "Result" not in said and any(name in said for name in BARE)
-    if not is_bare and (status := said.integer("Status")) not in (None, 200):
-        raise CODES.error(status) or ServiceError(code=status)
-    return said.object("Result") if "Result" in said else said
+    @override
+    def pictures(self, webcam: Webcam) -> Pictures:
+        return _Pictures(self.octoprint, webcam)
 
 
 class _Pictures(Pictures):
@@ -278,16 +247,12 @@ class _Pictures(Pictures):
 
     async def _find(self) -> int:
         """Return the webcam's number: where its name is, else its place in OctoPrint's list."""
-        response = (await self._route.request("GET", f"/{WEBCAM_COMMANDS}/list")).json()
+        response = (await self._route.send(Request("GET", f"/{WEBCAM_COMMANDS}/list"))).json()
         if (status := response.integer("Status")) not in (None, 200):
             raise COMMAND_CODES.error(status) or CODES.error(status) or ServiceError(code=status)
         names = [item.text("Name", MAX_NAME) for item in response.object("Result").objects("Webcams")]
         known = (self._webcam.name, self._webcam.display_name)
         return next((index for index, name in enumerate(names) if name in known), self._webcam.position)
-
-
-def _belongs_to_service(url: URL) -> bool:
-    return re.fullmatch(rf"([a-z0-9-]+\.)*{re.escape(DOMAIN)}", url.host or "") is not None
 
 
 def _tunnel_address(text: str) -> str:
@@ -297,25 +262,6 @@ def _tunnel_address(text: str) -> str:
         raise AuthorizationError("incomplete_link")
     if url.scheme != "https":
         raise AuthorizationError("not_https")
-    if has_credentials(url) or not _belongs_to_service(url):
+    if has_credentials(url) or not belongs_to_service(url):
         raise AuthorizationError("foreign_host")
     return str(url.origin())
-
-
-def _page(text: str | None) -> str | None:
-    """Return an address to show to the user, None unless it is a page of the service."""
-    url = web_address(text)
-    if url is None or url.scheme != "https" or has_credentials(url) or not _belongs_to_service(url):
-        return None
-    return link_in_markdown(str(url))
-
-
-def _time(text: str | None) -> datetime | None:
-    """Return a time in UTC; a year that no printer was connected in stands for never."""
-    try:
-        time = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    if not 2000 <= time.year < 2100:
-        return None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

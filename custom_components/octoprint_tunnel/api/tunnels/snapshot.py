@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from ..errors import BadGateway, Condition, OctoPrintOffline, OverCap, Problem
-from .base import TunnelStatus
+from .models import TunnelStatus
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

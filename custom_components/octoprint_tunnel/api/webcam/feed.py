@@ -16,7 +16,7 @@ from ..errors import InvalidResponse, OctoPrintTunnelError, Problem, Remedy, Req
 from ..octoprint.webcam import Webcam
 from ..transport.route import Download
 from ..transport.router import Router, Way
-from ..tunnels.base import Tunnel
+from ..tunnels.base import Service
 from .jpeg import picture_type, with_orientation
 from .mjpeg import MAX_PICTURE, delimiter_of, first_picture, pictures
 from .source import LocalPictures, Pictures, Place
@@ -90,14 +90,14 @@ class Stream:
 class WebcamFeed:
     """The pictures of one webcam, over the way that works now. Without a viewer nothing is fetched."""
 
-    def __init__(self, webcam: Webcam, router: Router, tunnel: Tunnel) -> None:
+    def __init__(self, webcam: Webcam, router: Router, service: Service) -> None:
         """Prepare to look at `webcam`."""
         self.last: Still | None = None
         """The last picture; it stays when there is no newer one to be had."""
         self.is_closed = False
         self._webcam = webcam
         self._router = router
-        self._tunnel = tunnel
+        self._service = service
         self._pictures: Pictures | None = None
         self._through_tunnel: Pictures | None = None
         self._choice: dict[Way, int] = {}
@@ -185,7 +185,7 @@ class WebcamFeed:
         if way is Way.LOCAL:
             self._pictures = LocalPictures(route, self._webcam)
         else:
-            self._through_tunnel = self._through_tunnel or self._tunnel.pictures(route, self._webcam)
+            self._through_tunnel = self._through_tunnel or self._service.pictures(self._webcam)
             self._pictures = self._through_tunnel
         return way, self._pictures
 

@@ -1,0 +1,93 @@
+"""Receives notifications on a webhook of Home Assistant."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from homeassistant.components import webhook
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.debounce import Debouncer
+from homeassistant.helpers.dispatcher import async_dispatcher_send
+
+from .api.errors import InvalidResponse
+from .api.json_object import JsonObject
+from .api.token_bucket import TokenBucket
+from .api.tunnels.base import NotificationWebhook
+from .const import DOMAIN, LOGGER
+
+MAX_DELIVERY: Final = 64 * 1024  # bytes
+REFRESH_COOLDOWN: Final = 10  # seconds between two refreshes that deliveries request
+BURST: Final = 10  # deliveries that become events at once; a print sends one every few minutes
+PER_SECOND: Final = 1  # deliveries that become events after that
+
+
+def signal_of(entry: ConfigEntry) -> str:
+    """Return the dispatcher signal of an entry's notifications."""
+    return f"{DOMAIN}_{entry.entry_id}_notification"
+
+
+class Deliveries:
+    """The webhook that a service sends the notifications of one printer to."""
+
+    def __init__(
+        self, hass: HomeAssistant, entry: ConfigEntry, service: NotificationWebhook, refresh: Callable[[], object]
+    ) -> None:
+        """Prepare to read what `service` sends; each notification calls `refresh`, but not too often."""
+        self._hass = hass
+        self._entry = entry
+        self._service = service
+        self._bucket = TokenBucket(burst=BURST, per_second=PER_SECOND)
+        self._is_flooded = False
+        self._refresh = Debouncer(hass, LOGGER, cooldown=REFRESH_COOLDOWN, immediate=True, function=refresh)
+
+    @callback
+    def async_open(self, webhook_id: str) -> None:
+        """Accept deliveries."""
+        webhook.async_register(
+            self._hass, DOMAIN, self._entry.title, webhook_id, self._handle, allowed_methods=[hdrs.METH_POST]
+        )
+
+    @callback
+    def async_close(self, webhook_id: str) -> None:
+        """Accept no more deliveries."""
+        self._refresh.async_shutdown()
+        webhook.async_unregister(self._hass, webhook_id)
+
+    async def _handle(self, hass: HomeAssistant, webhook_id: str, request: web.Request) -> web.Response:
+        """Handle one delivery."""
+        try:
+            if len(body := await _read_body(request)) > MAX_DELIVERY:
+                return web.Response(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            notification = self._service.read(JsonObject.parse(body))
+        except (InvalidResponse, web.RequestPayloadError) as error:
+            LOGGER.debug("%s: refused a notification: %s", self._entry.title, type(error).__name__)
+            return web.Response(status=HTTPStatus.BAD_REQUEST)
+        if self._is_allowed():
+            async_dispatcher_send(hass, signal_of(self._entry), notification)
+            await self._refresh.async_call()
+        # A dropped delivery succeeds, too: the service disables a webhook that refuses too many.
+        return web.Response(status=HTTPStatus.OK)
+
+    @callback
+    def _is_allowed(self) -> bool:
+        """Return whether this delivery may become an event. A flood of them is logged once."""
+        if self._bucket.is_full:
+            self._is_flooded = False
+        if self._bucket.take():
+            return True
+        if not self._is_flooded:
+            LOGGER.warning("%s: too many notifications at once, some are dropped", self._entry.title)
+        self._is_flooded = True
+        return False
+
+
+async def _read_body(request: web.Request) -> bytes:
+    """Return the body of a delivery, at most one byte more than MAX_DELIVERY."""
+    # Not `request.text()`: that would be up to 16 MB, decoded as the sender asks.
+    content, body = request.content, bytearray()
+    while chunk := await content.read(MAX_DELIVERY + 1 - len(body)):
+        body += chunk
+    return bytes(body)
