@@ -105,7 +105,8 @@ async def printing(
     """Set a printer up that prints, with every entity enabled."""
     freezer.move_to(NOW)
     assert await async_setup_component(hass, "diagnostics", {})
-    for where, responses in {"tunnel": PRINTING, **SERVICES}.items():
+    bodies: dict[str, dict[str, Any]] = {"tunnel": PRINTING, **SERVICES}
+    for where, responses in bodies.items():
         for path, body in responses.items():
             relay.fail(where, 200, json.dumps(body), path=path, content_type="application/json")
     chosen.add_to_hass(hass)
