@@ -169,7 +169,7 @@ async def test_log_in_again_and_again(relay: Relay, updates: LiveUpdates) -> Non
     relay.clear()
     await relay.say_on_sockets('{"reauthRequired": {"reason": "stale"}, "event": {"type": "x"}}', 50)
     await until(lambda: updates.since is None)
-    assert updates.failure == "said too much"
+    assert updates.failure == "sent too much"
     assert 0 < len(relay.seen(path="/api/login")) < 6
     await until(lambda: updates.since)
 
@@ -304,7 +304,7 @@ async def test_socket_that_says_too_much_of_nothing(
     async with lag_of_the_loop() as lag:
         await relay.say_on_sockets(text, 1000)
         await until(lambda: updates.since is None)
-    assert updates.failure == "said too much"
+    assert updates.failure == "sent too much"
     assert lag.worst < 0.5
     await until(lambda: updates.since)
 
@@ -330,7 +330,7 @@ async def test_frames_without_end(
             await unload(hass, entry)
         else:
             await until(lambda: updates.since is None)
-            assert updates.failure == "said too much"
+            assert updates.failure == "sent too much"
     assert lag.worst < MAX_LAG
 
 
@@ -342,10 +342,10 @@ async def test_socket_that_goes_on_and_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """More events than any printer has are read slowly, and after a while no more."""
-    monkeypatch.setattr(push, "MAX_DEBT", 0.3)
+    monkeypatch.setattr(push, "MAX_SLOW_SECONDS", 0.3)
     await relay.say_on_sockets(EVENT % "Printing", push.EVENTS_AT_ONCE + 100)
     await until(lambda: updates.since is None)
-    assert updates.failure == "said too much"
+    assert updates.failure == "sent too much"
 
 
 async def test_message_longer_than_any(
