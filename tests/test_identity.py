@@ -14,7 +14,6 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 
-from .api.transport.test_router import seen_on_the_network
 from .dialogs import (
     choices_of,
     choose,
@@ -34,6 +33,7 @@ from .relay.octoeverywhere import AppConnection
 from .relay.printer import Printer
 from .relay.server import Relay
 from .test_config_flow import BOTH_VERSIONS
+from .test_local_access import seen_on_the_network
 
 TOLD = "http://192.168.1.9"
 """Where the service says that the printer is."""

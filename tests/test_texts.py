@@ -17,6 +17,7 @@ from custom_components.octoprint_tunnel.api.tunnels.setup import SERVER_IS_HTTP
 from custom_components.octoprint_tunnel.config_flow import OctoPrintTunnelConfigFlow as Flow
 from custom_components.octoprint_tunnel.coordinator import PrinterCoordinator
 from custom_components.octoprint_tunnel.repairs import CONDITIONS
+from custom_components.octoprint_tunnel.webcams import Webcams
 from homeassistant.components.sensor import SensorEntityDescription
 from homeassistant.config_entries import ConfigFlow
 from homeassistant.helpers.entity import EntityDescription
@@ -33,11 +34,10 @@ ERRORS = {
 }
 PRINTER = cast(
     PrinterCoordinator,
-    SimpleNamespace(data=SimpleNamespace(heaters=("tool0", "bed", "chamber")), system_commands=button.SYSTEM_COMMANDS),
+    SimpleNamespace(data=SimpleNamespace(heaters=("tool0", "bed", "chamber"), system_commands=button.SYSTEM_COMMANDS)),
 )
 FEED = SimpleNamespace(webcam=SimpleNamespace(display_name="Nozzle"))
-WEBCAMS = SimpleNamespace(feeds={"webcam": FEED, "webcam_nozzle": FEED})
-CAMERAS = SimpleNamespace(config_entry=SimpleNamespace(runtime_data=SimpleNamespace(webcams=WEBCAMS)))
+WEBCAMS = cast(Webcams, SimpleNamespace(data=SimpleNamespace(feeds={"webcam": FEED, "webcam_nozzle": FEED})))
 PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
     "binary_sensor": (
         *binary_sensor.TUNNEL_DESCRIPTIONS,
@@ -45,7 +45,7 @@ PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
         *binary_sensor.DETECTION_DESCRIPTIONS,
     ),
     "button": (*button.DESCRIPTIONS, *button.system_descriptions(PRINTER)),
-    "camera": tuple(camera.webcam_descriptions(cast(PrinterCoordinator, CAMERAS))),
+    "camera": tuple(camera.webcam_descriptions(WEBCAMS)),
     "event": event.DESCRIPTIONS,
     "number": tuple(number.target_descriptions(PRINTER)),
     "sensor": (
