@@ -159,4 +159,4 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for nothing that would only take time where live updates are tested."""
     monkeypatch.setattr(live, "START_DELAY", 0)
     monkeypatch.setattr(live, "FIRST_RETRY", 0.2)
-    monkeypatch.setattr(live, "QUIET", 0.2)
+    monkeypatch.setattr(live, "READ_INTERVAL", 0.2)

@@ -144,7 +144,7 @@ async def test_slow(
                 cause(relay, where)
                 FIGURES["faults injected"] += 1
                 await asks.async_refresh()
-                assert (asks.error is not None and asks.error.kind is RequestTimeout) is too_late
+                assert (asks.problem is not None and asks.problem.kind is RequestTimeout) is too_late
                 relay.heal()
                 for _ in range(2):
                     await data.tunnel.async_refresh()
