@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+import pytest_socket
 
 from custom_components.octoprint_tunnel import live
 from custom_components.octoprint_tunnel.const import DOMAIN
@@ -23,6 +24,15 @@ def _custom_integrations(request: pytest.FixtureRequest) -> None:
     """Let Home Assistant find the integration, where there is one in the test."""
     if "hass" in request.fixturenames:
         request.getfixturevalue("enable_custom_integrations")
+
+
+class _Unreachable(pytest_socket.SocketConnectBlockedError, OSError):
+    """Tests may reach no other host; to the product that is a network error, and no RuntimeError."""
+
+
+@pytest.fixture(autouse=True)
+def _unreachable_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pytest_socket, "SocketConnectBlockedError", _Unreachable)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -149,4 +159,4 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for nothing that would only take time where live updates are tested."""
     monkeypatch.setattr(live, "START_DELAY", 0)
     monkeypatch.setattr(live, "FIRST_RETRY", 0.2)
-    monkeypatch.setattr(live, "QUIET", 0.2)
+    monkeypatch.setattr(live, "READ_INTERVAL", 0.2)

@@ -9,7 +9,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 import voluptuous as vol
 
-from custom_components.octoprint_tunnel import coordinator, detection
+from custom_components.octoprint_tunnel import detection, pace
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr, entity_registry as er
@@ -27,7 +27,7 @@ BOTH = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
 @pytest.fixture(autouse=True)
 def _often(hurried: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask more often than is due: a test's print lasts seconds."""
-    monkeypatch.setattr(coordinator, "PRINT_INTERVAL", timedelta(seconds=0.3))
+    monkeypatch.setattr(pace, "PRINT_INTERVAL", timedelta(seconds=0.3))
     monkeypatch.setattr(detection, "INTERVAL", timedelta(seconds=0.3))
 
 
@@ -119,7 +119,7 @@ async def test_print_that_ends_as_soon_as_it_has_begun(
     end: str,
 ) -> None:
     """It has come to nothing, which is not unknown."""
-    monkeypatch.setattr(coordinator, "PRINT_INTERVAL", timedelta(minutes=1))
+    monkeypatch.setattr(pace, "PRINT_INTERVAL", timedelta(minutes=1))
     await connected(hass, entry)
     await begin(hass, octoprint)
     await until_state(hass, entry, "printing")

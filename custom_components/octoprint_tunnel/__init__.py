@@ -33,56 +33,77 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Register the actions and the page of redirects, which are there whether or not a printer is."""
+    """Register the actions and the page that authorization redirects to."""
     async_setup_services(hass)
     async_serve_redirects(hass)
     return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> bool:
-    """Set up one printer, whether or not its OctoPrint is there now."""
+    """Set up one printer, also while its OctoPrint is off."""
     if entry.title != (title := _safe_title(entry.title)):
         hass.config_entries.async_update_entry(entry, title=title)
-    options = Options.from_entry(entry)
+    runtime = entry.runtime_data = _create_runtime(hass, entry)
+
+    # Not the first refresh that can fail the set-up: the tunnel's entities show what is wrong.
+    await runtime.tunnel.async_refresh()
+    await runtime.printer.async_refresh()
+    await runtime.webcams.async_start()
+    _async_follow(hass, entry)
+
+    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    if runtime.detection:
+        runtime.detection.async_follow_printer()
+    _async_start_push(hass, entry)
+    return True
+
+
+def _create_runtime(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> RuntimeData:
+    local_session = async_create_session(hass, verify_ssl=Options.from_entry(entry).verify_ssl)
     service = tunnel_from_data(entry.data).connect(async_create_session(hass))
     outage = Outage(entry.title)
     tunnel = TunnelCoordinator(hass, entry, outage, service)
-    printer = PrinterCoordinator(hass, entry, outage, tunnel, async_create_session(hass, verify_ssl=options.verify_ssl))
+    printer = PrinterCoordinator(hass, entry, outage, tunnel, local_session)
     detection = None
     if service.failure_detection:
         detection = DetectionCoordinator(hass, entry, outage, service.failure_detection, printer)
     webcams = Webcams(hass, entry, service, printer)
     live = LiveUpdates(hass, entry, printer, webcams)
-    entry.runtime_data = RuntimeData(tunnel=tunnel, printer=printer, detection=detection, live=live, webcams=webcams)
+    return RuntimeData(tunnel=tunnel, printer=printer, detection=detection, live=live, webcams=webcams)
+
+
+@callback
+def _async_follow(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> None:
+    """Let the coordinators follow each other, and the issues and the device follow the coordinators."""
+    runtime = entry.runtime_data
 
     @callback
-    def tunnel_updated() -> None:
-        printer.async_follow_tunnel()
-        async_update_issues(hass, entry, tunnel)
+    def follow_tunnel() -> None:
+        runtime.printer.async_follow_tunnel()
+        async_update_issues(hass, entry, runtime.tunnel)
 
-    # Not the first refresh that fails the set-up: what is wrong is what the tunnel's entities are there to say.
-    await tunnel.async_refresh()
-    await printer.async_refresh()
-    await webcams.async_start()
-    tunnel_updated()
-    async_track_device(hass, entry, tunnel, printer)
-    entry.async_on_unload(tunnel.async_add_listener(tunnel_updated))
-    if detection:
-        entry.async_on_unload(printer.async_add_listener(detection.async_follow_printer))
+    follow_tunnel()
+    entry.async_on_unload(runtime.tunnel.async_add_listener(follow_tunnel))
+    async_track_device(hass, entry, runtime.tunnel, runtime.printer)
+    if runtime.detection:
+        entry.async_on_unload(runtime.printer.async_add_listener(runtime.detection.async_follow_printer))
 
-    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    if detection:
-        detection.async_follow_printer()
+
+@callback
+def _async_start_push(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> None:
+    """Start what the service and OctoPrint send by themselves: notifications and live updates."""
+    runtime, service = entry.runtime_data, entry.runtime_data.tunnel.service
     if service.notifications:
-        notifications = Notifications(hass, entry, service.tunnel, service.notifications, printer.async_refresh_soon)
+        refresh = runtime.printer.async_refresh_soon
+        notifications = Notifications(hass, entry, service.tunnel, service.notifications, refresh)
         entry.async_on_unload(notifications.async_start())
-    if options.live_updates:
-        entry.async_create_background_task(hass, live.async_run(), name=f"{entry.title} live updates")
-    return True
+    if Options.from_entry(entry).live_updates:
+        live = runtime.live.async_run()
+        entry.async_create_background_task(hass, live, name=f"{entry.title} live updates")
 
 
 def _safe_title(title: str) -> str:
-    """Return the title of an entry as one line; titles of earlier versions may hold links in Markdown."""
+    """Return the title of an entry as one line. Titles of earlier versions may contain links in Markdown."""
     line = one_line(title, MAX_TITLE)
     return (as_name(line) if _MARKUP.search(line) else line) or DEFAULT_NAME
 
@@ -93,6 +114,6 @@ async def async_unload_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEn
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> None:
-    """Take back what the service was asked to do for a printer that is removed."""
+    """End the notifications and delete the issues of a printer that is removed."""
     async_clear_issues(hass, entry)
     await async_forget_webhook(hass, entry)

@@ -147,7 +147,8 @@ class ConnectionFlow(ConfigFlow):
             return self._ask_for_server(server)
         if self._is_pasted:
             return self._ask_for_link()
-        return self.async_show_form(step_id=REFUSED, data_schema=vol.Schema({}), errors={"base": key})
+        schema = vol.Schema({})
+        return self.async_show_form(step_id=REFUSED, data_schema=schema, errors={"base": key}, last_step=False)
 
     async def async_step_refused(self, user_input: UserInput = None) -> ConfigFlowResult:
         """Show why the service's page brought no connection, then offer its menu again."""

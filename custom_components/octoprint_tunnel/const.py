@@ -16,6 +16,8 @@ CONF_LOCAL_ACCESS: Final = "local_access"
 CONF_LOCAL_URL: Final = "local_url"
 CONF_POLL_INTERVAL: Final = "poll_interval"
 
+MAX_SHOWN: Final = 1000  # characters of a value in a message
+
 MIN_POLL_INTERVAL: Final = 30  # seconds
 MAX_POLL_INTERVAL: Final = 3600
 

@@ -45,8 +45,8 @@ class DetectionCoordinator(OutageCoordinator[Detection | None]):
         if not self._has_print():
             return None
         if self._wait > 0:
-            if self.error is not None:
-                raise self._failure(self.error)
+            if self.problem is not None:
+                raise self.problem.error()
             return self.data
         self._asked_at = time.monotonic()
         try:
@@ -98,6 +98,6 @@ class DetectionCoordinator(OutageCoordinator[Detection | None]):
 
     @callback
     def _end(self) -> None:
-        self.update_interval = self.error = None
+        self.update_interval = self.problem = None
         self.outage.note(self.name, None)
         self.async_set_updated_data(None)

@@ -1,6 +1,7 @@
-"""Diagnostics that a user can attach to a report: what is known to tell neither a secret nor who the user is.
+"""Diagnostics that a user can attach to a report.
 
-Everything is picked by its name. Names, paths, addresses and texts of others are left out.
+They contain only named values, which hold no secret and do not identify the user: no names, paths, addresses or texts
+that come from outside.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,15 +32,17 @@ VERSION: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){1,3}((rc|b|a|\.dev|\.post
 
 
 async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> dict[str, Any]:
-    """Return what is known about one printer; only its entry while it is not loaded."""
-    told = {
+    """Return the diagnostics of one printer. While it is not loaded, they contain its entry only."""
+    diagnostics: dict[str, Any] = {
         "entry": {
             "state": entry.state.value,
             "data": _shown(entry.data, SHOWN_DATA),
             "options": _shown(entry.options, SHOWN_OPTIONS),
         }
     }
-    return told | _runtime(entry.runtime_data) if entry.state is ConfigEntryState.LOADED else told
+    if entry.state is ConfigEntryState.LOADED:
+        diagnostics |= _runtime(entry.runtime_data)
+    return diagnostics
 
 
 def _shown(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
@@ -50,19 +53,23 @@ def _if_known(value: str | None, known: Iterable[str]) -> str | None:
     return value if value is None or value in known else REDACTED
 
 
+def _if_version(version: str | None) -> str | None:
+    return version if version and VERSION.fullmatch(version) else None
+
+
 def _runtime(runtime: RuntimeData) -> dict[str, Any]:
     tunnel, printer, live, data = runtime.tunnel, runtime.printer, runtime.live, runtime.printer.data
     return {
         "tunnel": {
             **_poll(tunnel),
-            "condition": tunnel.condition,
-            "online": tunnel.online,
-            "data": _tunnel_status(tunnel.data),
+            "condition": tunnel.data.condition,
+            "online": tunnel.data.online,
+            "data": _tunnel_status(tunnel.data.status),
         },
         "printer": {
             **_poll(printer),
-            "version": printer.version if printer.version and VERSION.fullmatch(printer.version) else None,
-            "system_commands": [name for name in SYSTEM_COMMANDS if name in (printer.system_commands or ())],
+            "version": _if_version(data.version) if data else None,
+            "system_commands": [name for name in SYSTEM_COMMANDS if data and name in (data.system_commands or ())],
             "way": printer.router.way,
             "local": [_candidate(candidate) for candidate in printer.router.candidates],
             "data": {
@@ -80,17 +87,17 @@ def _runtime(runtime: RuntimeData) -> dict[str, Any]:
         "live_updates": {"since": live.since, "failure": live.failure},
         "webcams": {
             "webcam" if number == 1 else f"webcam_{number}": _webcam(feed)
-            for number, feed in enumerate(runtime.webcams.feeds.values(), 1)
+            for number, feed in enumerate(runtime.webcams.data.feeds.values(), 1)
         },
     }
 
 
 def _poll(coordinator: RemedyCoordinator[Any]) -> dict[str, Any]:
-    error = coordinator.error
+    problem = coordinator.problem
     return {
         "last_update_success": coordinator.last_update_success,
-        "error": error.summary if error else None,
-        "remedy": error.remedy if error else None,
+        "error": problem.summary if problem else None,
+        "remedy": problem.remedy if problem else None,
         "update_interval": coordinator.update_interval,
     }
 
@@ -151,7 +158,7 @@ def _job(job: Job) -> dict[str, Any]:
 
 
 def _heaters(heaters: Mapping[str, Heater]) -> dict[str, Any]:
-    # By OctoPrint's names for them, of which no others are read.
+    # Only OctoPrint's own names of heaters are read.
     return {name: {"actual": heater.actual, "target": heater.target} for name, heater in heaters.items()}
 
 

@@ -18,6 +18,11 @@ def to_home_assistant_error(problem: Problem) -> HomeAssistantError:
     return kind(translation_domain=DOMAIN, translation_key=problem.key, translation_placeholders=problem.placeholders)
 
 
+def validation_error(key: str, **placeholders: str) -> ServiceValidationError:
+    """Return an error for an action that is called with values that it cannot use."""
+    return ServiceValidationError(translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders)
+
+
 @contextmanager
 def translated_errors(hass: HomeAssistant, entry: ConfigEntry) -> Generator[None]:
     """Raise the errors of an action as Home Assistant's, and start a reauthentication if one needs it."""

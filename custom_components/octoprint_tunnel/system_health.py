@@ -1,4 +1,4 @@
-"""What Home Assistant's system information says of all printers together."""
+"""System information about all printers together."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from homeassistant.components.system_health import SystemHealthRegistration, async_check_can_reach_url
 from homeassistant.core import HomeAssistant, callback
 
+from .api.sizes import SizeUnit, format_size
 from .api.transport.router import Way
 from .api.transport.traffic import Traffic
 from .api.tunnels import TUNNELS, tunnel_from_data
@@ -15,12 +16,12 @@ from .runtime import OctoPrintTunnelConfigEntry
 
 @callback
 def async_register(hass: HomeAssistant, register: SystemHealthRegistration) -> None:
-    """Register what is told."""
+    """Register the information."""
     register.async_register_info(async_system_health_info)
 
 
 async def async_system_health_info(hass: HomeAssistant) -> dict[str, Any]:
-    """Return it, by the keys of its texts."""
+    """Return the information by the keys of its texts."""
     entries: list[OctoPrintTunnelConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
     printers = [entry.runtime_data for entry in entries]
     ways = [runtime.printer.router.way for runtime in printers]
@@ -39,7 +40,7 @@ async def async_system_health_info(hass: HomeAssistant) -> dict[str, Any]:
 
 
 def _servers_in_use(hass: HomeAssistant) -> dict[str, set[str]]:
-    """Return the servers of each service that a printer is connected through, loaded or not."""
+    """Return the servers of each service that a printer uses, whether or not its entry is loaded."""
     entries = hass.config_entries.async_entries(DOMAIN, include_ignore=False, include_disabled=False)
     tunnels = [tunnel_from_data(entry.data) for entry in entries]
     used = {tunnel.provider for tunnel in tunnels}
@@ -51,20 +52,20 @@ def _servers_in_use(hass: HomeAssistant) -> dict[str, set[str]]:
 
 
 async def _reach(hass: HomeAssistant, servers: Iterable[str]) -> str | dict[str, str]:
-    """Tell whether each server of a service answers."""
-    responses = [await async_check_can_reach_url(hass, server) for server in servers]
-    return next((response for response in responses if response != "ok"), "ok")
+    """Return "ok" if each server of a service can be reached, else the first error."""
+    results = [await async_check_can_reach_url(hass, server) for server in servers]
+    return next((result for result in results if result != "ok"), "ok")
 
 
 def _sum(traffic: Iterable[Traffic]) -> str:
     counted = list(traffic)
-    megabytes = sum(each.bytes_received for each in counted) / 1e6
-    return f"{sum(each.requests for each in counted)} requests, {megabytes:.3f} MB received"
+    received = format_size(sum(each.bytes_received for each in counted), SizeUnit.MEGABYTES, 3)
+    return f"{sum(each.requests for each in counted)} requests, {received} received"
 
 
 def _last_error(traffic: Iterable[Traffic]) -> str:
-    met = [(each.last_error_at, each.last_error) for each in traffic if each.last_error_at]
-    if not met:
+    errors = [(each.last_error_at, each.last_error) for each in traffic if each.last_error_at]
+    if not errors:
         return "-"
-    when, error = max(met)
+    when, error = max(errors)
     return f"{when:%Y-%m-%d %H:%M:%S} UTC: {error}"

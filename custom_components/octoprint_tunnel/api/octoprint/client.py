@@ -14,7 +14,7 @@ from ..transport.message import Request, Requester, Response
 from ..transport.route import Route, StatusCodes
 from .connection import Connection
 from .files import UploadedFile
-from .heaters import PrinterReading, heater_kind
+from .heaters import MAX_HEATERS, PrinterReading, heater_kind
 from .job import Job
 from .server import CONNECTION, CONTROL, FILES_UPLOAD, PRINT, STATUS, SYSTEM, Instance, User
 from .webcam import SETTINGS_READ
@@ -119,6 +119,9 @@ class OctoPrint:
         if response.status == HTTPStatus.CONFLICT:
             return None
         reading = PrinterReading.from_json(response.json())
+        if reading.left_out and "heaters" not in self._capped:
+            self._capped.add("heaters")
+            LOGGER.warning("%s: more than %d heaters, the others are left out", self._title, MAX_HEATERS)
         if state and reading.state_text is None:
             raise InvalidResponse(detail="no state in it")
         return reading

@@ -24,10 +24,11 @@ from ..errors import (
 )
 from ..json_object import JsonObject
 from ..octoprint.webcam import Webcam
+from ..sizes import SizeUnit, format_size
 from ..transport.addresses import MAX_ADDRESS, picture_address, typed_address, web_address
 from ..transport.message import Request
 from ..transport.route import Route, StatusCodes
-from ..webcam.source import Pictures, Place
+from ..webcam.source import Pictures, Resource
 from .base import APP_NAME, AuthorizationError, Authorized, FailureDetection, Service, Tunnel, is_header_text
 from .models import Detection, TunnelStatus, Usage
 from .setup import SERVER_IS_HTTP, OwnServer, Setup
@@ -35,8 +36,8 @@ from .setup import SERVER_IS_HTTP, OwnServer, Setup
 CLOUD_DOMAIN = "obico.io"
 CLOUD_SERVER = f"https://app.{CLOUD_DOMAIN}"
 
-MAX_BODY = 50 * 1024 * 1024  # bytes; the server answers 400 for larger ones, after they were sent whole
-FAILING = 0.66  # a failure's probability from which Obico itself warns
+MAX_BODY = 50 * 1024 * 1024  # bytes; the server refuses larger ones with 400, after they were sent completely
+FAILING = 0.66  # the probability above which Obico itself warns
 
 ENTITY_KEYS = frozenset(
     {
@@ -61,7 +62,7 @@ CODES = StatusCodes(
     reserved=range(480, 500),
     reserved_error=ServiceError,
 )
-"""The tunnel's own codes; others around them may come and are taken as temporary."""
+"""The tunnel's own codes. Unknown codes in the reserved range are treated as temporary."""
 
 
 def server_address(text: str) -> str:
@@ -82,7 +83,7 @@ def server_address(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Obico(Tunnel):
-    """One OctoPrint tunnel. It only takes Basic."""
+    """One OctoPrint tunnel. It accepts Basic only."""
 
     provider: ClassVar[str] = "obico"
     setup: ClassVar[Setup] = Setup(
@@ -160,7 +161,7 @@ class Obico(Tunnel):
     def issue_placeholders(self, status: TunnelStatus) -> dict[str, str]:
         usage = status.usage
         return {
-            "cap": "-" if usage is None or usage.cap is None else f"{usage.cap / 1024 / 1024:.0f} MB",
+            "cap": "-" if usage is None or usage.cap is None else format_size(usage.cap, SizeUnit.BINARY_MEGABYTES, 0),
             "reset": f"{_first_of_next_month():%Y-%m-%d}",
         }
 
@@ -230,38 +231,40 @@ async def _request(api: Route, path: str) -> JsonObject:
 
 
 class _Pictures(Pictures):
-    """The latest picture that the plugin gave the server: of its primary webcam, while it prints or is watched.
+    """The latest picture that the plugin sent to the server.
 
-    Not counted as usage. There is no stream: answers through the tunnel are held until they are whole.
+    The plugin sends pictures of its primary webcam while it prints or is watched. They are not counted as usage. There
+    is no stream: the tunnel holds a response until it is complete.
     """
 
-    pause = 2
-    pace = 10  # as often as the plugin gives one to the server (OctoPrint-Obico, `webcam_capture.py`)
+    min_interval = 2
+    still_interval = 10  # the plugin sends one in 10 s (OctoPrint-Obico, `webcam_capture.py`)
 
     def __init__(self, route: Route, webcam: Webcam, server: URL) -> None:
-        """Ask on the tunnel that `route` leads to; the pictures are on `server`."""
+        """Ask through the tunnel of `route` for pictures that are on `server`."""
         self._route = route
         self._webcam = webcam
         self._server = server
 
     @override
-    async def snapshot(self) -> Place | None:
+    async def snapshot(self) -> Resource | None:
         if not self._webcam.is_obicos:
             return None
         signed = (await _request(self._route, "/_tsd_/webcam/0/")).exact("snapshot", MAX_ADDRESS)
         if signed is None:
             return None
         # The address is signed: no credentials are needed with it.
-        return Place(route=replace(self._route, headers={}), url=self._on_server(signed))
+        return Resource(route=replace(self._route, headers={}), url=self._on_server(signed))
 
     @override
-    async def stream(self) -> Place | None:
+    async def stream(self) -> Resource | None:
         return None
 
     def _on_server(self, signed: str) -> URL:
-        """Return the address of a signed picture on the server that the user entered, or on another of the cloud's.
+        """Return the address of a signed picture on the server that the user entered, or on any host of the cloud.
 
-        A server of one's own may think that it is called otherwise; what is signed is the path and the query.
+        A self-hosted server may not know its own address; only the path and the query are signed. Raises
+        InvalidResponse.
         """
         url = picture_address(signed)
         if url is None or not url.path.startswith("/"):
@@ -280,6 +283,6 @@ def _is_cloud(host: str) -> bool:
 
 
 def _first_of_next_month() -> datetime:
-    """Return when usage starts at zero again; the server's own figure keeps the time of day and can be a day late."""
+    """Return when usage is reset. The server's own figure keeps the time of day and can be a day late."""
     now = datetime.now(UTC)
     return datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=UTC)

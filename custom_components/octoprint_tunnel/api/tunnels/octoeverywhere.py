@@ -30,7 +30,7 @@ from ..remote_text import MAX_NAME, as_name
 from ..transport.addresses import MAX_LINK, has_credentials, picture_address, web_address
 from ..transport.message import Request
 from ..transport.route import Route, StatusCodes
-from ..webcam.source import Pictures, Place
+from ..webcam.source import Pictures, Resource
 from .app_apis import DOMAIN, AppLiveLinks, AppNotifications, Gadget, belongs_to_service, read_info, service_page
 from .base import APP_NAME, AuthorizationError, Authorized, Service, Tunnel, is_header_text
 from .models import TunnelStatus
@@ -41,7 +41,7 @@ PORTAL = SERVICE / "appportal" / "v1"
 APP_ID = "devtest"  # OctoEverywhere's public test app; it assigns an id to an app that applies for one
 APP_LOGO = "https://brands.home-assistant.io/homeassistant/icon.png"
 
-MAX_ID = 200  # characters; it becomes a part of the ids of entities
+MAX_ID = 200  # characters; it becomes a part of the unique ids of entities
 
 ENTITY_KEYS = frozenset(
     {
@@ -80,11 +80,10 @@ CODES = StatusCodes(
     reserved=range(600, 700),
     reserved_error=ServiceError,
 )
-"""The codes of the tunnel and of the App APIs; new ones may come and are taken as temporary."""
-
+"""The codes of the tunnel and of the App APIs. Unknown codes in the reserved range are treated as temporary."""
 
 COMMAND_CODES = StatusCodes(errors={}, reserved=range(700, 800), reserved_error=ServiceError)
-"""What the webcam commands say in their bodies: 750 to 754 of the webcam, 785 to 789 of the command."""
+"""Codes in the body of a webcam command: 750 to 754 about the webcam, 785 to 789 about the command."""
 
 WEBCAM_COMMANDS = "octoeverywhere-command-api/webcam"
 
@@ -131,7 +130,7 @@ class OctoEverywhere(Tunnel):
     @classmethod
     @override
     def from_completion(cls, query: Mapping[str, str], server_url: str) -> Authorized:
-        """Return the App Connection, and the OctoPrint API key where the portal made one.
+        """Return the App Connection, and the OctoPrint API key if the portal made one.
 
         Names are matched in any case: portals differ. Raises AuthorizationError with `denied`, `incomplete_link`
         (a part is missing: the link was cut off), `invalid_link`, `not_https` or `foreign_host`.
@@ -212,41 +211,41 @@ class AppConnectionService(Service):
 
 
 class _Pictures(Pictures):
-    """Relative addresses go through the tunnel as they are, absolute ones are asked of the plugin beside OctoPrint."""
+    """Pictures at relative addresses come through the tunnel, those at absolute ones from the plugin in OctoPrint."""
 
-    pause = 2
+    min_interval = 2
 
     def __init__(self, route: Route, webcam: Webcam) -> None:
-        """Look through the App Connection that `route` leads to."""
+        """Read through the App Connection of `route`."""
         self._route = route
         self._webcam = webcam
         self._index: int | None = None
 
     @override
-    async def snapshot(self) -> Place | None:
+    async def snapshot(self) -> Resource | None:
         return self._through_tunnel(self._webcam.snapshot_url) or await self._command("snapshot")
 
     @override
-    async def stream(self) -> Place | None:
+    async def stream(self) -> Resource | None:
         if picture_address(self._webcam.stream_url) is None:
             return None
         return self._through_tunnel(self._webcam.stream_url) or await self._command("stream")
 
-    def _through_tunnel(self, address: str | None) -> Place | None:
+    def _through_tunnel(self, address: str | None) -> Resource | None:
         url = picture_address(address)
         if url is None or url.host is not None:
             return None
-        return Place(route=self._route, url=self._route.base_url.join(url))
+        return Resource(route=self._route, url=self._route.base_url.join(url))
 
-    async def _command(self, command: str) -> Place:
-        """Return where the plugin gives a picture of this webcam, by its number in the plugin's own list."""
+    async def _command(self, command: str) -> Resource:
+        """Return where the plugin has a picture of this webcam, by its index in the plugin's list."""
         if self._index is None:
             self._index = await self._find()
         url = (self._route.base_url / WEBCAM_COMMANDS / command).with_query(index=self._index)
-        return Place(route=self._route, url=url)
+        return Resource(route=self._route, url=url)
 
     async def _find(self) -> int:
-        """Return the webcam's number: where its name is, else its place in OctoPrint's list."""
+        """Return the webcam's index by its name, or its position in OctoPrint if the plugin does not list the name."""
         response = (await self._route.send(Request("GET", f"/{WEBCAM_COMMANDS}/list"))).json()
         if (status := response.integer("Status")) not in (None, 200):
             raise COMMAND_CODES.error(status) or CODES.error(status) or ServiceError(code=status)
@@ -256,7 +255,7 @@ class _Pictures(Pictures):
 
 
 def _tunnel_address(text: str) -> str:
-    """Return the App Connection's address without anything behind the host."""
+    """Return the App Connection's address without a path. Raises AuthorizationError."""
     url = web_address(text)
     if url is None:
         raise AuthorizationError("incomplete_link")
