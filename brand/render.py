@@ -1,4 +1,4 @@
-"""Render the images that Home Assistant shows for the integration, from the drawing beside this file."""
+"""Render the images that Home Assistant shows for the integration, from logo.svg in this folder."""
 
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,7 @@ LOGO_HEIGHT: Final = 128
 
 
 def images() -> dict[str, bytes]:
-    """Return the PNG of each file name; the same bytes each time on one kind of machine."""
+    """Return the PNG of each file name; the bytes are reproducible on the same platform."""
     drawing = SOURCE.read_text(encoding="utf-8")
     if LOGO_BOX not in drawing:
         raise ValueError(f"{SOURCE.name} does not begin as expected: {LOGO_BOX}")

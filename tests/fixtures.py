@@ -2,14 +2,17 @@
 
 from collections.abc import AsyncGenerator, Callable, Iterator
 
+from freezegun.api import FrozenDateTimeFactory
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+import pytest_socket
 
 from custom_components.octoprint_tunnel import live
 from custom_components.octoprint_tunnel.const import DOMAIN
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 
-from .home import settle
+from .home import Home, listening, settle
 from .octoprint.server import OctoPrintServer
 from .relay.certificates import authority, self_made_context
 from .relay.network import reach_services
@@ -23,6 +26,15 @@ def _custom_integrations(request: pytest.FixtureRequest) -> None:
     """Let Home Assistant find the integration, where there is one in the test."""
     if "hass" in request.fixturenames:
         request.getfixturevalue("enable_custom_integrations")
+
+
+class _Unreachable(pytest_socket.SocketConnectBlockedError, OSError):
+    """Tests may reach no other host; to the product that is a network error, and no RuntimeError."""
+
+
+@pytest.fixture(autouse=True)
+def _unreachable_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pytest_socket, "SocketConnectBlockedError", _Unreachable)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -145,8 +157,58 @@ def chosen(request: pytest.FixtureRequest, entry: MockConfigEntry, obico_entry: 
 
 
 @pytest.fixture
+def provider() -> str:
+    """Return the service to go through; parametrize it to go through others."""
+    return "octoeverywhere"
+
+
+@pytest.fixture
+async def new_home(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    octoprint: OctoPrintServer,
+    provider: str,
+    entry: MockConfigEntry,
+    obico_entry: MockConfigEntry,
+) -> AsyncGenerator[Home]:
+    """Return Home Assistant in which the printer is not set up yet, and whose time the test moves."""
+    chosen = entry if provider == "octoeverywhere" else obico_entry
+    yield Home(hass=hass, relay=relay, octoprint=octoprint, entry=chosen, freezer=freezer)
+    await settle(hass)
+    if chosen.state is ConfigEntryState.LOADED:
+        await hass.config_entries.async_unload(chosen.entry_id)
+
+
+@pytest.fixture
+async def home(new_home: Home) -> Home:
+    """Return Home Assistant with the printer, whose time the test moves."""
+    await new_home.set_up()
+    return new_home
+
+
+@pytest.fixture
+async def live_home(
+    hass: HomeAssistant,
+    hurried: None,
+    relay: Relay,
+    octoprint: OctoPrintServer,
+    provider: str,
+    entry: MockConfigEntry,
+    obico_entry: MockConfigEntry,
+) -> AsyncGenerator[Home]:
+    """Return Home Assistant with the printer, to whose push socket it listens."""
+    chosen = entry if provider == "octoeverywhere" else obico_entry
+    await listening(hass, chosen)
+    yield Home(hass=hass, relay=relay, octoprint=octoprint, entry=chosen)
+    await settle(hass)
+    if chosen.state is ConfigEntryState.LOADED:
+        await hass.config_entries.async_unload(chosen.entry_id)
+
+
+@pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for nothing that would only take time where live updates are tested."""
     monkeypatch.setattr(live, "START_DELAY", 0)
     monkeypatch.setattr(live, "FIRST_RETRY", 0.2)
-    monkeypatch.setattr(live, "QUIET", 0.2)
+    monkeypatch.setattr(live, "READ_INTERVAL", 0.2)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from freezegun.api import FrozenDateTimeFactory
@@ -10,8 +11,12 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 
 from custom_components.octoprint_tunnel.const import DOMAIN
 from custom_components.octoprint_tunnel.live import LiveUpdates
+from custom_components.octoprint_tunnel.runtime import RuntimeData
 from homeassistant.core import HomeAssistant, State
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+
+from .octoprint.server import OctoPrintServer
+from .relay.server import Relay
 
 
 def entities(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, str]:
@@ -89,6 +94,83 @@ async def unload(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     """Unload the printer when nothing is under way: the relay takes a connection that ends while it is made amiss."""
     await settle(hass)
     await hass.config_entries.async_unload(entry.entry_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Home:
+    """Home Assistant with one printer, as its user sees it. Without a `freezer` time passes as it does."""
+
+    hass: HomeAssistant
+    relay: Relay
+    octoprint: OctoPrintServer
+    entry: MockConfigEntry
+    freezer: FrozenDateTimeFactory | None = None
+
+    @property
+    def runtime(self) -> RuntimeData:
+        """Return the parts of the printer."""
+        data: RuntimeData = self.entry.runtime_data
+        return data
+
+    @property
+    def keys(self) -> set[str]:
+        """Return the keys of all entities."""
+        return set(entities(self.hass, self.entry))
+
+    @property
+    def tunnel(self) -> str:
+        """Return the relay's name for the tunnel's part of the service."""
+        return f"{self.entry.data['provider']}_tunnel"
+
+    def state(self, key: str) -> State:
+        """Return the state of the entity with this key."""
+        return state(self.hass, self.entry, key)
+
+    def states(self, *keys: str) -> tuple[str, ...]:
+        """Return the state strings of several entities."""
+        return states(self.hass, self.entry, *keys)
+
+    async def set_up(self, **options: object) -> None:
+        """Add the printer, with these options."""
+        if self.hass.config_entries.async_get_entry(self.entry.entry_id) is None:
+            self.entry.add_to_hass(self.hass)
+        self.hass.config_entries.async_update_entry(self.entry, options={**self.entry.options, **options})
+        assert await self.hass.config_entries.async_setup(self.entry.entry_id)
+        await settle(self.hass)
+
+    async def reload(self) -> None:
+        """Unload the printer, and set it up again."""
+        assert await self.hass.config_entries.async_reload(self.entry.entry_id)
+        await settle(self.hass)
+
+    async def wait(self, seconds: float, times: int = 1) -> None:
+        """Let so much time pass, several times, and what becomes due each time be done."""
+        assert self.freezer
+        for _ in range(times):
+            await wait(self.hass, self.freezer, seconds)
+
+    async def refresh(self) -> None:
+        """Read the printer now."""
+        await self.runtime.printer.async_refresh()
+        await settle(self.hass)
+
+    async def press(self, key: str) -> None:
+        """Press a button, and wait until its effect is read."""
+        await press(self.hass, self.entry, key)
+
+    async def call(self, action: str, **data: object) -> object:
+        """Call one of the integration's actions for the printer's device."""
+        [device] = dr.async_entries_for_config_entry(dr.async_get(self.hass), self.entry.entry_id)
+        data["device_id"] = device.id
+        return await self.hass.services.async_call(DOMAIN, action, data, blocking=True)
+
+    async def until_state(self, expected: str, key: str = "printer_state") -> None:
+        """Wait, in real time, until an entity shows this state; the printer's by default."""
+        await until_state(self.hass, self.entry, expected, key)
+
+    async def in_octoprint[*Ts](self, action: Callable[[OctoPrintServer, *Ts], object], *args: *Ts) -> None:
+        """Do something in OctoPrint itself, as its user."""
+        await self.hass.async_add_executor_job(action, self.octoprint, *args)
 
 
 def log_lines(caplog: pytest.LogCaptureFixture) -> list[str]:

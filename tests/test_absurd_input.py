@@ -13,7 +13,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.helpers.translation import async_get_translations
 
-from .dialogs import error_of, paste, start, step
+from .dialogs import PASTE_STEPS, at_the_api_key, enter_key, error_of, paste, paste_link, start, step
 from .home import log_lines
 from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
@@ -85,31 +85,19 @@ async def test_local_address(
 async def test_obico_server(hass: HomeAssistant, caplog: pytest.LogCaptureFixture, typed: str) -> None:
     """Of one's own."""
     caplog.set_level(logging.DEBUG)
-    result = await step(hass, await start(hass, "obico"), {"server_url": typed})
-    await refused(hass, result, "obico", "server_url", typed)
+    result = await step(hass, await start(hass, "obico", "obico_server"), {"server_url": typed})
+    await refused(hass, result, "obico_server", "server_url", typed)
     assert "PLANTED" not in "".join(record.getMessage() for record in caplog.records)
 
 
 @each
-@pytest.mark.parametrize(
-    ("menus", "field"),
-    [
-        (("octoeverywhere", "octoeverywhere_paste"), "completion_url"),
-        (("obico_paste",), "tunnel_endpoint"),
-    ],
-)
+@pytest.mark.parametrize("field", PASTE_STEPS)
 async def test_link(
-    hass: HomeAssistant, relay: Relay, caplog: pytest.LogCaptureFixture, menus: tuple[str, ...], field: str, typed: str
+    hass: HomeAssistant, relay: Relay, caplog: pytest.LogCaptureFixture, field: str, typed: str
 ) -> None:
     """Of a service's last page."""
     caplog.set_level(logging.DEBUG)
-    if menus[0] == "obico_paste":
-        result = await step(hass, await start(hass, "obico"), {"server_url": "https://app.obico.io"})
-        result = await step(hass, result, {"next_step_id": "obico_paste"})
-    else:
-        result = await start(hass, *menus)
-    result = await step(hass, result, {field: typed})
-    await refused(hass, result, menus[-1], field, typed)
+    await refused(hass, await paste_link(hass, {field: typed}), PASTE_STEPS[field][-1], field, typed)
     assert not relay.requests
     assert "PLANTED" not in "".join(record.getMessage() for record in caplog.records)
 
@@ -134,7 +122,7 @@ async def test_hostile_part_of_a_link_is_refused(
     address, _, query = paste(relay, connection)["completion_url"].partition("?")
     parts = dict(parse_qsl(query)) | {parameter: value}
     link = f"{address}?{urlencode(parts, errors='surrogatepass')}"
-    result = await step(hass, await start(hass, "octoeverywhere", "octoeverywhere_paste"), {"completion_url": link})
+    result = await paste_link(hass, {"completion_url": link})
     await refused(hass, result, "octoeverywhere_paste", "completion_url", link)
     assert error_of(result) == "invalid_link"
     assert not relay.requests
@@ -148,7 +136,7 @@ async def test_local_address_in_a_link(
     link, _, query = paste(relay, connection)["completion_url"].partition("?")
     parts = dict(parse_qsl(query)) | {"printerLastKnownLocalIp": address}
     link = f"{link}?{urlencode(parts, errors='surrogatepass')}"
-    result = await step(hass, await start(hass, "octoeverywhere", "octoeverywhere_paste"), {"completion_url": link})
+    result = await paste_link(hass, {"completion_url": link})
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert "local_ip" not in result["data"]
 
@@ -159,8 +147,7 @@ async def test_choice_that_is_not_offered(
 ) -> None:
     """Nothing but a choice replaces a connection."""
     before = loaded.as_dict()
-    link = paste(relay, relay.octoeverywhere.add_connection())
-    result = await step(hass, await start(hass, "octoeverywhere", "octoeverywhere_paste"), link)
+    result = await paste_link(hass, paste(relay, relay.octoeverywhere.add_connection()))
     for entered in ({"choice": choice}, {}):
         with pytest.raises(InvalidData):
             await step(hass, result, entered)
@@ -176,10 +163,7 @@ async def test_api_key(
     hass: HomeAssistant, relay: Relay, connection: AppConnection, caplog: pytest.LogCaptureFixture, typed: str
 ) -> None:
     """None of them is OctoPrint's, and none is sent that no header can hold."""
-    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    result = await step(hass, result, paste(relay, connection, with_api_key=False))
-    result = await step(hass, result, {"next_step_id": "enter_key"})
-    result = await step(hass, result, {"api_key": typed})
+    result = await enter_key(hass, await at_the_api_key(hass, relay, connection), typed)
     await refused(hass, result, "enter_key", "api_key", typed)
     assert error_of(result) == "api_key_rejected" or len(typed) > 8190  # more than servers take in a header
     sent = [key for request in relay.seen("tunnel") if (key := request.headers.get("X-Api-Key"))]

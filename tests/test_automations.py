@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.octoprint_tunnel import coordinator
+from custom_components.octoprint_tunnel import pace
 from custom_components.octoprint_tunnel.api.octoprint.connection import PrinterState
 from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.const import MATCH_ALL
@@ -91,7 +91,7 @@ async def automate(hass: HomeAssistant, entry: MockConfigEntry) -> Told:
 @pytest.fixture(autouse=True)
 def _often(hurried: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask more often than is due: a test's print lasts seconds."""
-    monkeypatch.setattr(coordinator, "PRINT_INTERVAL", timedelta(seconds=1))
+    monkeypatch.setattr(pace, "PRINT_INTERVAL", timedelta(seconds=1))
 
 
 @pytest.mark.parametrize(("octoprint_version", "way", "live"), MODES)

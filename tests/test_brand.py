@@ -1,4 +1,4 @@
-"""The icon and the logo: as the drawing has them, in the sizes that Home Assistant asks for, and served by it."""
+"""The icons and logos are made from the drawing, have the sizes that Home Assistant requires, and are served by it."""
 
 from http import HTTPStatus
 from io import BytesIO
@@ -16,25 +16,25 @@ from homeassistant.setup import async_setup_component
 
 @pytest.fixture(scope="module")
 def rendered() -> dict[str, bytes]:
-    """Return the images as the drawing gives them now."""
+    """Return the images that the drawing gives now."""
     return images()
 
 
-def test_every_image_that_home_assistant_may_ask_for_is_there() -> None:
-    """And nothing else lies beside them."""
+def test_the_folder_has_exactly_the_images_that_home_assistant_requests() -> None:
+    """Each image is there, and nothing else."""
     assert {path.name for path in TARGET.iterdir()} == ALLOWED_IMAGES
 
 
 @pytest.mark.parametrize("name", sorted(ALLOWED_IMAGES))
-def test_an_image_comes_from_the_drawing(rendered: dict[str, bytes], name: str) -> None:
-    """Whoever changes the drawing runs scripts/brand; another processor may round a colour otherwise."""
+def test_an_image_is_up_to_date_with_the_drawing(rendered: dict[str, bytes], name: str) -> None:
+    """scripts/brand makes the images; another processor may round a color differently."""
     kept, now = Image.open(TARGET / name), Image.open(BytesIO(rendered[name]))
     assert (kept.mode, kept.size) == (now.mode, now.size)
     assert max(ImageChops.difference(kept, now).tobytes()) <= 8
 
 
 @pytest.mark.parametrize("name", sorted(ALLOWED_IMAGES))
-def test_an_image_has_the_size_that_brands_have(name: str) -> None:
+def test_an_image_has_the_size_of_a_brand_image(name: str) -> None:
     """256 pixels square for an icon, 128 to 256 on the shorter side of a logo; twice that at double density."""
     image = Image.open(TARGET / name)
     density = 2 if "@2x" in name else 1
@@ -44,14 +44,14 @@ def test_an_image_has_the_size_that_brands_have(name: str) -> None:
         width, height = image.size
         assert width > height
         assert 128 * density <= height <= 256 * density
-    # Trimmed: no empty border, and transparent where nothing is drawn.
+    # There is no empty border, and the background is transparent.
     assert image.mode == "RGBA"
     assert image.getbbox() == (0, 0, *image.size)
     assert image.getpixel((0, 0)) == (0, 0, 0, 0)
 
 
 async def test_home_assistant_serves_the_images(hass: HomeAssistant, hass_client: ClientSessionGenerator) -> None:
-    """Its frontend finds them in the package, without asking another server."""
+    """The frontend gets them from the package and not from another server."""
     assert await async_setup_component(hass, "brands", {})
     client = await hass_client()
     for name in sorted(ALLOWED_IMAGES):

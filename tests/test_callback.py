@@ -20,11 +20,10 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.setup import async_setup_component
 
-from .dialogs import choose, start, step, through_page, visit
+from .dialogs import choose, error_of, reauth, reconfigure, start, step, through_page, visit
 from .home import settle
 from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
-from .test_config_flow import reauth, reconfigure
 
 PORTAL = ("octoeverywhere", "octoeverywhere_portal")
 LONGEST_LINE = 8190  # bytes; aiohttp's own limit, Home Assistant may take longer ones
@@ -193,7 +192,7 @@ async def test_garbage(
         return
     assert "No connection was created" in text
     result = await step(hass, dialog)
-    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "octoeverywhere")
+    assert error_of(result, "refused") in ("denied", "incomplete_link", "invalid_link", "not_https", "foreign_host")
 
 
 async def test_garbage_without_a_state(hass: HomeAssistant, dialog: ConfigFlowResult, browser: Browser) -> None:
@@ -257,8 +256,7 @@ async def test_printer_that_is_removed_while_the_portal_is_open(
         result = await reconfigure(hass, entry, *PORTAL)
     else:
         connection.revoked = True
-        result = await step(hass, await reauth(hass, entry), {})
-        result = await choose(hass, result, "octoeverywhere_portal")
+        result = await reauth(hass, entry, "octoeverywhere_portal")
     back = await visit(result["url"])
     await hass.config_entries.async_remove(entry.entry_id)
     status, text = await call(await hass_client_no_auth(), back)
@@ -280,7 +278,7 @@ async def test_dialog_that_went_on_by_itself(
     await step(hass, dialog, {"success": "false"})
     assert (await call(browser, f"{back.raw_path}?next_step_id=octoeverywhere_paste"))[0] == HTTPStatus.BAD_REQUEST
     assert not waiting(hass)
-    assert (await step(hass, dialog))["step_id"] == "octoeverywhere"
+    assert (await step(hass, dialog))["step_id"] == "refused"
 
 
 async def test_two_dialogs(hass: HomeAssistant, relay: Relay, dialog: ConfigFlowResult, browser: Browser) -> None:
@@ -293,7 +291,7 @@ async def test_two_dialogs(hass: HomeAssistant, relay: Relay, dialog: ConfigFlow
     allowed = await visit(other["url"])
     assert "Done" in (await call(browser, allowed))[1]
     assert "No connection" in (await call(browser, denied))[1]
-    assert (await step(hass, dialog))["step_id"] == "octoeverywhere"
+    assert (await step(hass, dialog))["step_id"] == "refused"
     assert await finishes(hass, other)
     assert not waiting(hass)
 
@@ -306,7 +304,7 @@ async def test_no_more_wait_than_dialogs_are_open(
         address = URL(URL(dialog["url"]).query["returnUrl"])
         await call(browser, f"{address.path}?success=false")
         await step(hass, dialog)
-        dialog = await step(hass, dialog, {"next_step_id": "octoeverywhere_portal"})
+        dialog = await choose(hass, await step(hass, dialog, {}), "octoeverywhere_portal")
         assert waiting(hass) == 1
     others = [await start(hass, *PORTAL) for _ in range(10)]
     assert waiting(hass) == len(hass.config_entries.flow.async_progress()) == 11

@@ -202,10 +202,10 @@ async def test_obico_has_stills(
     relay.obico.watched = True
     used = relay.obico.used_bytes
     assert shown(await still(browser, hass, entry)).size == (320, 240)
-    feed = entry.runtime_data.webcams.feeds["webcam"]
-    assert feed.pace == 10
-    monkeypatch.setattr(type(feed._pictures), "pace", 0.3)
-    monkeypatch.setattr(type(feed._pictures), "pause", 0)
+    feed = entry.runtime_data.webcams.data.feeds["webcam"]
+    assert feed.still_interval == 10
+    monkeypatch.setattr(type(feed._pictures), "still_interval", 0.3)
+    monkeypatch.setattr(type(feed._pictures), "min_interval", 0)
     async with live(browser, hass, entry) as response:
         body = b""
         while len(PART.findall(body)) < 5:
@@ -258,7 +258,7 @@ async def test_obicos_picture_is_its_primary_webcams(
     relay.fail("obico_tunnel", 200, json.dumps(listed), path="/api/settings", content_type="application/json")
     entry = await set_up(obico_entry)
     relay.obico.watched = True
-    feeds = entry.runtime_data.webcams.feeds
+    feeds = entry.runtime_data.webcams.data.feeds
     assert await feeds["webcam"].still() is None
     assert await feeds["webcam_nozzle_cam"].still()
 
@@ -483,7 +483,7 @@ async def test_cameras_of_version_0_1_0_stay_with_their_webcams(
     hass.config_entries.async_update_entry(entry, options={"live_updates": False})
     assert await hass.config_entries.async_setup(entry.entry_id)
     await settle(hass)
-    assert {key: feed.webcam.name for key, feed in entry.runtime_data.webcams.feeds.items()} == {
+    assert {key: feed.webcam.name for key, feed in entry.runtime_data.webcams.data.feeds.items()} == {
         "webcam_door": "door",
         "webcam_nozzle_cam": "nozzle cam",
         "webcam": "classic",
@@ -504,7 +504,7 @@ async def test_a_webcam_that_takes_the_place_of_the_first_one_keeps_its_camera(
     assert set(await shown_names(hass, entry)) == {"webcam", "webcam_door"}
     has_settings(relay, described(("classic", "Classic"), ("new", "New"), ("door", "Door")))
     assert set(await shown_names(hass, entry)) == {"webcam", "webcam_door", "webcam_classic"}
-    assert entry.runtime_data.webcams.feeds["webcam"].webcam.name == "new"
+    assert entry.runtime_data.webcams.data.feeds["webcam"].webcam.name == "new"
 
 
 async def test_a_webcam_that_is_renamed_renames_its_camera(
@@ -591,6 +591,7 @@ async def test_changed_settings_are_heard_of(
     monkeypatch.setattr(webcams, "MIN_INTERVAL", 0)
     await set_up(entry, live_updates=True)
     await until(lambda: entry.runtime_data.live.since is not None)
+    await settle(hass)  # the poll comes after what the socket asked OctoPrint for, so that is known there by now
     relay.clear()
     for flip in (True, False):
         set_webcam(**RELATIVE, flipV=flip)
@@ -813,8 +814,8 @@ async def test_octopi_as_it_comes_has_stills_at_home(
         relay.clear()
         assert shown(await still(browser, hass, entry)).size == (320, 240)
         assert [request.query["action"] for request in relay.seen("local", path="/webcam/")] == ["snapshot"]
-    feed = entry.runtime_data.webcams.feeds["webcam"]
-    assert list(feed._choice.values()) == [1]
+    feed = entry.runtime_data.webcams.data.feeds["webcam"]
+    assert list(feed._still_source.values()) == [1]
     relay.fail("local", 404, path="/webcam/", times=1)
     relay.clear()
     assert await still(browser, hass, entry)  # its stream's first picture
@@ -1290,7 +1291,7 @@ async def test_a_look_that_ends_with_its_camera_is_no_cancellation_of_those_who_
     set_webcam(**RELATIVE)
     await set_up(entry)
     relay.hang("octoeverywhere_tunnel", path="/webcam/")
-    feed = entry.runtime_data.webcams.feeds["webcam"]
+    feed = entry.runtime_data.webcams.data.feeds["webcam"]
     one, other = asyncio.create_task(feed.still()), asyncio.create_task(feed.still())
     await until(lambda: relay.seen(path="/webcam/"))
     other.cancel()

@@ -3,27 +3,54 @@
 from collections.abc import Callable
 from dataclasses import replace
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from yarl import URL
 
+from custom_components.octoprint_tunnel.api.tunnels import TUNNELS
+from custom_components.octoprint_tunnel.api.tunnels.obico import Obico
+from custom_components.octoprint_tunnel.api.tunnels.setup import Setup
+from custom_components.octoprint_tunnel.connection_flow import ConnectionFlow
 from custom_components.octoprint_tunnel.const import DOMAIN
-from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntryState, ConfigFlowResult
+from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
-from homeassistant.helpers import device_registry as dr, issue_registry as ir
+from homeassistant.helpers import device_registry as dr, entity_registry as er, issue_registry as ir
 from homeassistant.helpers.translation import async_get_translations
 
-from .dialogs import choices_of, choose, decide, error_of, paste, refusal_of, start, step, through_page
+from .dialogs import (
+    at_the_api_key,
+    choices_of,
+    choose,
+    created,
+    decide,
+    ended,
+    enter_key,
+    error_of,
+    is_menu,
+    paste,
+    paste_link,
+    placeholders_of,
+    reauth,
+    reconfigure,
+    start,
+    start_reauth,
+    step,
+    suggestion_of,
+    through_page,
+)
 from .home import log_lines, settle
 from .octoprint.server import OctoPrintServer
 from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
 
 BOTH_VERSIONS = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
+
+CLOUD = "https://app.obico.io"
+OTHER = "<root><UDN>uuid:00000000-0000-4000-8000-000000000000</UDN></root>"
 
 
 @pytest.fixture(autouse=True)
@@ -32,14 +59,14 @@ async def _address(hass: HomeAssistant) -> None:
     await hass.config.async_update(internal_url="http://127.0.0.1:8123")
 
 
-# OctoEverywhere
+# A connection from a service's page
 
 
 @BOTH_VERSIONS
 async def test_portal_brings_everything(
     hass: HomeAssistant, relay: Relay, octoprint: OctoPrintServer, hass_client_no_auth: ClientSessionGenerator
 ) -> None:
-    """One visit to the portal sets the printer up, with at most six requests."""
+    """One visit to the portal sets the printer up, with few requests."""
     result = await start(hass, "octoeverywhere", "octoeverywhere_portal")
     query = URL(result["url"]).query
     assert query["octoPrintApiKeyAppName"] == "Home Assistant"
@@ -48,14 +75,9 @@ async def test_portal_brings_everything(
     assert query["appLogoUrl"].startswith("https://")
     assert "authType" not in query
 
-    result = await through_page(hass, result, hass_client_no_auth)
-    await settle(hass)
-
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert result["title"] == "Kitchen"
-    entry = result["result"]
+    entry = await created(hass, await through_page(hass, result, hass_client_no_auth))
     [connection] = relay.octoeverywhere.connections
-    assert entry.unique_id == octoprint.uuid
+    assert (entry.title, entry.unique_id) == ("Kitchen", octoprint.uuid)
     assert entry.data == {
         "provider": "octoeverywhere",
         "url": connection.url,
@@ -70,63 +92,159 @@ async def test_portal_brings_everything(
         "instance_uuid": octoprint.uuid,
     }
     assert entry.state is ConfigEntryState.LOADED
-    # The dialog: who is there, and whose key it is. The printer: the tunnel, connection, job, version and webcams.
+    # The dialog: the instance id and the key's user. The printer: tunnel, connection, job, version and webcams.
     assert len(relay.requests) - len(relay.seen("octoeverywhere_portal")) <= 7
-    # The dialog's own session is gone with it; the next refresh finds no leftovers.
     assert not hass.config_entries.flow.async_progress()
 
 
+@BOTH_VERSIONS
+@pytest.mark.parametrize("slash", [False, True])
+async def test_obico_page(
+    hass: HomeAssistant,
+    relay: Relay,
+    octoprint: OctoPrintServer,
+    hass_client_no_auth: ClientSessionGenerator,
+    slash: bool,
+) -> None:
+    """One visit to the page of Obico's cloud, then the API key; both forms of its redirect are understood."""
+    relay.obico.slash_redirect = slash
+    result = await start(hass, "obico", "obico_authorize")
+    assert str(URL(result["url"]).origin()) == CLOUD
+    query = URL(result["url"]).query
+    assert query["app"] == "Home Assistant"
+    assert not URL(query["success_redirect_url"]).query_string
+
+    result = await through_page(hass, result, hass_client_no_auth)
+    assert is_menu(result, "api_key")
+    entry = await created(hass, await enter_key(hass, result, octoprint.api_key))
+    assert (entry.data["provider"], entry.data["server_url"]) == ("obico", CLOUD)
+    assert entry.unique_id == octoprint.uuid
+    assert entry.state is ConfigEntryState.LOADED
+
+
+async def test_refusal_of_the_portal(
+    hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator
+) -> None:
+    """A form says why there is no connection, also when it is loaded again; then the menu offers another try."""
+    relay.octoeverywhere.portal.outcome = "denied"
+    result = await start(hass, "octoeverywhere", "octoeverywhere_portal")
+    result = await through_page(hass, result, hass_client_no_auth)
+    assert error_of(result, "refused") == "denied"
+    assert error_of(await step(hass, result), "refused") == "denied"
+    result = await step(hass, result, {})
+    assert is_menu(result, "octoeverywhere")
+    assert result["menu_options"] == ["octoeverywhere_portal", "octoeverywhere_paste"]
+    pasting = await choose(hass, result, "octoeverywhere_paste")
+    assert pasting["errors"] == {}
+    relay.octoeverywhere.portal.outcome = "success"
+    result = await start(hass, "octoeverywhere", "octoeverywhere_portal")
+    await created(hass, await through_page(hass, result, hass_client_no_auth))
+
+
+@pytest.mark.parametrize(
+    ("menus", "query", "error"),
+    [
+        (("octoeverywhere", "octoeverywhere_portal"), {"success": "true"}, "incomplete_link"),
+        (("octoeverywhere", "octoeverywhere_portal"), {"state": "x"}, "incomplete_link"),
+        (("obico", "obico_authorize"), {"tunnel_endpoint": "nothing"}, "invalid_endpoint"),
+        (("obico", "obico_authorize"), {"tunnel_endpoint": "https://user:password@example.com"}, "foreign_host"),
+    ],
+)
+async def test_page_brings_something_else(
+    hass: HomeAssistant,
+    hass_client_no_auth: ClientSessionGenerator,
+    menus: tuple[str, str],
+    query: dict[str, str],
+    error: str,
+) -> None:
+    """What is no connection is not set up, and the page can be opened again."""
+    result = await start(hass, *menus)
+    asked = URL(result["url"]).query
+    back = URL(asked.get("returnUrl") or asked["success_redirect_url"]).with_query(query)
+    page = await (await hass_client_no_auth()).get(back.raw_path_qs)
+    assert "No connection was created" in await page.text()
+    result = await step(hass, result)
+    assert error_of(result, "refused") == error
+    result = await choose(hass, await step(hass, result, {}), menus[1])
+    assert result["type"] is FlowResultType.EXTERNAL_STEP
+
+
+async def test_connection_is_revoked_before_it_is_used(
+    hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator
+) -> None:
+    """A connection that does not work although the portal just made it is not set up."""
+    relay.fail("octoeverywhere_tunnel", 604)
+    result = await start(hass, "octoeverywhere", "octoeverywhere_portal")
+    result = await through_page(hass, result, hass_client_no_auth)
+    assert error_of(result, "refused") == "revoked"
+
+
+@pytest.mark.parametrize("menus", [("octoeverywhere", "octoeverywhere_portal"), ("obico", "obico_authorize")])
+async def test_no_address_to_come_back_to(hass: HomeAssistant, menus: tuple[str, str]) -> None:
+    """Where Home Assistant knows no address of its own, the link is pasted."""
+    result = await start(hass, menus[0])
+    await hass.config.async_update(internal_url=None)
+    hass.config.api = None
+    result = await choose(hass, result, menus[1])
+    assert (result["type"], result["step_id"]) == (FlowResultType.FORM, f"{menus[0]}_paste")
+
+
+# A connection from a link
+
+
 @pytest.mark.parametrize(("auth", "kept"), [("basic", "username"), ("bearer", "bearer_token"), ("both", "username")])
-async def test_portal_of_any_kind(hass: HomeAssistant, relay: Relay, auth: Any, kept: str) -> None:
+async def test_completion_link(
+    hass: HomeAssistant, relay: Relay, connection: AppConnection, auth: Any, kept: str
+) -> None:
     """Both kinds of credentials work, Basic is preferred, and older portals' names are understood."""
     relay.octoeverywhere.portal.auth = auth
     relay.octoeverywhere.portal.old_keys = True
     result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert {"username", "bearer_token"} & set(result["data"]) == {kept}
+    assert "returnUrl" not in placeholders_of(result)["portal"]
+    link = paste(relay, connection)["completion_url"]
+    entry = await created(hass, await step(hass, result, {"completion_url": f"  {link}\n"}))
+    assert {"username", "bearer_token"} & set(entry.data) == {kept}
 
 
-@BOTH_VERSIONS
-async def test_pasted_link_works_like_the_redirect(
-    hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer
-) -> None:
-    """A user whose browser cannot come back pastes the link."""
-    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    assert result["description_placeholders"] is not None
-    assert "returnUrl" not in result["description_placeholders"]["portal"]
-    link = paste(relay, connection)
-    result = await step(hass, result, {"completion_url": f"  {link['completion_url']}\n"})
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert result["data"]["password"] == connection.password
+PORTAL_END = "octoeverywhere.com/appportal/v1/complete"
+TUNNEL = "host.tunnels.app.obico.io"
 
 
 @pytest.mark.parametrize(
-    ("link", "error"),
+    ("field", "link", "error"),
     [
-        ("hello", "invalid_link"),
-        ("https://[", "invalid_link"),
-        ("ftp://octoeverywhere.com/appportal/v1/complete?success=true", "invalid_link"),
-        ("http://octoeverywhere.com/appportal/v1/complete?success=true", "not_https"),
-        ("https://example.com/appportal/v1/complete?success=true", "foreign_host"),
-        ("https://octoeverywhere.com.example.com/complete?success=true", "foreign_host"),
-        ("https://octoeverywhere.com/appportal/v1/complete?success=false", "denied"),
-        ("https://octoeverywhere.com/appportal/v1/complete", "incomplete_link"),
-        ("https://octoeverywhere.com/appportal/v1/complete?success=true&id=1", "incomplete_link"),
+        ("completion_url", "hello", "invalid_link"),
+        ("completion_url", f"ftp://{PORTAL_END}?success=true", "invalid_link"),
+        ("completion_url", f"http://{PORTAL_END}?success=true", "not_https"),
+        ("completion_url", "https://example.com/appportal/v1/complete?success=true", "foreign_host"),
+        ("completion_url", "https://octoeverywhere.com.example.com/complete?success=true", "foreign_host"),
+        ("completion_url", f"https://{PORTAL_END}?success=false", "denied"),
+        ("completion_url", f"https://{PORTAL_END}", "incomplete_link"),
+        ("completion_url", f"https://{PORTAL_END}?success=true&id=1", "incomplete_link"),
+        ("tunnel_endpoint", f"https://{TUNNEL}", "invalid_endpoint"),
+        ("tunnel_endpoint", f"https://user@{TUNNEL}", "invalid_endpoint"),
+        ("tunnel_endpoint", f"http://user:password@{TUNNEL}", "not_https"),
+        ("tunnel_endpoint", "https://user:password@example.com", "foreign_host"),
+        ("tunnel_endpoint", "https://0:0@0.tunnels.app.obico.io", "credentials_rejected"),
     ],
 )
-async def test_bad_link_is_explained_and_kept(hass: HomeAssistant, link: str, error: str) -> None:
-    """The form says what is wrong with the link and still shows it."""
-    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    result = await step(hass, result, {"completion_url": link})
-    assert error_of(result) == error
-    schema = result["data_schema"]
-    assert schema is not None
-    [field] = schema.schema
-    assert field.description == {"suggested_value": link}
+async def test_bad_link_is_explained_and_kept(
+    hass: HomeAssistant, relay: Relay, field: str, link: str, error: str
+) -> None:
+    """The form says what is wrong with the link and still shows it; the right one then works."""
+    result = await paste_link(hass, {field: link})
+    for shown in (result, await step(hass, result)):  # also when it is loaded again
+        assert error_of(shown) == error
+        assert suggestion_of(shown) == link
+    if field == "completion_url":
+        right = paste(relay, relay.octoeverywhere.add_connection(), with_api_key=False)
+    else:  # the address of the page that follows carries the endpoint as well
+        endpoint = (await relay.obico.add_tunnel()).endpoint
+        right = {field: f"{CLOUD}/tunnels/succeeded/?tunnel_endpoint={endpoint}"}
+    assert is_menu(await step(hass, result, right), "api_key")
 
 
-async def test_truncated_link_never_gets_through(hass: HomeAssistant, relay: Relay, connection: AppConnection) -> None:
+async def test_truncated_link(hass: HomeAssistant, relay: Relay, connection: AppConnection) -> None:
     """Wherever the link is cut off, the form comes back, and the whole link then works."""
     relay.octoeverywhere.portal.auth = "basic"
     link = paste(relay, connection)["completion_url"]
@@ -134,36 +252,130 @@ async def test_truncated_link_never_gets_through(hass: HomeAssistant, relay: Rel
     for length in range(len("https://octoeverywhere.com/"), len(link) - 1, 37):
         result = await step(hass, result, {"completion_url": link[:length]})
         assert error_of(result) in {"incomplete_link", "foreign_host", "credentials_rejected", "revoked"}, link[:length]
-    result = await step(hass, result, {"completion_url": link})
-    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await created(hass, await step(hass, result, {"completion_url": link}))
 
 
-async def test_declined_portal_can_be_opened_again(
-    hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator
+# A server of the user's own
+
+
+async def at_the_server(hass: HomeAssistant, server: str, *choices: str) -> ConfigFlowResult:
+    """Enter the address of an Obico server, and choose how the connection gets here."""
+    result = await start(hass, "obico", "obico_server")
+    return await choose(hass, await step(hass, result, {"server_url": server}), *choices)
+
+
+async def test_own_server(hass: HomeAssistant, relay: Relay, octoprint: OctoPrintServer) -> None:
+    """It may be http, and its endpoint may carry a port; users of the cloud see no address field."""
+    menu = await start(hass, "obico")
+    assert (menu["type"], menu["menu_options"]) == (
+        FlowResultType.MENU,
+        ["obico_authorize", "obico_paste", "obico_server"],
+    )
+    assert suggestion_of(await choose(hass, menu, "obico_server")) == ""
+
+    server = relay.obico.self_hosted_url
+    result = await at_the_server(hass, server)
+    assert is_menu(result, "obico_method")
+    assert result["menu_options"] == ["obico_authorize", "obico_paste"]
+    assert placeholders_of(result)["server"].replace("\\", "") == server
+    tunnel = await relay.obico.add_tunnel(self_hosted=True)
+    result = await step(hass, await choose(hass, result, "obico_paste"), {"tunnel_endpoint": tunnel.endpoint})
+    entry = await created(hass, await enter_key(hass, result, octoprint.api_key))
+    assert entry.data["server_url"] == server
+    assert entry.data["url"] == tunnel.url
+
+
+@pytest.mark.parametrize(("server", "error"), [("", "invalid_url"), ("http://app.obico.io", "not_https")])
+async def test_bad_server(hass: HomeAssistant, server: str, error: str) -> None:
+    """The form says what is wrong with the address, also when it is loaded again, and takes a better one."""
+    result = await at_the_server(hass, server)
+    assert error_of(await step(hass, result), "obico_server") == error
+    assert is_menu(await step(hass, result, {"server_url": "obico.home.example"}), "obico_method")
+
+
+@pytest.mark.parametrize("typed", ["127.0.0.1:{port}", "https://127.0.0.1:{port}"])
+@pytest.mark.parametrize("through", ["obico_authorize", "obico_paste"])
+async def test_server_without_https_that_was_taken_for_one(
+    hass: HomeAssistant, relay: Relay, typed: str, through: str
 ) -> None:
-    """What was declined in the portal is not set up; the menu says so, also when it is loaded again, and goes on."""
-    await hass.config.async_update(language="tr")  # which there are no texts in: English then
-    relay.octoeverywhere.portal.outcome = "denied"
-    result = await start(hass, "octoeverywhere")
-    assert refusal_of(result, "octoeverywhere") == ""
-    result = await choose(hass, result, "octoeverywhere_portal")
-    result = await through_page(hass, result, hass_client_no_auth)
-    assert "declined" in refusal_of(result, "octoeverywhere")
-    assert "declined" in refusal_of(await step(hass, result), "octoeverywhere")
-    relay.octoeverywhere.portal.outcome = "success"
-    result = await choose(hass, result, "octoeverywhere_portal")
-    result = await through_page(hass, result, hass_client_no_auth)
-    assert result["type"] is FlowResultType.CREATE_ENTRY
+    """The dialog says that the server has to be entered as http, and suggests that where no scheme was entered."""
+    server = typed.format(port=URL(relay.obico.self_hosted_url).port)
+    tunnel = await relay.obico.add_tunnel(self_hosted=True)
+    result = await at_the_server(hass, server, through)
+    result = await step(hass, result, {"tunnel_endpoint": tunnel.endpoint})
+    if through == "obico_authorize":
+        result = await step(hass, result)
+    for shown in (result, await step(hass, result)):  # also when it is loaded again
+        assert error_of(shown, "obico_server") == "server_is_http"
+        assert suggestion_of(shown) == (server if "://" in server else relay.obico.self_hosted_url)
+
+    result = await step(hass, result, {"server_url": relay.obico.self_hosted_url})
+    result = await choose(hass, result, "obico_paste")
+    assert result["errors"] == {}
+    if through == "obico_paste":  # nothing that was entered is lost
+        assert suggestion_of(result) == tunnel.endpoint
+    assert is_menu(await step(hass, result, {"tunnel_endpoint": tunnel.endpoint}), "api_key")
 
 
-async def test_revoked_between_portal_and_home_assistant(
-    hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator
+async def test_endpoint_without_https_elsewhere(hass: HomeAssistant) -> None:
+    """It is not the server's, so the server's address is not what is wrong."""
+    result = await at_the_server(hass, "obico.home.example", "obico_paste")
+    result = await step(hass, result, {"tunnel_endpoint": "http://user:password@home.example"})
+    assert error_of(result, "obico_paste") == "not_https"
+
+
+@pytest.mark.parametrize("begin", [reauth, reconfigure])
+@pytest.mark.parametrize("own", [True, False])
+async def test_server_of_a_printer_is_offered_again(
+    hass: HomeAssistant, relay: Relay, obico_entry: MockConfigEntry, begin: Any, own: bool
 ) -> None:
-    """A connection that does not work although the portal just made it is not set up."""
-    relay.fail("octoeverywhere_tunnel", 604)
-    result = await start(hass, "octoeverywhere", "octoeverywhere_portal")
-    result = await through_page(hass, result, hass_client_no_auth)
-    assert "was revoked" in refusal_of(result, "octoeverywhere")
+    """A printer on the user's own server stays there, unless the user enters another one."""
+    server = relay.obico.self_hosted_url if own else CLOUD
+    tunnel = await relay.obico.add_tunnel(self_hosted=own)
+    data = {**obico_entry.data, "url": tunnel.url, "password": "revoked", "server_url": server}
+    obico_entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(obico_entry, data=data)
+    result = await begin(hass, obico_entry, *(["obico"] if begin is reconfigure else []))
+    assert is_menu(result, "obico")
+    assert placeholders_of(result)["server"].replace("\\", "") == server
+    asked = await choose(hass, result, "obico_server")
+    assert suggestion_of(asked) == (server if own else "")
+    result = await choose(hass, await step(hass, asked, {"server_url": server}), "obico_authorize")
+    assert result["url"].startswith(f"{server}/tunnels/new/")
+
+
+# A third service
+
+
+class Third(Obico):
+    """A service that brings its steps and nothing else of its own."""
+
+    provider: ClassVar[str] = "third"
+    setup: ClassVar[Setup] = Setup(page="third_page", paste="third_paste", link="third_link")
+
+
+async def test_third_service(
+    hass: HomeAssistant, relay: Relay, octoprint: OctoPrintServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class and its line in the registry give it a menu, a page and a form, under the names that it declares."""
+    for name in (Third.provider, Third.setup.page, Third.setup.paste):
+        monkeypatch.setattr(ConnectionFlow, f"async_step_{name}", None, raising=False)
+    monkeypatch.setitem(TUNNELS, Third.provider, Third)
+    ConnectionFlow.add_steps(Third)
+
+    result = await start(hass, "third")
+    assert result["menu_options"] == ["third_page", "third_paste"]
+    result = await choose(hass, result, "third_paste")
+    assert error_of(await step(hass, result, {"third_link": "nothing"}), "third_paste") == "invalid_endpoint"
+    result = await step(hass, result, {"third_link": (await relay.obico.add_tunnel()).endpoint})
+    entry = await created(hass, await enter_key(hass, result, octoprint.api_key))
+    assert (entry.data["provider"], entry.state) == ("third", ConfigEntryState.LOADED)
+    assert is_menu(await reconfigure(hass, entry, "third"), "third")  # type: ignore[arg-type]
+    page = await start(hass, "third", "third_page")
+    assert (page["type"], page["step_id"]) == (FlowResultType.EXTERNAL_STEP, "third_page")
+
+
+# A printer that is known
 
 
 async def test_same_printer_again_takes_over_the_credentials(
@@ -171,14 +383,10 @@ async def test_same_printer_again_takes_over_the_credentials(
 ) -> None:
     """A second set-up of a printer makes no second device where the user says that it is the same one."""
     second = relay.octoeverywhere.add_connection()
-    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    result = await step(hass, result, paste(relay, second))
+    result = await paste_link(hass, paste(relay, second))
     assert choices_of(result) == ["replace", "add", "discard"]
-    result = await decide(hass, result, "replace")
-    await settle(hass)
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
-    assert loaded.data["url"] == second.url
-    assert loaded.data["api_key"] == octoprint.api_key
+    assert await ended(hass, await decide(hass, result, "replace")) == "already_configured"
+    assert (loaded.data["url"], loaded.data["api_key"]) == (second.url, octoprint.api_key)
     assert loaded.state is ConfigEntryState.LOADED
     assert len(hass.config_entries.async_entries(DOMAIN)) == 1
     assert relay.seen("octoeverywhere_tunnel", host=second.host, path="/api/connection")
@@ -191,14 +399,11 @@ async def test_two_dialogs_for_one_printer(
     first = await at_the_api_key(hass, relay, connection)
     other = relay.octoeverywhere.add_connection()
     second = await at_the_api_key(hass, relay, other)
-    first = await step(hass, await choose(hass, first, "enter_key"), {"api_key": octoprint.api_key})
-    await settle(hass)
-    assert first["type"] is FlowResultType.CREATE_ENTRY
-    second = await step(hass, await choose(hass, second, "enter_key"), {"api_key": octoprint.api_key})
+    entry = await created(hass, await enter_key(hass, first, octoprint.api_key))
+    second = await enter_key(hass, second, octoprint.api_key)
     second = await decide(hass, second, "replace")  # with the key that was entered already
-    await settle(hass)
-    assert (second["type"], second["reason"]) == (FlowResultType.ABORT, "already_configured")
-    [entry] = hass.config_entries.async_entries(DOMAIN)
+    assert await ended(hass, second) == "already_configured"
+    assert hass.config_entries.async_entries(DOMAIN) == [entry]
     assert (entry.unique_id, entry.data["url"]) == (octoprint.uuid, other.url)
 
 
@@ -207,35 +412,26 @@ async def test_printer_is_removed_while_the_dialog_is_open(
 ) -> None:
     """A dialog that would have replaced a printer's connection sets the printer up."""
     entry.add_to_hass(hass)
-    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    new = relay.octoeverywhere.add_connection()
-    result = await step(hass, result, paste(relay, new, with_api_key=False))
+    result = await paste_link(hass, paste(relay, relay.octoeverywhere.add_connection(), with_api_key=False))
     result = await decide(hass, result, "replace")
     await hass.config_entries.async_remove(entry.entry_id)
-    result = await step(hass, await choose(hass, result, "enter_key"), {"api_key": octoprint.api_key})
-    await settle(hass)
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert result["result"].unique_id == octoprint.uuid
+    assert (await created(hass, await enter_key(hass, result, octoprint.api_key))).unique_id == octoprint.uuid
 
 
 @pytest.mark.parametrize("through", ["the same tunnel", "another tunnel"])
-async def test_printer_that_says_who_it_is_by_now(
+async def test_printer_shows_its_instance_id_later(
     hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer, through: str
 ) -> None:
     """A printer that was set up while OctoPrint's Discovery plugin was off is still the same once it is on."""
     relay.fail("octoeverywhere_tunnel", 404, path="/plugin/discovery/")
-    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    entry = (await step(hass, result, paste(relay, connection)))["result"]
-    await settle(hass)
+    entry = await created(hass, await paste_link(hass, paste(relay, connection)))
+    assert entry.unique_id == connection.id  # which stands for the printer meanwhile
     relay.heal()
     if through == "another tunnel":
         connection = relay.octoeverywhere.add_connection()
-    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    result = await step(hass, result, paste(relay, connection))
+    result = await paste_link(hass, paste(relay, connection))
     assert "instance_uuid" not in entry.data
-    result = await decide(hass, result, "replace")
-    await settle(hass)
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
+    assert await ended(hass, await decide(hass, result, "replace")) == "already_configured"
     assert hass.config_entries.async_entries(DOMAIN) == [entry]
     assert (entry.data["instance_uuid"], entry.data["url"]) == (octoprint.uuid, connection.url)
 
@@ -248,139 +444,76 @@ async def test_printers_that_may_be_two_stay_apart(
     octoprints: Callable[[str], OctoPrintServer],
     known: str,
 ) -> None:
-    """Only what both say of themselves shows that they are one."""
+    """Only the instance ids of both show that they are one."""
     if known == "another":
         other = octoprints("1.11")
         connection.printer = replace(connection.printer, url=other.url, api_key=other.api_key)
     relay.fail("octoeverywhere_tunnel", 404, path="/plugin/discovery/", times=2 if known == "silent" else 1)
-    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    assert (await step(hass, result, paste(relay, connection)))["type"] is FlowResultType.CREATE_ENTRY
-    await settle(hass)
+    await created(hass, await paste_link(hass, paste(relay, connection)))
     connection.revoked = known == "out of reach"
-    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
-    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await created(hass, await paste_link(hass, paste(relay, relay.octoeverywhere.add_connection())))
 
 
 async def test_another_printer_at_an_address_of_before(
     hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, connection: AppConnection, octoprint: OctoPrintServer
 ) -> None:
-    """A service may give an address that was freed to another printer, which says that it is another."""
+    """A service may give an address that was freed to another printer, whose instance id is another one."""
     entry.add_to_hass(hass)
     gone = "00000000-0000-4000-8000-000000000000"
     hass.config_entries.async_update_entry(entry, unique_id=gone, data={**entry.data, "instance_uuid": gone})
-    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    result = await step(hass, result, paste(relay, connection))
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert result["result"].unique_id == octoprint.uuid
+    assert (await created(hass, await paste_link(hass, paste(relay, connection)))).unique_id == octoprint.uuid
     assert entry.data["instance_uuid"] == gone
-
-
-async def test_no_address_to_come_back_to(hass: HomeAssistant) -> None:
-    """Where Home Assistant knows no address of its own, the link is pasted."""
-    result = await start(hass, "octoeverywhere")
-    await hass.config.async_update(internal_url=None)
-    hass.config.api = None
-    result = await choose(hass, result, "octoeverywhere_portal")
-    assert (result["type"], result["step_id"]) == (FlowResultType.FORM, "octoeverywhere_paste")
 
 
 # OctoPrint cannot be reached
 
 
-async def test_octoprint_off_loses_nothing(hass: HomeAssistant, relay: Relay, connection: AppConnection) -> None:
-    """The dialog waits for OctoPrint, and goes on from there."""
-    relay.fail("octoeverywhere_tunnel", 601)
-    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    result = await step(hass, result, paste(relay, connection))
-    assert result["step_id"] == "printer_offline"
-    assert error_of(result) == "octoprint_offline"
+@pytest.mark.parametrize(
+    ("status", "path", "error"),
+    [
+        (601, "/plugin/discovery/", "octoprint_offline"),
+        (600, "/plugin/discovery/", "service_error"),
+        (605, "/plugin/discovery/", "not_supporter"),
+        (610, "/plugin/discovery/", "plugin_outdated"),
+        (699, "/plugin/discovery/", "service_error"),
+        (602, "/api/currentuser", "timed_out"),
+    ],
+)
+async def test_octoprint_cannot_be_reached(
+    hass: HomeAssistant, relay: Relay, connection: AppConnection, status: int, path: str, error: str
+) -> None:
+    """The dialog names the trouble, waits, and goes on from there with all that was entered."""
+    relay.fail("octoeverywhere_tunnel", status, path=path)
+    result = await paste_link(hass, paste(relay, connection))
+    assert error_of(result, "printer_offline") == error
     result = await step(hass, result, {})
-    assert error_of(result) == "octoprint_offline"
+    assert error_of(result, "printer_offline") == error
+    assert placeholders_of(result) == {"code": str(status), "detail": "-"}
     relay.heal()
     relay.clear()
     # The frontend asks for the dialog's current form now and then; that alone tries nothing.
-    assert error_of(await step(hass, result)) == "octoprint_offline"
+    assert error_of(await step(hass, result)) == error
     assert not relay.requests
-    result = await step(hass, result, {})
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert result["data"]["app_token"] == connection.app_token
-
-
-async def test_octoprint_goes_off_before_the_key_is_checked(
-    hass: HomeAssistant, relay: Relay, connection: AppConnection
-) -> None:
-    """The second half of the dialog waits as well."""
-    relay.drop("octoeverywhere_tunnel", path="/api/currentuser")
-    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    result = await step(hass, result, paste(relay, connection))
-    assert result["step_id"] == "printer_offline"
-    assert error_of(result) == "cannot_connect"
-    relay.heal()
-    result = await step(hass, result, {})
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-
-
-@pytest.mark.parametrize(
-    ("code", "error"),
-    [(600, "service_error"), (605, "not_supporter"), (610, "plugin_outdated"), (699, "service_error")],
-)
-async def test_trouble_of_the_service_is_named(
-    hass: HomeAssistant, relay: Relay, connection: AppConnection, code: int, error: str
-) -> None:
-    """What the service says is what the dialog says, and nothing is lost by it."""
-    relay.fail("octoeverywhere_tunnel", code, times=1)
-    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    result = await step(hass, result, paste(relay, connection))
-    assert (result["step_id"], error_of(result)) == ("printer_offline", error)
-    assert result["description_placeholders"] == {"code": str(code), "detail": "-"}
-    assert (await step(hass, result, {}))["type"] is FlowResultType.CREATE_ENTRY
-
-
-async def test_printer_without_an_identity_of_its_own(
-    hass: HomeAssistant, relay: Relay, connection: AppConnection
-) -> None:
-    """With OctoPrint's Discovery plugin off, the App Connection's id stands for the printer."""
-    relay.fail("octoeverywhere_tunnel", 404, path="/plugin/discovery/")
-    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    result = await step(hass, result, paste(relay, connection))
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert result["result"].unique_id == connection.id
-    assert "instance_uuid" not in result["data"]
+    entry = await created(hass, await step(hass, result, {}))
+    assert entry.data["app_token"] == connection.app_token
 
 
 # The API key
 
 
-async def at_the_api_key(hass: HomeAssistant, relay: Relay, connection: AppConnection) -> ConfigFlowResult:
-    """Go on to where the API key is asked for."""
-    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    result = await step(hass, result, paste(relay, connection, with_api_key=False))
-    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "api_key")
-    return result
-
-
+@pytest.mark.parametrize("is_limited", [False, True])
 async def test_key_of_the_portal_that_does_not_work(
-    hass: HomeAssistant, relay: Relay, connection: AppConnection
+    hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer, is_limited: bool
 ) -> None:
-    """A key that OctoPrint does not accept is asked for again."""
-    connection.printer.api_key = "made-by-the-portal"
-    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    result = await step(hass, result, paste(relay, connection))
-    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "api_key")
-
-
-async def test_key_of_the_portal_that_may_not_do_enough(
-    hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer
-) -> None:
-    """Which permission is missing is said, before another key is asked for."""
-    connection.printer.api_key = octoprint.limited_api_key
-    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    result = await step(hass, result, paste(relay, connection))
-    assert (result["step_id"], error_of(result)) == ("enter_key", "permission_missing")
-    assert result["description_placeholders"] is not None
-    assert result["description_placeholders"]["detail"] == "CONNECTION"
-    assert (await step(hass, result, {"api_key": octoprint.api_key}))["type"] is FlowResultType.CREATE_ENTRY
+    """Another key is asked for; where a permission is missing, the form names it."""
+    connection.printer.api_key = octoprint.limited_api_key if is_limited else "made-by-the-portal"
+    result = await paste_link(hass, paste(relay, connection))
+    if is_limited:
+        assert error_of(result, "enter_key") == "permission_missing"
+        assert placeholders_of(result)["detail"] == "CONNECTION"
+    else:
+        assert is_menu(result, "api_key")
+    await created(hass, await enter_key(hass, result, octoprint.api_key))
 
 
 @pytest.mark.parametrize("where", ["portal's key", "request", "decision", "typed key"])
@@ -390,12 +523,11 @@ async def test_connection_is_revoked_while_the_key_is_asked_for(
     """A connection that will never work again is replaced in the same dialog."""
     if where == "portal's key":
         relay.fail("octoeverywhere_tunnel", 604, path="/api/currentuser")
-        result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-        result = await step(hass, result, paste(relay, connection))
+        result = await paste_link(hass, paste(relay, connection))
     elif where == "typed key":
         result = await choose(hass, await at_the_api_key(hass, relay, connection), "enter_key")
         connection.revoked = True
-        result = await step(hass, result, {"api_key": octoprint.api_key})
+        result = await enter_key(hass, result, octoprint.api_key)
     else:
         result = await at_the_api_key(hass, relay, connection)
         path = "/plugin/appkeys/" + ("probe" if where == "request" else "request/")
@@ -404,22 +536,9 @@ async def test_connection_is_revoked_while_the_key_is_asked_for(
         if where == "decision":
             await hass.async_block_till_done()
             result = await step(hass, result)
-    assert "was revoked" in refusal_of(result, "octoeverywhere")
+    assert error_of(result, "octoeverywhere_paste") == "revoked"
     relay.heal()
-    result = await choose(hass, result, "octoeverywhere_paste")
-    result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-
-
-async def test_request_that_octoprint_cannot_answer(
-    hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer
-) -> None:
-    """Where asking fails in OctoPrint itself, a key can still be typed."""
-    result = await at_the_api_key(hass, relay, connection)
-    relay.fail("octoeverywhere_tunnel", 500, path="/plugin/appkeys/request")
-    result = await choose(hass, result, "request_key")
-    assert (result["step_id"], error_of(result)) == ("enter_key", "unexpected_status")
-    assert (await step(hass, result, {"api_key": octoprint.api_key}))["type"] is FlowResultType.CREATE_ENTRY
+    await created(hass, await step(hass, result, paste(relay, relay.octoeverywhere.add_connection())))
 
 
 @BOTH_VERSIONS
@@ -427,7 +546,7 @@ async def test_typed_key(
     hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer
 ) -> None:
     """Wrong keys are explained one by one, and the right one ends the dialog."""
-    result = await choose(hass, await at_the_api_key(hass, relay, connection), "enter_key")
+    result = await at_the_api_key(hass, relay, connection)
     for key, error in (
         ("   ", "api_key_rejected"),
         ("two words", "api_key_rejected"),
@@ -435,35 +554,23 @@ async def test_typed_key(
         ("0123456789ABCDEF", "api_key_rejected"),
         (octoprint.limited_api_key, "permission_missing"),
     ):
-        result = await step(hass, result, {"api_key": key})
-        assert (result["step_id"], error_of(result)) == ("enter_key", error), key
-    assert result["description_placeholders"] is not None
-    assert result["description_placeholders"]["detail"] == "CONNECTION"
-    result = await step(hass, result, {"api_key": f" {octoprint.api_key} "})
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert result["data"]["api_key"] == octoprint.api_key
+        result = await enter_key(hass, result, key)
+        assert error_of(result, "enter_key") == error, key
+    assert placeholders_of(result)["detail"] == "CONNECTION"
+    entry = await created(hass, await enter_key(hass, result, f" {octoprint.api_key} "))
+    assert entry.data["api_key"] == octoprint.api_key
 
 
 async def test_tunnel_fails_while_the_key_is_typed(
     hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer
 ) -> None:
     """The typed key is kept while the tunnel is away."""
-    result = await choose(hass, await at_the_api_key(hass, relay, connection), "enter_key")
+    result = await at_the_api_key(hass, relay, connection)
     relay.fail("octoeverywhere_tunnel", 602, times=1)
-    result = await step(hass, result, {"api_key": octoprint.api_key})
+    result = await enter_key(hass, result, octoprint.api_key)
     assert error_of(result) == "timed_out"
-    schema = result["data_schema"]
-    assert schema is not None
-    [field] = schema.schema
-    assert field.description == {"suggested_value": octoprint.api_key}
-    assert (await step(hass, result, {"api_key": octoprint.api_key}))["type"] is FlowResultType.CREATE_ENTRY
-
-
-async def test_api_key_field_cannot_be_left_out(hass: HomeAssistant, relay: Relay, connection: AppConnection) -> None:
-    """An empty form is Home Assistant's own business."""
-    result = await choose(hass, await at_the_api_key(hass, relay, connection), "enter_key")
-    with pytest.raises(InvalidData):
-        await step(hass, result, {})
+    assert suggestion_of(result) == octoprint.api_key
+    await created(hass, await enter_key(hass, result, octoprint.api_key))
 
 
 @BOTH_VERSIONS
@@ -476,236 +583,84 @@ async def test_requested_key(
     assert result["type"] is FlowResultType.SHOW_PROGRESS
     assert result["description_placeholders"] == {"octoprint": "https://octoeverywhere.com/view/Kitchen"}
     assert (await step(hass, result))["type"] is FlowResultType.SHOW_PROGRESS
-    app = await hass.async_add_executor_job(octoprint.decide_key_request, allow)
-    assert app == "Home Assistant"
+    assert await hass.async_add_executor_job(octoprint.decide_key_request, allow) == "Home Assistant"
     await hass.async_block_till_done()
     result = await step(hass, result)
     if allow:
-        assert result["type"] is FlowResultType.CREATE_ENTRY
-        assert result["data"]["api_key"] not in ("", octoprint.api_key)
+        assert (await created(hass, result)).data["api_key"] not in ("", octoprint.api_key)
     else:
-        assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "api_key")
-        result = await choose(hass, result, "enter_key")
-        result = await step(hass, result, {"api_key": octoprint.api_key})
-        assert result["type"] is FlowResultType.CREATE_ENTRY
+        assert is_menu(result, "api_key")
+        await created(hass, await enter_key(hass, result, octoprint.api_key))
 
 
-async def test_key_workflow_switched_off(
-    hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer
+@pytest.mark.parametrize(
+    ("status", "path", "error"),
+    [
+        (404, "/plugin/appkeys/probe", "key_workflow_missing"),
+        (500, "/plugin/appkeys/request", "unexpected_status"),
+    ],
+)
+async def test_key_cannot_be_requested(
+    hass: HomeAssistant,
+    relay: Relay,
+    connection: AppConnection,
+    octoprint: OctoPrintServer,
+    status: int,
+    path: str,
+    error: str,
 ) -> None:
-    """Without the plugin the key is typed."""
-    relay.fail("octoeverywhere_tunnel", 404, path="/plugin/appkeys/probe")
+    """Where OctoPrint cannot ask its user, a key can still be typed."""
+    relay.fail("octoeverywhere_tunnel", status, path=path)
     result = await choose(hass, await at_the_api_key(hass, relay, connection), "request_key")
-    assert (result["step_id"], error_of(result)) == ("enter_key", "key_workflow_missing")
-    assert (await step(hass, result, {"api_key": octoprint.api_key}))["type"] is FlowResultType.CREATE_ENTRY
+    assert error_of(result, "enter_key") == error
+    await created(hass, await enter_key(hass, result, octoprint.api_key))
 
 
-async def test_tunnel_fails_before_the_request(hass: HomeAssistant, relay: Relay, connection: AppConnection) -> None:
-    """The request is made once OctoPrint can be reached."""
+@pytest.mark.parametrize(("status", "path"), [(601, "/plugin/appkeys/probe"), (602, "/plugin/appkeys/request/")])
+async def test_tunnel_fails_while_a_key_is_requested(
+    hass: HomeAssistant, relay: Relay, connection: AppConnection, status: int, path: str
+) -> None:
+    """The request is made again once OctoPrint can be reached."""
     result = await at_the_api_key(hass, relay, connection)
-    relay.fail("octoeverywhere_tunnel", 601, times=1)
-    result = await choose(hass, result, "request_key")
-    assert (result["step_id"], error_of(result)) == ("printer_offline", "octoprint_offline")
-    result = await step(hass, result, {})
-    assert result["type"] is FlowResultType.SHOW_PROGRESS
-    hass.config_entries.flow.async_abort(result["flow_id"])
-
-
-async def test_tunnel_fails_during_the_request(hass: HomeAssistant, relay: Relay, connection: AppConnection) -> None:
-    """A request that was lost on the way is made again."""
-    result = await at_the_api_key(hass, relay, connection)
-    relay.fail("octoeverywhere_tunnel", 602, path="/plugin/appkeys/request/")
+    relay.fail("octoeverywhere_tunnel", status, path=path)
     result = await choose(hass, result, "request_key")
     await hass.async_block_till_done()
     result = await step(hass, result)
-    assert (result["step_id"], error_of(result)) == ("printer_offline", "timed_out")
+    assert error_of(result, "printer_offline") in ("octoprint_offline", "timed_out")
     relay.heal()
     result = await step(hass, result, {})
     assert result["type"] is FlowResultType.SHOW_PROGRESS
     hass.config_entries.flow.async_abort(result["flow_id"])
 
 
-async def test_requested_key_of_a_user_who_may_not(
+async def test_requested_key_without_a_permission(
     hass: HomeAssistant, relay: Relay, connection: AppConnection, octoprint: OctoPrintServer
 ) -> None:
-    """A key that was allowed by somebody without the permissions is explained."""
+    """A key that a user without the permissions allowed is explained."""
     result = await at_the_api_key(hass, relay, connection)
-    relay.fail(
-        "octoeverywhere_tunnel",
-        200,
-        '{"name": "guest", "permissions": ["STATUS"]}',
-        content_type="application/json",
-        path="/api/currentuser",
-        times=1,
-    )
+    guest = '{"name": "guest", "permissions": ["STATUS"]}'
+    path = "/api/currentuser"
+    relay.fail("octoeverywhere_tunnel", 200, guest, content_type="application/json", path=path, times=1)
     result = await choose(hass, result, "request_key")
     await hass.async_add_executor_job(octoprint.decide_key_request, True)
     await hass.async_block_till_done()
-    result = await step(hass, result)
-    assert (result["step_id"], error_of(result)) == ("enter_key", "permission_missing")
+    assert error_of(await step(hass, result), "enter_key") == "permission_missing"
 
 
-# Obico
-
-
-@BOTH_VERSIONS
-@pytest.mark.parametrize("slash", [False, True])
-async def test_obico_by_authorise_page(
-    hass: HomeAssistant,
-    relay: Relay,
-    octoprint: OctoPrintServer,
-    hass_client_no_auth: ClientSessionGenerator,
-    slash: bool,
-) -> None:
-    """One visit to Obico's page, then the API key; both forms of its redirect are understood."""
-    relay.obico.slash_redirect = slash
-    result = await start(hass, "obico")
-    assert result["step_id"] == "obico"
-    result = await step(hass, result, {"server_url": "https://app.obico.io"})
-    result = await choose(hass, result, "obico_authorize")
-    query = URL(result["url"]).query
-    assert query["app"] == "Home Assistant"
-    assert not URL(query["success_redirect_url"]).query_string
-
-    result = await through_page(hass, result, hass_client_no_auth)
-    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "api_key")
-    result = await choose(hass, result, "enter_key")
-    result = await step(hass, result, {"api_key": octoprint.api_key})
-    await settle(hass)
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert result["data"]["provider"] == "obico"
-    assert result["data"]["server_url"] == "https://app.obico.io"
-    assert result["result"].unique_id == octoprint.uuid
-    assert result["result"].state is ConfigEntryState.LOADED
-
-
-@pytest.mark.parametrize(
-    ("server", "error"),
-    [
-        ("", "invalid_url"),
-        ("http://app.obico.io", "not_https"),
-        ("ftp://x", "invalid_url"),
-        ("https://[", "invalid_url"),
-        ("not a url at all", "invalid_url"),
-    ],
-)
-async def test_bad_obico_server(hass: HomeAssistant, server: str, error: str) -> None:
-    """The form says what is wrong with the address."""
-    result = await step(hass, await start(hass, "obico"), {"server_url": server})
-    assert (result["step_id"], error_of(result)) == ("obico", error)
-
-
-async def test_obico_on_a_server_of_ones_own(hass: HomeAssistant, relay: Relay, octoprint: OctoPrintServer) -> None:
-    """A self-hosted server may be http, and its endpoint may carry a port."""
-    tunnel = await relay.obico.add_tunnel(self_hosted=True)
-    result = await step(hass, await start(hass, "obico"), {"server_url": relay.obico.self_hosted_url})
-    result = await choose(hass, result, "obico_paste")
-    result = await step(hass, result, {"tunnel_endpoint": tunnel.endpoint})
-    result = await choose(hass, result, "enter_key")
-    result = await step(hass, result, {"api_key": octoprint.api_key})
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert URL(result["data"]["url"]).scheme == "http"
-    assert URL(result["data"]["url"]).port not in (None, 80)
-
-
-async def test_obico_page_that_brings_no_endpoint(
-    hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator
-) -> None:
-    """What is no endpoint is not set up, and the page can be opened again."""
-    result = await step(hass, await start(hass, "obico"), {"server_url": "https://app.obico.io"})
-    result = await choose(hass, result, "obico_authorize")
-    client = await hass_client_no_auth()
-    await client.get(URL(URL(result["url"]).query["success_redirect_url"]).path + "?tunnel_endpoint=nothing")
-    result = await step(hass, result)
-    assert "not a tunnel endpoint" in refusal_of(result, "obico_method")
-    result = await choose(hass, result, "obico_authorize")
-    result = await through_page(hass, result, hass_client_no_auth)
-    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "api_key")
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "error"),
-    [
-        ("https://", "invalid_endpoint"),
-        ("https://[", "invalid_endpoint"),
-        ("https://host.tunnels.app.obico.io", "invalid_endpoint"),
-        ("https://user@host.tunnels.app.obico.io", "invalid_endpoint"),
-        ("http://user:password@host.tunnels.app.obico.io", "not_https"),
-        ("https://user:password@example.com", "foreign_host"),
-        ("https://0:0@0.tunnels.app.obico.io", "credentials_rejected"),
-    ],
-)
-async def test_bad_endpoint_is_explained_and_kept(hass: HomeAssistant, relay: Relay, endpoint: str, error: str) -> None:
-    """The form says what is wrong with the endpoint, and the right one then works."""
-    result = await step(hass, await start(hass, "obico"), {"server_url": "app.obico.io"})
-    result = await choose(hass, result, "obico_paste")
-    result = await step(hass, result, {"tunnel_endpoint": endpoint})
-    assert (result["step_id"], error_of(result)) == ("obico_paste", error)
-    # The address of the page that follows carries the endpoint as well.
-    tunnel = await relay.obico.add_tunnel()
-    link = f"https://app.obico.io/tunnels/succeeded/?tunnel_endpoint={tunnel.endpoint}"
-    result = await step(hass, result, {"tunnel_endpoint": link})
-    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "api_key")
-
-
-@pytest.mark.parametrize("typed", ["127.0.0.1:{port}", "https://127.0.0.1:{port}"])
-@pytest.mark.parametrize("through", ["page", "paste"])
-async def test_server_without_https_that_was_taken_for_one(
-    hass: HomeAssistant, relay: Relay, octoprint: OctoPrintServer, typed: str, through: str
-) -> None:
-    """The dialog says that the server has to be entered as http, and suggests that where no scheme was entered."""
-    server = typed.format(port=URL(relay.obico.self_hosted_url).port)
-    tunnel = await relay.obico.add_tunnel(self_hosted=True)
-    result = await step(hass, await start(hass, "obico"), {"server_url": server})
-    result = await choose(hass, result, "obico_paste" if through == "paste" else "obico_authorize")
-    result = await step(hass, result, {"tunnel_endpoint": tunnel.endpoint})
-    if through == "page":
-        result = await step(hass, result)
-    for shown in (result, await step(hass, result)):  # also when it is loaded again
-        assert (shown["step_id"], error_of(shown)) == ("obico", "server_is_http")
-        suggested = server if "://" in server else relay.obico.self_hosted_url
-        assert suggestion_of(shown, "server_url") == suggested
-
-    result = await step(hass, result, {"server_url": relay.obico.self_hosted_url})
-    result = await choose(hass, result, "obico_paste")
-    if through == "paste":  # nothing that was entered is lost
-        assert suggestion_of(result, "tunnel_endpoint") == tunnel.endpoint
-    result = await step(hass, result, {"tunnel_endpoint": tunnel.endpoint})
-    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "api_key")
-
-
-async def test_endpoint_without_https_elsewhere(hass: HomeAssistant, relay: Relay) -> None:
-    """It is not the server's, so the server's address is not what is wrong."""
-    result = await step(hass, await start(hass, "obico"), {"server_url": "obico.home.example"})
-    result = await choose(hass, result, "obico_paste")
-    result = await step(hass, result, {"tunnel_endpoint": "http://user:password@home.example"})
-    assert (result["step_id"], error_of(result)) == ("obico_paste", "not_https")
-
-
-def suggestion_of(result: ConfigFlowResult, name: str) -> str:
-    """Return what a form has in a field already."""
-    assert result["data_schema"] is not None
-    [field] = [field for field in result["data_schema"].schema if field == name]
-    suggested: str = field.description["suggested_value"]
-    return suggested
+# Names
 
 
 async def test_printers_without_a_name(
     hass: HomeAssistant, relay: Relay, octoprint: OctoPrintServer, octoprints: Callable[[str], OctoPrintServer]
 ) -> None:
-    """Where neither the service nor OctoPrint tells a name, a number tells the printers apart, devices too."""
+    """Where neither the service nor OctoPrint has a name, a number tells the printers apart, devices too."""
     titles = []
     for server in (octoprint, octoprints("1.11")):
         tunnel = await relay.obico.add_tunnel(replace(relay.printer, url=server.url))
         unnamed = f"<root><UDN>uuid:{server.uuid}</UDN></root>"
         relay.fail(tunnel.host, 200, unnamed, content_type="text/xml", path="/plugin/discovery/")
-        result = await step(hass, await start(hass, "obico"), {"server_url": "https://app.obico.io"})
-        result = await choose(hass, result, "obico_paste")
-        result = await step(hass, result, {"tunnel_endpoint": tunnel.endpoint})
-        result = await step(hass, await choose(hass, result, "enter_key"), {"api_key": server.api_key})
-        await settle(hass)
-        assert result["type"] is FlowResultType.CREATE_ENTRY
-        entry = result["result"]
+        result = await paste_link(hass, {"tunnel_endpoint": tunnel.endpoint})
+        entry = await created(hass, await enter_key(hass, result, server.api_key))
         devices = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
         titles.append((entry.title, [device.name for device in devices]))
         await hass.config_entries.async_unload(entry.entry_id)
@@ -715,15 +670,11 @@ async def test_printers_without_a_name(
 async def test_name_that_another_printer_has(hass: HomeAssistant, relay: Relay, entry: MockConfigEntry) -> None:
     """As when the whole SD card was copied, name and all."""
     entry.add_to_hass(hass)
-    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
-    result = await decide(hass, result, "add")
-    await settle(hass)
-    assert (result["type"], result["title"]) == (FlowResultType.CREATE_ENTRY, "Kitchen 2")
-    await hass.config_entries.async_unload(result["result"].entry_id)
+    result = await paste_link(hass, paste(relay, relay.octoeverywhere.add_connection()))
+    added = await created(hass, await decide(hass, result, "add"))
+    assert added.title == "Kitchen 2"
+    await hass.config_entries.async_unload(added.entry_id)
 
-
-# Words from outside
 
 TRAP = "![x](https://evil.example/track.png) [Renew it](https://evil.example/pay)\n# Urgent <a href='//evil.example'>"
 
@@ -756,17 +707,14 @@ async def test_names_from_outside_make_no_links(
     link = URL(paste(relay, connection, with_api_key=False)["completion_url"])
     page = "https://octoeverywhere.com/view/) is old. [Log in](https://evil.example/login"
     link = link.update_query(printername=TRAP, userPrinterAccessUrl=page)
-    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    result = await step(hass, result, {"completion_url": str(link)})
+    result = await paste_link(hass, {"completion_url": str(link)})
     assert links(await shown(hass, result)) == []
-    result = await step(hass, result, {"choice": "add"})
-    result = await choose(hass, result, "enter_key")
+    result = await choose(hass, await step(hass, result, {"choice": "add"}), "enter_key")
     [target] = links(await shown(hass, result))
     assert URL(target).host == "octoeverywhere.com"
-    result = await step(hass, result, {"api_key": octoprint.api_key})
-    await settle(hass)
-    assert links(result["title"]) == []
-    await hass.config_entries.async_unload(result["result"].entry_id)
+    added = await created(hass, await enter_key(hass, result, octoprint.api_key))
+    assert links(added.title) == []
+    await hass.config_entries.async_unload(added.entry_id)
 
 
 @pytest.mark.parametrize("where", ["enter_key", "request_key"])
@@ -784,11 +732,9 @@ async def test_page_that_was_stored_before_it_was_checked(
         hass.config_entries.flow.async_abort(result["flow_id"])
 
 
-async def test_name_of_a_server_makes_no_link(hass: HomeAssistant) -> None:
-    """With any address, entered or stored."""
-    result = await step(
-        hass, await start(hass, "obico"), {"server_url": "https://home.example/x](https://evil.example)"}
-    )
+async def test_address_of_a_server_makes_no_link(hass: HomeAssistant) -> None:
+    """The menu shows it as text, and the form links to that server alone."""
+    result = await at_the_server(hass, "https://home.example/x](https://evil.example)")
     assert links(await shown(hass, result)) == []
     [target] = links(await shown(hass, await choose(hass, result, "obico_paste")))
     assert URL(target).host == "home.example"
@@ -809,12 +755,7 @@ async def test_name_of_a_server_makes_no_link(hass: HomeAssistant) -> None:
     ids=["lines", "long", "picture", "blank", "brackets"],
 )
 async def test_stored_title_with_markdown_becomes_a_plain_line(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    caplog: pytest.LogCaptureFixture,
-    title: str,
-    kept: str,
+    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, caplog: pytest.LogCaptureFixture, title: str, kept: str
 ) -> None:
     """A title that was stored as it came is one line from the next start on; what users write themselves stays."""
     entry.add_to_hass(hass)
@@ -829,9 +770,7 @@ async def test_stored_title_with_markdown_becomes_a_plain_line(
     await hass.config_entries.async_unload(entry.entry_id)
 
 
-async def test_title_in_a_repair_issue(
-    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, connection: AppConnection
-) -> None:
+async def test_title_in_a_repair_issue(hass: HomeAssistant, loaded: MockConfigEntry, connection: AppConnection) -> None:
     """It is shown as plain text and in Markdown, so it is as it can be in both."""
     hass.config_entries.async_update_entry(loaded, title="Kitchen [new](//evil.example) *1*")
     connection.supporter = False
@@ -846,21 +785,10 @@ async def test_title_in_a_repair_issue(
 async def test_link_with_a_long_name(hass: HomeAssistant, relay: Relay, connection: AppConnection, name: str) -> None:
     """The name is cut, and the link is as good as any."""
     link = URL(paste(relay, connection)["completion_url"]).update_query(printername=name)
-    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    result = await step(hass, result, {"completion_url": str(link)})
-    assert (result["type"], result["title"]) == (FlowResultType.CREATE_ENTRY, name[:100])
+    assert (await created(hass, await paste_link(hass, {"completion_url": str(link)}))).title == name[:100]
 
 
-# Sign in again
-
-
-async def reauth(hass: HomeAssistant, entry: MockConfigEntry) -> ConfigFlowResult:
-    """Begin the reauthentication of a printer."""
-    result = await entry.start_reauth_flow(hass)
-    assert (result["type"], result["step_id"]) == (FlowResultType.FORM, "reauth_confirm")
-    assert result["description_placeholders"] is not None
-    assert result["description_placeholders"]["printer"] == entry.title
-    return result
+# Sign in again, or change the connection
 
 
 @pytest.mark.parametrize("through", ["portal", "paste"])
@@ -875,25 +803,30 @@ async def test_reauth_with_a_new_app_connection(
     """A revoked App Connection is replaced; the API key, options and entities stay."""
     hass.config_entries.async_update_entry(loaded, options={"poll_interval": 90, "live_updates": False})
     connection.revoked = True
-    result = await step(hass, await reauth(hass, loaded), {})
-    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "octoeverywhere")
+    result = await reauth(hass, loaded, f"octoeverywhere_{through}")
     if through == "portal":
-        result = await choose(hass, result, "octoeverywhere_portal")
         result = await through_page(hass, result, hass_client_no_auth)
     else:
-        result = await choose(hass, result, "octoeverywhere_paste")
-        new = relay.octoeverywhere.add_connection()
-        result = await step(hass, result, paste(relay, new, with_api_key=False))
+        result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection(), with_api_key=False))
     assert choices_of(result) == ["replace", "discard"]
     result = await decide(hass, result, "replace")
-    await settle(hass)
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
+    assert await ended(hass, result) == "reauth_successful"
+    assert result["translation_domain"] == "homeassistant"
     assert loaded.data["url"] == relay.octoeverywhere.connections[-1].url
     assert loaded.options == {"poll_interval": 90, "live_updates": False}
     assert loaded.state is ConfigEntryState.LOADED
 
 
-OTHER = "<root><UDN>uuid:00000000-0000-4000-8000-000000000000</UDN></root>"
+async def test_reauth_of_an_obico_tunnel(hass: HomeAssistant, relay: Relay, obico_entry: MockConfigEntry) -> None:
+    """A revoked tunnel is replaced on the same server."""
+    obico_entry.add_to_hass(hass)
+    relay.obico.tunnels[0].revoked = True
+    result = await reauth(hass, obico_entry, "obico_paste")
+    new = await relay.obico.add_tunnel()
+    result = await decide(hass, await step(hass, result, {"tunnel_endpoint": new.endpoint}), "replace")
+    assert await ended(hass, result) == "reauth_successful"
+    assert obico_entry.data["password"] == new.password
+    await hass.config_entries.async_unload(obico_entry.entry_id)
 
 
 @pytest.mark.parametrize(("status", "body"), [(200, OTHER), (404, "")], ids=["another", "unknown"])
@@ -911,24 +844,19 @@ async def test_reauth_refuses_another_printer(
     """A printer that is another, or does not show that it is the same, changes nothing; the right one can follow."""
     before = dict(loaded.data)
     connection.revoked = True
-    result = await step(hass, await reauth(hass, loaded), {})
-    assert "was revoked" in refusal_of(result, "octoeverywhere")
     relay.fail("octoeverywhere_tunnel", status, body, content_type="text/xml", path="/plugin/discovery/")
-    result = await choose(hass, result, f"octoeverywhere_{through}")
+    result = await reauth(hass, loaded, f"octoeverywhere_{through}")
     if through == "portal":
         result = await through_page(hass, result, hass_client_no_auth)
-        assert "another printer" in refusal_of(result, "octoeverywhere")
-        result = await choose(hass, result, "octoeverywhere_paste")
+        assert error_of(result, "refused") == "wrong_printer"
+        result = await choose(hass, await step(hass, result, {}), "octoeverywhere_paste")
     else:
         result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
-        assert (result["step_id"], error_of(result)) == ("octoeverywhere_paste", "wrong_printer")
+        assert error_of(result, "octoeverywhere_paste") == "wrong_printer"
     assert loaded.data == before
     relay.heal()
     result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
-    result = await decide(hass, result, "replace")
-    await hass.async_block_till_done(wait_background_tasks=True)
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
-    assert result["translation_domain"] == "homeassistant"
+    assert await ended(hass, await decide(hass, result, "replace")) == "reauth_successful"
 
 
 async def test_reauth_after_a_declined_portal(
@@ -941,104 +869,48 @@ async def test_reauth_after_a_declined_portal(
     """The sign-in stays open until it is done."""
     connection.revoked = True
     relay.octoeverywhere.portal.outcome = "denied"
-    result = await step(hass, await reauth(hass, loaded), {})
-    result = await choose(hass, result, "octoeverywhere_portal")
+    result = await reauth(hass, loaded, "octoeverywhere_portal")
     result = await through_page(hass, result, hass_client_no_auth)
-    assert "declined" in refusal_of(result, "octoeverywhere")
+    assert error_of(result, "refused") == "denied"
+    assert is_menu(await step(hass, result, {}), "octoeverywhere")
 
 
-async def test_reauth_of_a_printer_that_never_had_an_identity(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, connection: AppConnection, octoprint: OctoPrintServer
-) -> None:
-    """A printer that was set up without an identity gets the one it shows now."""
-    data = {name: value for name, value in entry.data.items() if name != "instance_uuid"}
-    without = MockConfigEntry(domain=DOMAIN, title="Kitchen", unique_id=connection.id, data=data)
-    without.add_to_hass(hass)
-    connection.revoked = True
-    result = await step(hass, await reauth(hass, without), {})
-    result = await choose(hass, result, "octoeverywhere_paste")
-    result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
-    result = await decide(hass, result, "replace")
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
-    assert without.data["instance_uuid"] == octoprint.uuid
-    assert without.unique_id == connection.id
-    await settle(hass)
-    await hass.config_entries.async_unload(without.entry_id)
-
-
-async def test_reauth_for_the_key_alone(
-    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, octoprint: OctoPrintServer
-) -> None:
-    """A key that OctoPrint no longer accepts is replaced, and the tunnel is left alone."""
-    hass.config_entries.async_update_entry(loaded, data={**loaded.data, "api_key": "removed-in-octoprint"})
-    url = loaded.data["url"]
-    result = await step(hass, await reauth(hass, loaded), {})
-    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "api_key")
-    result = await choose(hass, result, "enter_key")
-    result = await step(hass, result, {"api_key": octoprint.api_key})
-    await settle(hass)
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
-    assert loaded.data["api_key"] == octoprint.api_key
-    assert loaded.data["url"] == url
-
-
-async def test_reauth_waits_for_octoprint(
-    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, connection: AppConnection
-) -> None:
+async def test_reauth_waits_for_octoprint(hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry) -> None:
     """What is refused can only be found out while OctoPrint answers."""
     relay.fail("octoeverywhere_tunnel", 601)
-    result = await step(hass, await reauth(hass, loaded), {})
-    assert (result["step_id"], error_of(result)) == ("printer_offline", "octoprint_offline")
+    result = await step(hass, await start_reauth(hass, loaded), {})
+    assert error_of(result, "printer_offline") == "octoprint_offline"
     relay.heal()
-    result = await step(hass, result, {})
-    await settle(hass)
     # By now everything is accepted again.
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
+    assert await ended(hass, await step(hass, result, {})) == "reauth_successful"
 
 
-async def test_reauth_of_an_obico_tunnel(hass: HomeAssistant, relay: Relay, obico_entry: MockConfigEntry) -> None:
-    """A revoked tunnel is replaced on the same server."""
-    obico_entry.add_to_hass(hass)
-    relay.obico.tunnels[0].revoked = True
-    result = await step(hass, await reauth(hass, obico_entry), {})
-    assert "not accepted" in refusal_of(result, "obico_method")
-    result = await choose(hass, result, "obico_paste")
-    new = await relay.obico.add_tunnel()
-    result = await decide(hass, await step(hass, result, {"tunnel_endpoint": new.endpoint}), "replace")
-    await settle(hass)
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reauth_successful")
-    assert obico_entry.data["password"] == new.password
-    await hass.config_entries.async_unload(obico_entry.entry_id)
-
-
-# Reconfigure
-
-
-async def reconfigure(hass: HomeAssistant, entry: MockConfigEntry, *choices: str) -> ConfigFlowResult:
-    """Begin the reconfiguration of a printer."""
-    result = await hass.config_entries.flow.async_init(
-        DOMAIN, context={"source": SOURCE_RECONFIGURE, "entry_id": entry.entry_id}
-    )
-    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "reconfigure")
-    return await choose(hass, result, *choices)
+@pytest.mark.parametrize("source", ["reauth", "reconfigure"])
+async def test_new_key_alone(
+    hass: HomeAssistant, loaded: MockConfigEntry, octoprint: OctoPrintServer, source: str
+) -> None:
+    """The API key is replaced, and the connection is left alone."""
+    before = dict(loaded.data)
+    hass.config_entries.async_update_entry(loaded, data={**before, "api_key": "removed-in-octoprint"})
+    result = await (reauth(hass, loaded) if source == "reauth" else reconfigure(hass, loaded, "api_key"))
+    assert is_menu(result, "api_key")
+    assert await ended(hass, await enter_key(hass, result, octoprint.api_key)) == f"{source}_successful"
+    assert loaded.data == before
 
 
 async def test_change_to_obico_and_back(
     hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, octoprint: OctoPrintServer
 ) -> None:
     """The printer changes its service, and the entities that both have stay the same."""
-    from homeassistant.helpers import entity_registry as er
 
-    registry = er.async_get(hass)
-    before = {item.unique_id: item.entity_id for item in er.async_entries_for_config_entry(registry, loaded.entry_id)}
+    def entity_ids() -> dict[str, str]:
+        entries = er.async_entries_for_config_entry(er.async_get(hass), loaded.entry_id)
+        return {item.unique_id: item.entity_id for item in entries}
 
-    result = await reconfigure(hass, loaded, "obico")
-    result = await step(hass, result, {"server_url": "https://app.obico.io"})
-    result = await choose(hass, result, "obico_paste")
+    before = entity_ids()
+    result = await reconfigure(hass, loaded, "obico", "obico_paste")
     result = await step(hass, result, {"tunnel_endpoint": (await relay.obico.add_tunnel()).endpoint})
-    result = await decide(hass, result, "replace")
-    await settle(hass)
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
+    assert await ended(hass, await decide(hass, result, "replace")) == "reconfigure_successful"
     assert loaded.data["provider"] == "obico"
     assert "app_token" not in loaded.data
     assert hass.states.get("sensor.kitchen_tunnel_usage") is not None
@@ -1048,11 +920,8 @@ async def test_change_to_obico_and_back(
 
     result = await reconfigure(hass, loaded, "octoeverywhere", "octoeverywhere_paste")
     result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
-    result = await decide(hass, result, "replace")
-    await settle(hass)
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
-    after = {item.unique_id: item.entity_id for item in er.async_entries_for_config_entry(registry, loaded.entry_id)}
-    assert before.items() <= after.items()
+    assert await ended(hass, await decide(hass, result, "replace")) == "reconfigure_successful"
+    assert before.items() <= entity_ids().items()
 
 
 async def test_reconfigure_refuses_another_printer(hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry) -> None:
@@ -1061,21 +930,8 @@ async def test_reconfigure_refuses_another_printer(hass: HomeAssistant, relay: R
     result = await reconfigure(hass, loaded, "octoeverywhere", "octoeverywhere_paste")
     relay.fail("octoeverywhere_tunnel", 200, OTHER, content_type="text/xml", path="/plugin/discovery/")
     result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "wrong_printer")
+    assert await ended(hass, result) == "wrong_printer"
     assert loaded.data == before
-
-
-async def test_renew_the_key_alone(
-    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, octoprint: OctoPrintServer
-) -> None:
-    """The API key is replaced at the user's wish."""
-    hass.config_entries.async_update_entry(loaded, data={**loaded.data, "api_key": "old"})
-    result = await reconfigure(hass, loaded, "api_key", "enter_key")
-    result = await step(hass, result, {"api_key": octoprint.api_key})
-    await settle(hass)
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
-    assert loaded.data["api_key"] == octoprint.api_key
-    assert loaded.data["instance_uuid"] == octoprint.uuid
 
 
 # Options
@@ -1090,10 +946,5 @@ async def test_poll_interval(hass: HomeAssistant, loaded: MockConfigEntry) -> No
     done = await hass.config_entries.options.async_configure(result["flow_id"], {"poll_interval": 120})
     await settle(hass)
     assert done["type"] is FlowResultType.CREATE_ENTRY
-    assert loaded.options == {
-        "poll_interval": 120,
-        "live_updates": True,
-        "local_access": True,
-        "verify_ssl": True,
-    }
+    assert loaded.options == {"poll_interval": 120, "live_updates": True, "local_access": True, "verify_ssl": True}
     assert loaded.runtime_data.tunnel.update_interval.total_seconds() == 120

@@ -1,92 +1,64 @@
-"""The documentation explains everything that a user can meet, by the names under which it is met."""
+"""The documentation explains everything that a user can see, by the name that the user sees."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 import json
 from pathlib import Path
 import re
 from typing import Any
 
-import pytest
-
 from custom_components import octoprint_tunnel
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+LINES = [line for page in PAGES for line in page.read_text(encoding="utf-8").splitlines()]
 SCRIPTS = sorted(path.name for path in (ROOT / "scripts").iterdir() if path.is_file())
 
 
-def subjects(texts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what has to be explained: what kind of thing it is, and its key."""
-    for platform, entities in texts.get("entity", {}).items():
+TEXTS: dict[str, Any] = json.loads(
+    (Path(octoprint_tunnel.__file__).parent / "translations" / "en.json").read_text(encoding="utf-8")
+)
+
+
+def keys() -> Iterator[str]:
+    """Yield the keys that must be explained: of entities, states, attributes, options, actions, fields and issues."""
+    for entities in TEXTS["entity"].values():
         for key, entity in entities.items():
-            yield f"{platform} entity", key
-            for state in entity.get("state", {}):
-                yield f"state of {key}", state
-            for attribute in entity.get("state_attributes", {}):
-                yield f"attribute of {key}", attribute
-    for step in texts.get("options", {}).get("step", {}).values():
-        for key in step.get("data", {}):
-            yield "option", key
-    for key, action in texts.get("services", {}).items():
-        yield "action", key
-        for field in action.get("fields", {}):
-            yield f"field of {key}", field
-    for key in texts.get("issues", {}):
-        yield "issue", key
+            yield from (key, *entity.get("state", {}), *entity.get("state_attributes", {}))
+    yield from TEXTS["options"]["step"]["init"]["data"]
+    for key, action in TEXTS["services"].items():
+        yield from (key, *action["fields"])
+    yield from TEXTS["issues"]
 
 
-def messages(texts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the key and the text of whatever can go wrong, or end a dialog, and of the repair issues."""
-    for flow in ("config", "options"):
-        for kind in ("error", "abort"):
-            yield from texts.get(flow, {}).get(kind, {}).items()
-    for key, exception in texts.get("exceptions", {}).items():
-        yield key, exception["message"]
-    for key, issue in texts.get("issues", {}).items():
-        yield key, issue["title"]
+def messages() -> Iterator[tuple[str, str]]:
+    """Yield the key and the text of each error, each end of a dialog, and each repair issue."""
+    yield from TEXTS["config"]["error"].items()
+    yield from TEXTS["config"]["abort"].items()
+    yield from TEXTS["options"]["error"].items()
+    yield from ((key, exception["message"]) for key, exception in TEXTS["exceptions"].items())
+    yield from ((key, issue["title"]) for key, issue in TEXTS["issues"].items())
 
 
-def missing(texts: Mapping[str, Any], documentation: str) -> list[str]:
-    """Return what the documentation lacks.
-
-    Keys have to be there as code, and messages beside theirs as people see them, up to the first full stop.
-    """
-    explained = set(re.findall(r"`([^`\n]+)`", documentation))
-    found = [f"{kind} `{key}`" for kind, key in dict.fromkeys(subjects(texts)) if key not in explained]
-    for key, text in messages(texts):
-        beginning = re.split(r"(?<=\.)\s", text, maxsplit=1)[0]
-        if not any(f"`{key}`" in line and beginning in line for line in documentation.splitlines()):
-            found.append(f"message of `{key}`: {beginning}")
-    return list(dict.fromkeys(found))
+def test_keys_are_explained() -> None:
+    """As code, on one of the pages."""
+    explained = set(re.findall(r"`([^`\n]+)`", "\n".join(LINES)))
+    assert set(keys()) - explained == set()
 
 
-@pytest.fixture(scope="module")
-def documentation() -> str:
-    """Return all that is written for users."""
-    return "\n".join(path.read_text(encoding="utf-8") for path in PAGES)
+def test_messages_are_explained() -> None:
+    """In one line with their key; users search for the first sentence."""
+    found = [(key, re.split(r"(?<=\.)\s", text, maxsplit=1)[0]) for key, text in messages()]
+    assert [each for each in found if not any(f"`{each[0]}`" in line and each[1] in line for line in LINES)] == []
 
 
-@pytest.fixture(scope="module")
-def english() -> dict[str, Any]:
-    """Return the English texts."""
-    path = Path(octoprint_tunnel.__file__).with_name("translations") / "en.json"
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+def test_every_script_is_explained() -> None:
+    """On the page for developers."""
+    page = (ROOT / "docs" / "development.md").read_text(encoding="utf-8")
+    assert [script for script in SCRIPTS if not re.search(rf"`scripts/{script}[ `]", page)] == []
 
 
-def test_everything_is_explained(english: dict[str, Any], documentation: str) -> None:
-    """In the README or in docs/."""
-    lacking = missing(english, documentation)
-    assert not lacking, "\n".join(["neither the README nor docs/ explains", *lacking])
-
-
-def test_every_command_is_explained() -> None:
-    """The scripts, in the README."""
-    readme = PAGES[0].read_text(encoding="utf-8")
-    assert [script for script in SCRIPTS if not re.search(rf"`scripts/{script}[ `]", readme)] == []
-
-
-def test_links_between_pages_lead_somewhere() -> None:
-    """To a file that is there, and to a heading that it has."""
+def test_links_between_pages() -> None:
+    """Each leads to an existing file and heading."""
     broken = []
     for page in [*PAGES, *ROOT.glob("*.md")]:
         for target in re.findall(r"\]\((?!https?://|mailto:)([^)\s]+)\)", page.read_text(encoding="utf-8")):
@@ -97,10 +69,10 @@ def test_links_between_pages_lead_somewhere() -> None:
     assert not broken, "\n".join(broken)
 
 
-def test_every_proof_is_there() -> None:
-    """A test that the table of faults names is one that runs."""
-    table = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
-    proofs = re.findall(r"`((?:\w+/)*test_\w+\.py)(?:::(\w+))?`", table)
+def test_tests_of_faults() -> None:
+    """Each test in the tables of faults exists."""
+    page = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+    proofs = re.findall(r"`((?:\w+/)*test_\w+\.py)(?:::(\w+))?`", page)
     assert proofs
     tests = {path.name: path for folder in ("tests", "tools") for path in (ROOT / folder).rglob("test_*.py")}
     sources = {name: tests[Path(name).name].read_text(encoding="utf-8") for name, _ in proofs}
@@ -110,28 +82,3 @@ def test_every_proof_is_there() -> None:
 def _anchors(page: Path) -> set[str]:
     headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
-
-
-@pytest.mark.parametrize(
-    ("documentation", "found"),
-    [
-        ("`a` `s` `o` `do` `f`\n`e` Wrong.\n`i` Title", []),
-        ("`s` `o` `do` `f`\n`e` Wrong.\n`i` Title", ["sensor entity `a`"]),
-        ("`a` `o` `do` `f`\n`e` Wrong.\n`i` Title", ["state of a `s`"]),
-        ("`a` `s` `do` `f`\n`e` Wrong.\n`i` Title", ["option `o`"]),
-        ("`a` `s` `o` `f`\n`e` Wrong.\n`i` Title", ["action `do`"]),
-        ("`a` `s` `o` `do`\n`e` Wrong.\n`i` Title", ["field of do `f`"]),
-        ("`a` `s` `o` `do` `f`\n`e`\n`i` Title", ["message of `e`: Wrong."]),
-        ("`a` `s` `o` `do` `f`\n`e` Wrong.", ["issue `i`", "message of `i`: Title"]),
-    ],
-)
-def test_what_is_missing_is_listed(documentation: str, found: list[str]) -> None:
-    """Each kind of thing by its name."""
-    texts = {
-        "entity": {"sensor": {"a": {"name": "A", "state": {"s": "S"}}}},
-        "options": {"step": {"init": {"data": {"o": "O"}}}},
-        "services": {"do": {"name": "Do", "fields": {"f": {"name": "F"}}}},
-        "config": {"error": {"e": "Wrong. Try again."}},
-        "issues": {"i": {"title": "Title"}},
-    }
-    assert missing(texts, documentation) == found

@@ -14,14 +14,26 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 
-from .api.transport.test_router import seen_on_the_network
-from .dialogs import choices_of, choose, decide, error_of, paste, start, step
+from .dialogs import (
+    choices_of,
+    choose,
+    decide,
+    error_of,
+    paste,
+    paste_link,
+    reauth,
+    reconfigure,
+    start,
+    start_reauth,
+    step,
+)
 from .home import press, settle
 from .octoprint.server import OctoPrintServer
 from .relay.octoeverywhere import AppConnection
 from .relay.printer import Printer
 from .relay.server import Relay
-from .test_config_flow import BOTH_VERSIONS, reauth, reconfigure
+from .test_config_flow import BOTH_VERSIONS
+from .test_local_access import seen_on_the_network
 
 TOLD = "http://192.168.1.9"
 """Where the service says that the printer is."""
@@ -60,11 +72,6 @@ def keys_at(relay: Relay, connection: AppConnection) -> set[str]:
     return {key for request in seen if (key := request.headers.get("X-Api-Key"))}
 
 
-async def paste_link(hass: HomeAssistant, link: dict[str, str]) -> ConfigFlowResult:
-    """Begin the set-up of another printer with a completion link."""
-    return await step(hass, await start(hass, "octoeverywhere", "octoeverywhere_paste"), link)
-
-
 async def add(hass: HomeAssistant, relay: Relay, clone: Clone) -> ConfigEntry:
     """Set the clone up as a printer of its own."""
     result = await decide(hass, await paste_link(hass, paste(relay, clone.connection)), "add")
@@ -77,7 +84,7 @@ async def add(hass: HomeAssistant, relay: Relay, clone: Clone) -> ConfigEntry:
 
 def addresses(entry: ConfigEntry) -> list[str]:
     """Return the local addresses that a printer would be tried at."""
-    return [str(url) for url in entry.runtime_data.printer._local_addresses()]
+    return [str(url) for url in entry.runtime_data.printer.router._addresses()]
 
 
 # In a set-up
@@ -281,7 +288,7 @@ async def at_the_link(
     if source == "reconfigure":
         return await reconfigure(hass, entry, "octoeverywhere", "octoeverywhere_paste")
     connection.revoked = True
-    return await choose(hass, await step(hass, await reauth(hass, entry), {}), "octoeverywhere_paste")
+    return await reauth(hass, entry, "octoeverywhere_paste")
 
 
 @pytest.mark.parametrize("source", ["reauth", "reconfigure"])
@@ -393,7 +400,7 @@ async def test_answer_holds_for_one_connection(
         choice = "replace"
         result = await reconfigure(hass, loaded, "octoeverywhere", "octoeverywhere_paste")
     result = await decide(hass, await step(hass, result, paste(relay, new)), choice)
-    result = await choose(hass, result, "octoeverywhere_paste")
+    assert error_of(result, "octoeverywhere_paste") == "revoked"
     result = await step(hass, result, paste(relay, clone.connection, with_api_key=False))
     assert "replace" in choices_of(result)
     assert keys_at(relay, clone.connection) == set()
@@ -443,7 +450,7 @@ async def test_printer_is_removed_in_any_step(
         (while_off, {}),
         (at_the_key, {"api_key": octoprint.api_key}),
         (lambda: reconfigure(hass, entry, "octoeverywhere", "octoeverywhere_paste"), link),
-        (lambda: reauth(hass, entry), {}),
+        (lambda: start_reauth(hass, entry), {}),
     ):
         result = await begin()
         # As while it is removed: Home Assistant closes a new sign-in only after that.

@@ -117,8 +117,8 @@ async def test_lists_without_end(
     caplog.clear()
     for _ in range(5):
         await wait(hass, freezer, 61)
-    printer = loaded.runtime_data.printer
-    found = printer.data.connection.options
+    printer = loaded.runtime_data.printer.data
+    found = printer.connection.options
     assert len(found.connectors or found.ports) == len(found.profiles) == len(printer.system_commands) == 100
     assert sorted(log_lines(caplog)) == sorted(
         f"Kitchen: of 500 {name} only the first 100 are used" for name in (*options, "core")

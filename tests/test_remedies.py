@@ -1,11 +1,8 @@
-"""Every code of the services and of OctoPrint leads to its remedy, and back when it stops."""
+"""Each error leads to its remedy, and the remedy ends with the error."""
 
-from dataclasses import dataclass
-from typing import override
+from typing import Any
 
-from freezegun.api import FrozenDateTimeFactory
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.config_entries import SOURCE_REAUTH
@@ -14,47 +11,24 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
 
-from .home import log_lines, press, settle, state, states, unload, wait
-from .octoprint.server import OctoPrintServer
+from .home import Home, log_lines
 from .relay.octoeverywhere import AppConnection
-from .relay.server import Relay
 
 HALF_AN_HOUR = 1800
+OBICO = pytest.mark.parametrize("provider", ["obico"])
+WORKS, REVOKED = ("ok", "offline"), ("revoked", "unavailable")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """One code where it can be met, and what the user sees of it."""
-
-    where: str
-    code: int
-    status: str
-    online: str
-    text: str
-
-    @override
-    def __str__(self) -> str:
-        """Name the test."""
-        return f"{self.where}-{self.code}"
-
-
-@pytest.fixture
-async def met(hass: HomeAssistant, case: Case, entry: MockConfigEntry, obico_entry: MockConfigEntry) -> MockConfigEntry:
-    """Set the printer up through the service that the case is about."""
-    chosen = entry if case.where.startswith("octoeverywhere") else obico_entry
-    chosen.add_to_hass(hass)
-    assert await hass.config_entries.async_setup(chosen.entry_id)
-    await settle(hass)
-    assert states(hass, chosen, "tunnel_status", "printer_state") == ("ok", "offline")
-    return chosen
+def cases(names: str, *rows: tuple[Any, ...]) -> pytest.MarkDecorator:
+    """Parametrize with a place and a code of each service, which is the one to go through."""
+    parameters = [pytest.param(row[0].partition("_")[0], *row, id=f"{row[0]}-{row[1]}") for row in rows]
+    return pytest.mark.parametrize(f"provider, where, code, {names}", parameters)
 
 
 def reauth_flows(hass: HomeAssistant) -> list[str]:
-    """Return the printers that wait for a new sign-in."""
+    """Return the ids of the dialogs that ask for a new sign-in."""
     flows = hass.config_entries.flow.async_progress()
-    return [
-        flow["context"]["title_placeholders"]["name"] for flow in flows if flow["context"]["source"] == SOURCE_REAUTH
-    ]
+    return [flow["flow_id"] for flow in flows if flow["context"]["source"] == SOURCE_REAUTH]
 
 
 def issues(hass: HomeAssistant) -> dict[str, ir.IssueEntry]:
@@ -63,638 +37,406 @@ def issues(hass: HomeAssistant) -> dict[str, ir.IssueEntry]:
     return {str(issue.translation_key): issue for issue in found if issue.domain == DOMAIN}
 
 
-async def delay_of_next(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, where: str, limit: int
-) -> int:
-    """Let time pass until the next request arrives, and return how many seconds that took."""
-    relay.clear()
-    step = max(1, limit // 30)
-    for passed in range(step, 2 * limit, step):
-        await wait(hass, freezer, step)
-        if relay.seen(where):
-            return passed
-    pytest.fail(f"Nothing arrived within {2 * limit} seconds")
+def shown(home: Home) -> tuple[str, ...]:
+    """Return the condition of the tunnel and the state of the printer."""
+    return home.states("tunnel_status", "printer_state")
+
+
+async def assert_retries_after(home: Home, where: str, *delays: int) -> None:
+    """Let time pass, and see that the next requests come after these seconds."""
+    for nominal in delays:
+        home.relay.clear()
+        step, passed = max(1, nominal // 30), 0
+        while not home.relay.seen(where):
+            await home.wait(step)
+            passed += step
+            assert passed < 2 * nominal
+        assert 0.85 * nominal <= passed <= 1.15 * nominal + nominal // 30 + 1, nominal
+
+
+async def polls_in_five_minutes(home: Home, where: str) -> int:
+    """Return how often the service is asked in five minutes."""
+    home.relay.clear()
+    await home.wait(61, times=5)
+    return len(home.relay.seen(where))
 
 
 # retry
 
-RETRY = [
-    Case(where="octoeverywhere_tunnel", code=600, status="service_error", online="on", text="(code 600)"),
-    Case(where="octoeverywhere_tunnel", code=601, status="offline", online="off", text="not connected"),
-    Case(where="octoeverywhere_tunnel", code=602, status="timed_out", online="on", text="in time"),
-    Case(where="octoeverywhere_tunnel", code=612, status="service_error", online="on", text="(code 612)"),
-    Case(where="octoeverywhere_tunnel", code=655, status="service_error", online="on", text="(code 655)"),
-    Case(where="octoeverywhere_tunnel", code=502, status="timed_out", online="on", text="behind it"),
-    Case(where="octoeverywhere_tunnel", code=504, status="timed_out", online="on", text="behind it"),
-    Case(where="octoeverywhere_tunnel", code=503, status="timed_out", online="on", text="behind it"),
-    Case(where="octoeverywhere_tunnel", code=500, status="ok", online="on", text="status 500"),
-    Case(where="obico_tunnel", code=482, status="offline", online="off", text="not connected"),
-    Case(where="obico_tunnel", code=483, status="timed_out", online="unknown", text="in time"),
-    Case(where="obico_tunnel", code=502, status="timed_out", online="on", text="behind it"),
-    Case(where="obico_tunnel", code=504, status="timed_out", online="on", text="behind it"),
-    Case(where="obico_tunnel", code=489, status="service_error", online="unknown", text="(code 489)"),
-    # Limits are about one request; met by a poll, they pass with the next.
-    Case(where="octoeverywhere_tunnel", code=607, status="ok", online="on", text="may download"),
-    Case(where="octoeverywhere_tunnel", code=608, status="ok", online="on", text="account allows"),
-    Case(where="octoeverywhere_tunnel", code=609, status="ok", online="on", text="webcam time"),
-    Case(where="octoeverywhere_tunnel", code=611, status="ok", online="on", text="no access"),
-    Case(where="octoeverywhere_tunnel", code=613, status="ok", online="on", text="nothing is printing"),
-    Case(where="octoeverywhere_tunnel", code=400, status="ok", online="on", text="OctoPrint refused"),
-    Case(where="octoeverywhere_tunnel", code=409, status="ok", online="on", text="OctoPrint refused"),
-    Case(where="octoeverywhere_tunnel", code=412, status="ok", online="on", text="OctoPrint refused"),
-]
 
-
-@pytest.mark.parametrize("case", RETRY, ids=str)
+@cases(
+    "status, online, text",
+    ("octoeverywhere_tunnel", 600, "service_error", "on", "(code 600)"),
+    ("octoeverywhere_tunnel", 601, "offline", "off", "not connected"),
+    ("octoeverywhere_tunnel", 602, "timed_out", "on", "in time"),
+    ("octoeverywhere_tunnel", 502, "timed_out", "on", "behind it"),
+    ("octoeverywhere_tunnel", 500, "ok", "on", "status 500"),
+    ("obico_tunnel", 482, "offline", "off", "not connected"),
+    ("obico_tunnel", 483, "timed_out", "unknown", "in time"),
+    ("obico_tunnel", 489, "service_error", "unknown", "(code 489)"),
+    ("obico_tunnel", 502, "timed_out", "on", "behind it"),
+    # Limits and refusals are about one request.
+    ("octoeverywhere_tunnel", 607, "ok", "on", "may download"),
+    ("octoeverywhere_tunnel", 409, "ok", "on", "OctoPrint refused"),
+)
 async def test_retry(
-    hass: HomeAssistant,
-    freezer: FrozenDateTimeFactory,
-    caplog: pytest.LogCaptureFixture,
-    relay: Relay,
-    case: Case,
-    met: MockConfigEntry,
+    home: Home, caplog: pytest.LogCaptureFixture, where: str, code: int, status: str, online: str, text: str
 ) -> None:
-    """What passes by itself: the entities say so, polling backs off, and everything comes back."""
+    """The entities show it, polling backs off to the poll interval, and everything comes back."""
     caplog.clear()
-    relay.fail(case.where, case.code)
-    await wait(hass, freezer, 61)
-    assert states(hass, met, "tunnel_status", "octoprint_online") == (case.status, case.online)
-    assert states(hass, met, "printer_state", "connect", "active_route") == ("unavailable", "unavailable", "none")
-    for nominal in (30, 60, 60, 60):  # the poll interval, so that what has passed shows soon
-        delay = await delay_of_next(hass, freezer, relay, case.where, nominal)
-        assert 0.85 * nominal <= delay <= 1.15 * nominal + nominal // 30 + 1, nominal
+    home.relay.fail(where, code)
+    await home.wait(61)
+    assert home.states("tunnel_status", "octoprint_online") == (status, online)
+    assert home.states("printer_state", "connect", "active_route") == ("unavailable", "unavailable", "none")
+    await assert_retries_after(home, where, 30, 60, 60, 60)
     [line] = log_lines(caplog)
     assert line.startswith("Kitchen: ")
-    assert case.text in line
-    assert not issues(hass)
-    assert not reauth_flows(hass)
+    assert text in line
+    assert not issues(home.hass)
+    assert not reauth_flows(home.hass)
 
-    relay.heal()
-    await wait(hass, freezer, 120)
-    assert states(hass, met, "tunnel_status", "octoprint_online", "printer_state") == ("ok", "on", "offline")
+    home.relay.heal()
+    await home.wait(120)
+    assert home.states("tunnel_status", "octoprint_online", "printer_state") == ("ok", "on", "offline")
     assert log_lines(caplog)[1:] == ["Kitchen: works again"]
-    await wait(hass, freezer, 1)  # what OctoPrint has may be new
-    relay.clear()
-    await wait(hass, freezer, 62)
-    assert len(relay.seen(case.where)) == 1
+    home.relay.clear()
+    await home.wait(62)
+    assert len(home.relay.seen(where)) == 1
 
 
-async def test_back_off_where_polls_are_rare(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, entry: MockConfigEntry
-) -> None:
-    """What fails is tried sooner than the next poll, less and less soon, and no later than after ten minutes."""
-    entry.add_to_hass(hass)
-    hass.config_entries.async_update_entry(entry, options={**entry.options, "poll_interval": 3600})
-    relay.drop("octoeverywhere_tunnel")
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    await settle(hass)
-    for nominal in (30, 60, 120, 240, 480, 600, 600):
-        delay = await delay_of_next(hass, freezer, relay, "octoeverywhere_tunnel", nominal)
-        assert 0.85 * nominal <= delay <= 1.15 * nominal + nominal // 30 + 1, nominal
-    await unload(hass, entry)
+async def test_back_off_where_polls_are_rare(new_home: Home) -> None:
+    """A failure is retried sooner than the next poll, and after ten minutes at the latest."""
+    new_home.relay.drop("octoeverywhere_tunnel")
+    await new_home.set_up(poll_interval=3600)
+    await assert_retries_after(new_home, "octoeverywhere_tunnel", 30, 60, 120, 240, 480, 600, 600)
 
 
-async def test_outage_of_everything_is_told_once(
-    hass: HomeAssistant,
-    freezer: FrozenDateTimeFactory,
-    caplog: pytest.LogCaptureFixture,
-    relay: Relay,
-    loaded: MockConfigEntry,
-) -> None:
-    """Without the internet both coordinators fail; whoever reads the log reads it once."""
-    caplog.clear()
-    relay.drop("octoeverywhere_api")
-    relay.drop("octoeverywhere_tunnel")
-    for _ in range(3):
-        await wait(hass, freezer, 700)
-    assert states(hass, loaded, "tunnel_status", "octoprint_online") == ("service_error", "unknown")
-    assert state(hass, loaded, "last_connected").state == "unavailable"
-    relay.heal()
-    await wait(hass, freezer, 700)
-    assert len(log_lines(caplog)) == 2
-    assert states(hass, loaded, "tunnel_status", "printer_state") == ("ok", "offline")
+@pytest.mark.parametrize("fault", [600, 502])
+async def test_service_fails_but_not_the_tunnel(home: Home, fault: int) -> None:
+    """The printer is read on; a gateway error of the service's site says nothing about OctoPrint."""
+    home.relay.fail("octoeverywhere_api", fault)
+    await home.wait(61)
+    assert home.states("tunnel_status", "octoprint_online") == ("service_error", "on")
+    assert home.states("printer_state", "active_route", "last_connected") == ("offline", "tunnel", "unavailable")
+    home.relay.drop("octoeverywhere_tunnel")
+    await home.wait(61)
+    assert home.states("tunnel_status", "octoprint_online") == ("service_error", "unknown")
 
 
-async def test_service_away_but_not_the_tunnel(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, loaded: MockConfigEntry
-) -> None:
-    """The printer is read on while only the service's own word is missing."""
-    relay.fail("octoeverywhere_api", 600)
-    await wait(hass, freezer, 61)
-    assert states(hass, loaded, "tunnel_status", "octoprint_online") == ("service_error", "on")
-    assert states(hass, loaded, "printer_state", "active_route") == ("offline", "tunnel")
-
-
-@pytest.mark.parametrize(
-    "body", ["", "null", "[]", "{", "<html>", "NaN", '{"current": ' * 5000], ids=lambda body: body[:12]
-)
-async def test_nonsense_from_the_service(
-    hass: HomeAssistant,
-    freezer: FrozenDateTimeFactory,
-    caplog: pytest.LogCaptureFixture,
-    relay: Relay,
-    loaded: MockConfigEntry,
-    body: str,
-) -> None:
-    """A body that cannot be understood is a fault of the service, told without a traceback."""
-    relay.fail("octoeverywhere_api", 200, body, content_type="application/json")
-    relay.fail("octoeverywhere_tunnel", 200, body, content_type="application/json")
-    await wait(hass, freezer, 61)
-    assert states(hass, loaded, "tunnel_status", "printer_state") == ("service_error", "unavailable")
+@pytest.mark.parametrize("body", ["", "null", "<html>", '{"current": ' * 5000], ids=lambda body: body[:12])
+async def test_nonsense_from_the_service(home: Home, caplog: pytest.LogCaptureFixture, body: str) -> None:
+    """A body that cannot be parsed is an error of the service, logged without a traceback."""
+    for where in ("octoeverywhere_api", "octoeverywhere_tunnel"):
+        home.relay.fail(where, 200, body, content_type="application/json")
+    await home.wait(61)
+    assert shown(home) == ("service_error", "unavailable")
     assert len(log_lines(caplog)) == 1
-    relay.heal()
-    await wait(hass, freezer, 61)
-    assert states(hass, loaded, "tunnel_status", "printer_state") == ("ok", "offline")
+    home.relay.heal()
+    await home.wait(61)
+    assert shown(home) == WORKS
+
+
+async def test_one_error_follows_another(home: Home) -> None:
+    """The second one gets its own remedy."""
+    home.relay.fail("octoeverywhere_api", 600)
+    await home.wait(61)
+    home.relay.heal()
+    home.relay.fail("octoeverywhere_api", 605)
+    await home.wait(61)
+    assert home.state("tunnel_status").state == "not_supporter"
+    assert set(issues(home.hass)) == {"not_supporter"}
 
 
 # wait
 
 
-@pytest.mark.parametrize(
-    ("case", "issue"),
-    [
-        (
-            Case(where="octoeverywhere_api", code=605, status="not_supporter", online="unknown", text=""),
-            "not_supporter",
-        ),
-        (Case(where="octoeverywhere_tunnel", code=605, status="not_supporter", online="on", text=""), "not_supporter"),
-        (Case(where="obico_tunnel", code=481, status="over_cap", online="unknown", text=""), "over_cap"),
-        (
-            Case(where="octoeverywhere_api", code=610, status="plugin_outdated", online="unknown", text=""),
-            "plugin_outdated",
-        ),
-        (
-            Case(where="octoeverywhere_tunnel", code=610, status="plugin_outdated", online="on", text=""),
-            "plugin_outdated",
-        ),
-    ],
-    ids=str,
+@cases(
+    "status, online",
+    ("octoeverywhere_api", 605, "not_supporter", "unknown"),
+    ("octoeverywhere_tunnel", 605, "not_supporter", "on"),
+    ("octoeverywhere_api", 610, "plugin_outdated", "unknown"),
+    ("octoeverywhere_tunnel", 610, "plugin_outdated", "on"),
+    ("obico_tunnel", 481, "over_cap", "unknown"),
 )
 async def test_wait(
-    hass: HomeAssistant,
-    freezer: FrozenDateTimeFactory,
-    caplog: pytest.LogCaptureFixture,
-    relay: Relay,
-    case: Case,
-    issue: str,
-    met: MockConfigEntry,
+    home: Home, caplog: pytest.LogCaptureFixture, where: str, code: int, status: str, online: str
 ) -> None:
-    """What only the owner can end is a repair issue; polling is rare, and the issue goes by itself."""
+    """What only the owner can end is a repair issue and is polled every half hour; the issue ends by itself."""
+    assert home.freezer
     next_year = dt_util.utcnow().year + 1
-    freezer.move_to(f"{next_year}-11-21T12:00:00+00:00")
+    home.freezer.move_to(f"{next_year}-11-21T12:00:00+00:00")
     caplog.clear()
-    relay.fail(case.where, case.code)
-    await wait(hass, freezer, 61)
-    assert states(hass, met, "tunnel_status", "octoprint_online") == (case.status, case.online)
-    assert state(hass, met, "printer_state").state == "unavailable"
-    [(kind, found)] = issues(hass).items()
-    assert kind == issue
-    assert found.issue_id == f"{issue}_{met.entry_id}"
-    assert found.translation_placeholders is not None
-    assert found.translation_placeholders["printer"] == "Kitchen"
-    if issue == "not_supporter":
-        assert found.learn_more_url == "https://octoeverywhere.com/appportal/v1/nosupporterperks?appid=devtest"
-    if issue == "over_cap":
-        assert found.translation_placeholders["cap"] == "300 MB"
-        assert found.translation_placeholders["reset"] == f"{next_year}-12-01"
-    relay.clear()
-    for _ in range(28):
-        await wait(hass, freezer, 60)
-    assert not relay.seen(case.where)
-    assert len(relay.requests) <= 1  # the other status call had been due already
-    await wait(hass, freezer, 120)
-    assert len(relay.seen(case.where)) == 1
+    home.relay.fail(where, code)
+    await home.wait(61)
+    assert home.states("tunnel_status", "octoprint_online", "printer_state") == (status, online, "unavailable")
+    [(kind, issue)] = issues(home.hass).items()
+    assert (kind, issue.issue_id) == (status, f"{status}_{home.entry.entry_id}")
+    assert issue.translation_placeholders is not None
+    assert issue.translation_placeholders["printer"] == "Kitchen"
+    if status == "not_supporter":
+        assert issue.learn_more_url == "https://octoeverywhere.com/appportal/v1/nosupporterperks?appid=devtest"
+    if status == "over_cap":
+        placeholders = issue.translation_placeholders
+        assert (placeholders["cap"], placeholders["reset"]) == ("300 MB", f"{next_year}-12-01")
+    home.relay.clear()
+    await home.wait(60, times=28)
+    assert not home.relay.seen(where)
+    assert len(home.relay.requests) <= 1  # the other status call had been due already
+    await home.wait(120)
+    assert len(home.relay.seen(where)) == 1
     assert len(log_lines(caplog)) == 1
-    assert not reauth_flows(hass)
+    assert not reauth_flows(home.hass)
 
-    relay.heal()
-    await wait(hass, freezer, HALF_AN_HOUR + 1)
-    await settle(hass)
-    assert states(hass, met, "tunnel_status", "printer_state") == ("ok", "offline")
-    assert not issues(hass)
+    home.relay.heal()
+    await home.wait(HALF_AN_HOUR + 1)
+    assert shown(home) == WORKS
+    assert not issues(home.hass)
     assert len(log_lines(caplog)) == 2
 
 
-async def test_issue_goes_with_the_printer(
-    hass: HomeAssistant, entry: MockConfigEntry, connection: AppConnection
-) -> None:
+async def test_issue_is_deleted_with_the_printer(new_home: Home, connection: AppConnection) -> None:
     """A printer that is removed leaves no issue behind."""
     connection.supporter = False
-    entry.add_to_hass(hass)
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    await settle(hass)
-    assert set(issues(hass)) == {"not_supporter"}
-    await hass.config_entries.async_remove(entry.entry_id)
-    assert not issues(hass)
-
-
-@pytest.mark.parametrize("trouble", [605, 600, None])
-async def test_issue_that_is_ignored(
-    hass: HomeAssistant,
-    freezer: FrozenDateTimeFactory,
-    relay: Relay,
-    loaded: MockConfigEntry,
-    connection: AppConnection,
-    trouble: int | None,
-) -> None:
-    """It stays ignored over reloads and while nobody answers, and is deleted when it has passed."""
-    connection.supporter = False
-    await wait(hass, freezer, 61)
-    [issue] = issues(hass).values()
-    ir.async_ignore_issue(hass, DOMAIN, issue.issue_id, True)
-    if trouble == 600:
-        relay.fail("octoeverywhere_api", 600)
-        relay.fail("octoeverywhere_tunnel", 600)
-    for _ in range(2):
-        connection.supporter = trouble is None
-        assert await hass.config_entries.async_reload(loaded.entry_id)
-        await settle(hass)
-    assert [each.dismissed_version is not None for each in issues(hass).values()] == [True] * (trouble is not None)
-
-
-@pytest.mark.parametrize("code", [605, 610])
-async def test_issue_that_is_ignored_while_octoprint_is_off(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, loaded: MockConfigEntry, code: int
-) -> None:
-    """That it is off does not show what its requests would meet, so nothing is deleted and raised again."""
-    relay.fail("octoeverywhere_tunnel", code)
-    await wait(hass, freezer, 61)
-    [issue] = issues(hass).values()
-    ir.async_ignore_issue(hass, DOMAIN, issue.issue_id, True)
-    relay.heal()
-    relay.fail("octoeverywhere_tunnel", 601)
-    assert await hass.config_entries.async_reload(loaded.entry_id)
-    await settle(hass)
-    assert state(hass, loaded, "tunnel_status").state == "offline"
-    [issue] = issues(hass).values()
-    assert issue.dismissed_version
-    relay.heal()
-    assert await hass.config_entries.async_reload(loaded.entry_id)
-    await settle(hass)
-    assert not issues(hass)
-
-
-@pytest.mark.parametrize("is_told", [True, False])
-async def test_cap_has_passed_while_octoprint_is_off(
-    hass: HomeAssistant, relay: Relay, obico_entry: MockConfigEntry, is_told: bool
-) -> None:
-    """The usage tells it whether or not OctoPrint is there."""
-    entry = obico_entry
-    entry.add_to_hass(hass)
-    relay.fail("obico_tunnel", 481)
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    await settle(hass)
-    assert set(issues(hass)) == {"over_cap"}
-    relay.heal()
-    relay.fail("obico_tunnel", 482, path="/api/")
-    if not is_told:
-        relay.fail("obico_tsd", 500)
-    assert await hass.config_entries.async_reload(entry.entry_id)
-    await settle(hass)
-    assert bool(issues(hass)) is not is_told
-    await hass.config_entries.async_unload(entry.entry_id)
-
-
-async def polls_again(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, where: str, path: str | None = None
-) -> int:
-    """Return how often the service is asked in five minutes."""
-    relay.clear()
-    for _ in range(5):
-        await wait(hass, freezer, 61)
-    return len(relay.seen(where, path=path))
-
-
-@pytest.mark.parametrize("code", [605, 610])
-async def test_service_is_polled_as_before_when_it_has_passed(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, loaded: MockConfigEntry, code: int
-) -> None:
-    """What the tunnel told, and a request through it shows to have passed."""
-    relay.fail("octoeverywhere_tunnel", code)
-    await wait(hass, freezer, 61)
-    for _ in range(10):
-        await wait(hass, freezer, 61)  # the service's own poll is planned at the waiting interval by now
-    relay.heal()
-    loaded.runtime_data.tunnel.async_report(None)
-    await settle(hass)
-    assert state(hass, loaded, "tunnel_status").state == "ok"
-    assert await polls_again(hass, freezer, relay, "octoeverywhere_api") >= 4
-
-
-async def test_service_is_polled_as_before_when_requests_go_another_way(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, loaded: MockConfigEntry
-) -> None:
-    """The tunnel's last error says nothing about the local network."""
-    relay.fail("octoeverywhere_tunnel", 605)
-    for _ in range(10):
-        await wait(hass, freezer, 61)
-    hass.config_entries.async_update_entry(loaded, options={**loaded.options, "local_url": relay.local.url})
-    await loaded.runtime_data.printer.async_refresh()
-    await settle(hass)
-    assert states(hass, loaded, "tunnel_status", "active_route") == ("ok", "local")
-    assert await polls_again(hass, freezer, relay, "octoeverywhere_api") >= 4
-
-
-async def test_usage_shows_at_once_that_the_cap_is_used_up(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, obico_entry: MockConfigEntry
-) -> None:
-    """It is free, and polled while OctoPrint is not; its end shows as fast, in usage or in a higher cap."""
-    obico_entry.add_to_hass(hass)
-    assert await hass.config_entries.async_setup(obico_entry.entry_id)
-    await settle(hass)
-    cap = relay.obico.monthly_cap
-    for used, new_cap in ((0, cap), (cap, 2 * cap)):
-        relay.obico.used_bytes, relay.obico.monthly_cap = int(cap * 1.05), cap
-        await wait(hass, freezer, 61)
-        assert state(hass, obico_entry, "tunnel_status").state == "ok"
-        relay.obico.used_bytes = int(cap * 1.11)
-        relay.clear()
-        await obico_entry.runtime_data.tunnel.async_refresh()
-        await settle(hass)
-        assert states(hass, obico_entry, "tunnel_status", "printer_state") == ("over_cap", "unavailable")
-        assert set(issues(hass)) == {"over_cap"}
-        assert not relay.seen("obico_tunnel")
-        assert await polls_again(hass, freezer, relay, "obico_tsd") >= 4
-        assert not relay.seen("obico_tunnel")
-        relay.obico.used_bytes, relay.obico.monthly_cap = int(used), new_cap
-        await wait(hass, freezer, 61)
-        assert states(hass, obico_entry, "tunnel_status", "printer_state") == ("ok", "offline")
-        assert not issues(hass)
-
-
-@pytest.mark.parametrize("poll_interval", [60, 3600])
-async def test_cap_that_is_met_on_the_way_ends_with_the_month(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, obico_entry: MockConfigEntry, poll_interval: int
-) -> None:
-    """The tunnel tells of it first; the month ends at midnight in UTC."""
-    freezer.move_to(f"{dt_util.utcnow().year + 1}-03-31T23:30:00+00:00")
-    obico_entry.add_to_hass(hass)
-    hass.config_entries.async_update_entry(obico_entry, options={**obico_entry.options, "poll_interval": poll_interval})
-    assert await hass.config_entries.async_setup(obico_entry.entry_id)
-    await settle(hass)
-    relay.obico.used_bytes = int(relay.obico.monthly_cap * 1.2)
-    await obico_entry.runtime_data.printer.async_refresh()
-    await settle(hass)
-    assert relay.seen("obico_tunnel")[-1].status == 481
-    assert state(hass, obico_entry, "tunnel_status").state == "over_cap"
-    await wait(hass, freezer, 29 * 60)
-    relay.obico.used_bytes = 0
-    await wait(hass, freezer, 120)
-    assert states(hass, obico_entry, "tunnel_status", "printer_state") == ("ok", "offline")
-    assert not issues(hass)
-
-
-async def test_one_trouble_follows_another(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, loaded: MockConfigEntry
-) -> None:
-    """A trouble that begins while another lasts gets its own remedy."""
-    relay.fail("octoeverywhere_api", 600)
-    await wait(hass, freezer, 61)
-    assert state(hass, loaded, "tunnel_status").state == "service_error"
-    relay.heal()
-    relay.fail("octoeverywhere_api", 605)
-    await wait(hass, freezer, 61)
-    assert state(hass, loaded, "tunnel_status").state == "not_supporter"
-    assert set(issues(hass)) == {"not_supporter"}
-
-
-# reauthorise
+    await new_home.set_up()
+    assert set(issues(new_home.hass)) == {"not_supporter"}
+    await new_home.hass.config_entries.async_remove(new_home.entry.entry_id)
+    assert not issues(new_home.hass)
 
 
 @pytest.mark.parametrize(
-    "case",
+    ("where", "code", "then", "stays"),
     [
-        Case(where="octoeverywhere_api", code=603, status="revoked", online="unknown", text="no longer knows"),
-        Case(where="octoeverywhere_api", code=604, status="revoked", online="unknown", text="no longer knows"),
-        Case(where="octoeverywhere_tunnel", code=603, status="revoked", online="on", text="no longer knows"),
-        Case(where="octoeverywhere_tunnel", code=604, status="revoked", online="on", text="no longer knows"),
-        Case(where="octoeverywhere_tunnel", code=606, status="revoked", online="on", text="not accepted"),
-        Case(where="obico_tunnel", code=401, status="revoked", online="unknown", text="not accepted"),
-        Case(where="obico_tsd", code=401, status="revoked", online="unknown", text="not accepted"),
+        ("octoeverywhere_api", 605, 605, True),
+        ("octoeverywhere_api", 605, 600, True),
+        ("octoeverywhere_api", 605, None, False),
+        ("octoeverywhere_tunnel", 605, 601, True),
+        ("octoeverywhere_tunnel", 610, 601, True),
+        ("octoeverywhere_tunnel", 610, None, False),
     ],
-    ids=str,
 )
-async def test_reauthorise(
-    hass: HomeAssistant,
-    freezer: FrozenDateTimeFactory,
-    caplog: pytest.LogCaptureFixture,
-    relay: Relay,
-    case: Case,
-    met: MockConfigEntry,
+async def test_ignored_issue(home: Home, where: str, code: int, then: int | None, stays: bool) -> None:
+    """It stays ignored over reloads, also while something else hides its cause, and is deleted when that has passed."""
+    home.relay.fail(where, code)
+    await home.wait(61)
+    [issue] = issues(home.hass).values()
+    ir.async_ignore_issue(home.hass, DOMAIN, issue.issue_id, True)
+    home.relay.heal()
+    if then:
+        home.relay.fail(where, then)
+    for _ in range(2):
+        await home.reload()
+    assert [each.dismissed_version is not None for each in issues(home.hass).values()] == [True] * stays
+
+
+@OBICO
+@pytest.mark.parametrize("usage_is_known", [True, False])
+async def test_cap_has_passed_while_octoprint_is_off(new_home: Home, usage_is_known: bool) -> None:
+    """The usage shows it whether or not OctoPrint can be reached."""
+    new_home.relay.fail("obico_tunnel", 481)
+    await new_home.set_up()
+    assert set(issues(new_home.hass)) == {"over_cap"}
+    new_home.relay.heal()
+    new_home.relay.fail("obico_tunnel", 482, path="/api/")
+    if not usage_is_known:
+        new_home.relay.fail("obico_tsd", 500)
+    await new_home.reload()
+    assert bool(issues(new_home.hass)) is not usage_is_known
+
+
+@pytest.mark.parametrize("code", [605, 610])
+async def test_service_is_polled_as_before_when_a_request_succeeds(home: Home, code: int) -> None:
+    """The tunnel reported the problem, and a request through the tunnel shows its end."""
+    home.relay.fail("octoeverywhere_tunnel", code)
+    await home.wait(61, times=11)  # the service's next poll is half an hour away by now
+    home.relay.heal()
+    home.runtime.tunnel.async_report(None)
+    await home.wait(0)
+    assert home.state("tunnel_status").state == "ok"
+    assert await polls_in_five_minutes(home, "octoeverywhere_api") >= 4
+
+
+async def test_service_is_polled_as_before_when_requests_go_another_way(home: Home) -> None:
+    """The tunnel's last error says nothing about the local network."""
+    home.relay.fail("octoeverywhere_tunnel", 605)
+    await home.wait(61, times=10)
+    options = {**home.entry.options, "local_url": home.relay.local.url}
+    home.hass.config_entries.async_update_entry(home.entry, options=options)
+    await home.refresh()
+    assert home.states("tunnel_status", "active_route") == ("ok", "local")
+    assert await polls_in_five_minutes(home, "octoeverywhere_api") >= 4
+
+
+@OBICO
+async def test_usage_shows_at_once_that_the_cap_is_used_up(home: Home) -> None:
+    """Asking for it is free and goes on; the end shows as fast, in the usage or in a higher cap."""
+    obico = home.relay.obico
+    cap = obico.monthly_cap
+    for used, new_cap in ((0, cap), (cap, 2 * cap)):
+        obico.used_bytes, obico.monthly_cap = int(cap * 1.05), cap
+        await home.wait(61)
+        assert home.state("tunnel_status").state == "ok"
+        obico.used_bytes = int(cap * 1.11)
+        home.relay.clear()
+        await home.runtime.tunnel.async_refresh()
+        await home.wait(0)
+        assert shown(home) == ("over_cap", "unavailable")
+        assert set(issues(home.hass)) == {"over_cap"}
+        assert not home.relay.seen("obico_tunnel")
+        assert await polls_in_five_minutes(home, "obico_tsd") >= 4
+        assert not home.relay.seen("obico_tunnel")
+        obico.used_bytes, obico.monthly_cap = int(used), new_cap
+        await home.wait(61)
+        assert shown(home) == WORKS
+        assert not issues(home.hass)
+
+
+@OBICO
+@pytest.mark.parametrize("poll_interval", [60, 3600])
+async def test_cap_that_the_tunnel_reports_ends_with_the_month(new_home: Home, poll_interval: int) -> None:
+    """The month ends at midnight in UTC."""
+    assert new_home.freezer
+    obico = new_home.relay.obico
+    new_home.freezer.move_to(f"{dt_util.utcnow().year + 1}-03-31T23:30:00+00:00")
+    await new_home.set_up(poll_interval=poll_interval)
+    obico.used_bytes = int(obico.monthly_cap * 1.2)
+    await new_home.refresh()
+    assert new_home.relay.seen("obico_tunnel")[-1].status == 481
+    assert new_home.state("tunnel_status").state == "over_cap"
+    await new_home.wait(29 * 60)
+    obico.used_bytes = 0
+    await new_home.wait(120)
+    assert shown(new_home) == WORKS
+    assert not issues(new_home.hass)
+
+
+# reauthorize
+
+
+@cases(
+    "online, text",
+    ("octoeverywhere_api", 603, "unknown", "no longer knows"),
+    ("octoeverywhere_tunnel", 604, "on", "no longer knows"),
+    ("octoeverywhere_tunnel", 606, "on", "not accepted"),
+    ("obico_tunnel", 401, "unknown", "not accepted"),
+    ("obico_tsd", 401, "unknown", "not accepted"),
+)
+async def test_reauthorize(
+    home: Home, caplog: pytest.LogCaptureFixture, where: str, code: int, online: str, text: str
 ) -> None:
-    """What needs a new connection asks for it once, stops asking the service, and works after the sign-in."""
+    """A sign-in is asked for once, the service is asked every half hour, and everything works after the sign-in."""
     caplog.clear()
-    relay.fail(case.where, case.code)
-    await wait(hass, freezer, 61)
-    assert states(hass, met, "tunnel_status", "octoprint_online") == (case.status, case.online)
-    assert reauth_flows(hass) == ["Kitchen"]
-    assert not issues(hass)
-    relay.clear()
-    for _ in range(50):
-        await wait(hass, freezer, 70)
-    assert len(relay.seen(case.where)) <= 2  # half an hour apart
-    assert reauth_flows(hass) == ["Kitchen"]
+    home.relay.fail(where, code)
+    await home.wait(61)
+    assert home.states("tunnel_status", "octoprint_online") == ("revoked", online)
+    [flow] = reauth_flows(home.hass)
+    assert not issues(home.hass)
+    home.relay.clear()
+    await home.wait(70, times=50)
+    assert len(home.relay.seen(where)) <= 2
+    assert reauth_flows(home.hass) == [flow]
     [line] = log_lines(caplog)
-    assert case.text in line
+    assert text in line
 
-    relay.heal()
-    [flow] = hass.config_entries.flow.async_progress()
-    result = await hass.config_entries.flow.async_configure(flow["flow_id"], {})
-    await settle(hass)
+    home.relay.heal()
+    result = await home.hass.config_entries.flow.async_configure(flow, {})
+    await home.wait(0)
     assert result["reason"] == "reauth_successful"
-    assert states(hass, met, "tunnel_status", "printer_state") == ("ok", "offline")
+    assert shown(home) == WORKS
 
 
 @pytest.mark.parametrize("where", ["octoeverywhere_api", "octoeverywhere_tunnel"])
-async def test_passes_although_nobody_signed_in(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, loaded: MockConfigEntry, where: str
-) -> None:
-    """A sign-in that was closed does not end the readings for good."""
-    relay.fail(where, 603)
-    await wait(hass, freezer, 61)
-    assert state(hass, loaded, "tunnel_status").state == "revoked"
-    [flow] = hass.config_entries.flow.async_progress()
-    hass.config_entries.flow.async_abort(flow["flow_id"])
-    relay.heal()
-    await wait(hass, freezer, HALF_AN_HOUR + 1)
-    await wait(hass, freezer, 61)
-    assert states(hass, loaded, "tunnel_status", "printer_state") == ("ok", "offline")
+@pytest.mark.parametrize("user", ["waits", "closes the dialog", "begins"])
+async def test_revoked_connection_that_works_again(home: Home, where: str, user: str) -> None:
+    """Readings go on without a sign-in. Its dialog is closed, unless the user is past the first step."""
+    home.relay.fail(where, 604)
+    await home.wait(61)
+    [flow] = reauth_flows(home.hass)
+    if user == "closes the dialog":
+        home.hass.config_entries.flow.async_abort(flow)
+    elif user == "begins":
+        await home.hass.config_entries.flow.async_configure(flow, {})
+    await home.wait(600)
+    assert reauth_flows(home.hass) == ([] if user == "closes the dialog" else [flow])
+    home.relay.heal()
+    await home.wait(HALF_AN_HOUR + 1)
+    await home.wait(61)
+    assert shown(home) == WORKS
+    assert reauth_flows(home.hass) == ([flow] if user == "begins" else [])
 
 
-@pytest.mark.parametrize("where", ["octoeverywhere_api", "octoeverywhere_tunnel"])
-async def test_sign_in_that_is_no_longer_needed_is_closed(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, loaded: MockConfigEntry, where: str
-) -> None:
-    """As soon as everything works without one."""
-    relay.fail(where, 604)
-    await wait(hass, freezer, 61)
-    assert reauth_flows(hass) == ["Kitchen"]
-    await wait(hass, freezer, 600)
-    assert reauth_flows(hass) == ["Kitchen"]
-    relay.heal()
-    await wait(hass, freezer, HALF_AN_HOUR + 1)
-    await wait(hass, freezer, 61)
-    assert states(hass, loaded, "tunnel_status", "printer_state") == ("ok", "offline")
-    assert not reauth_flows(hass)
-
-
-async def test_sign_in_that_the_user_has_begun_with_stays(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, loaded: MockConfigEntry
-) -> None:
-    """Past its first step it is the user's."""
-    relay.fail("octoeverywhere_api", 604)
-    await wait(hass, freezer, 61)
-    [flow] = hass.config_entries.flow.async_progress()
-    result = await hass.config_entries.flow.async_configure(flow["flow_id"], {})
-    assert result["step_id"] == "octoeverywhere"
-    relay.heal()
-    await wait(hass, freezer, HALF_AN_HOUR + 1)
-    await wait(hass, freezer, 61)
-    assert state(hass, loaded, "tunnel_status").state == "ok"
-    assert reauth_flows(hass) == ["Kitchen"]
-
-
-async def test_sign_in_for_the_key_stays_while_the_tunnel_works(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, octoprint: OctoPrintServer
-) -> None:
-    """The same dialog, as long as what it is for has not passed."""
-    entry.add_to_hass(hass)
-    hass.config_entries.async_update_entry(entry, data={**entry.data, "api_key": "removed"})
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    await settle(hass)
-    [before] = hass.config_entries.flow.async_progress()
-    for _ in range(3):
-        await entry.runtime_data.tunnel.async_refresh()
-        await entry.runtime_data.printer.async_refresh()
-    [after] = hass.config_entries.flow.async_progress()
-    assert after["flow_id"] == before["flow_id"]
-    await hass.config_entries.async_unload(entry.entry_id)
-
-
-async def test_fault_of_the_website_is_not_octoprints(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, loaded: MockConfigEntry
-) -> None:
-    """A gateway's answer from the service itself says nothing of OctoPrint."""
-    relay.fail("octoeverywhere_api", 502)
-    relay.drop("octoeverywhere_tunnel")
-    await wait(hass, freezer, 61)
-    assert states(hass, loaded, "tunnel_status", "octoprint_online") == ("service_error", "unknown")
-
-
-async def test_revoked_at_start(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, connection: AppConnection
-) -> None:
-    """A printer whose connection was revoked meanwhile is set up all the same, to say so."""
+async def test_revoked_at_start(new_home: Home, connection: AppConnection) -> None:
+    """The printer is set up all the same, to show it."""
     connection.revoked = True
-    entry.add_to_hass(hass)
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    await settle(hass)
-    assert states(hass, entry, "tunnel_status", "octoprint_online") == ("revoked", "unknown")
-    assert reauth_flows(hass) == ["Kitchen"]
-    await hass.config_entries.async_unload(entry.entry_id)
+    await new_home.set_up()
+    assert shown(new_home) == REVOKED
+    assert len(reauth_flows(new_home.hass)) == 1
 
 
 # new API key, permission
 
 
-async def test_key_removed_in_octoprint(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, entry: MockConfigEntry
-) -> None:
-    """A key that is no longer accepted leads to a sign-in for the key, with one more request to find that out."""
-    entry.add_to_hass(hass)
-    hass.config_entries.async_update_entry(entry, data={**entry.data, "api_key": "removed"})
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    await settle(hass)
-    assert [request.path for request in relay.seen("tunnel")] == ["/api/connection", "/api/currentuser"]
-    assert states(hass, entry, "tunnel_status", "octoprint_online") == ("ok", "on")
-    assert state(hass, entry, "printer_state").state == "unavailable"
-    assert reauth_flows(hass) == ["Kitchen"]
-    [flow] = hass.config_entries.flow.async_progress()
-    result = await hass.config_entries.flow.async_configure(flow["flow_id"], {})
-    assert result["step_id"] == "api_key"
-    assert result["menu_options"] == ["request_key", "enter_key"]
-    await hass.config_entries.async_unload(entry.entry_id)
+async def with_key(home: Home, api_key: str) -> None:
+    """Set the printer up with another API key."""
+    home.entry.add_to_hass(home.hass)
+    home.hass.config_entries.async_update_entry(home.entry, data={**home.entry.data, "api_key": api_key})
+    await home.set_up()
 
 
-async def test_key_without_permission_names_it(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, octoprint: OctoPrintServer
-) -> None:
-    """A user who may look but not touch sees the printer, and is told which permission a button needs."""
-    entry.add_to_hass(hass)
-    hass.config_entries.async_update_entry(entry, data={**entry.data, "api_key": octoprint.limited_api_key})
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    await settle(hass)
-    assert state(hass, entry, "printer_state").state == "offline"
-    with pytest.raises(HomeAssistantError) as raised:
-        await press(hass, entry, "connect")
+async def test_key_removed_in_octoprint(new_home: Home) -> None:
+    """One more request finds that out. The sign-in asks for a key alone, and stays while the tunnel works."""
+    await with_key(new_home, "removed")
+    assert [request.path for request in new_home.relay.seen("tunnel")] == ["/api/connection", "/api/currentuser"]
+    assert new_home.states("tunnel_status", "octoprint_online", "printer_state") == ("ok", "on", "unavailable")
+    [flow] = reauth_flows(new_home.hass)
+    for _ in range(3):
+        await new_home.runtime.tunnel.async_refresh()
+        await new_home.refresh()
+    assert reauth_flows(new_home.hass) == [flow]
+    result = await new_home.hass.config_entries.flow.async_configure(flow, {})
+    assert (result["step_id"], result["menu_options"]) == ("api_key", ["request_key", "enter_key"])
+
+
+async def test_key_without_permission(new_home: Home) -> None:
+    """The printer is shown, and a button names the permission that it needs."""
+    await with_key(new_home, new_home.octoprint.limited_api_key)
+    with pytest.raises(HomeAssistantError, match="CONNECTION") as raised:
+        await new_home.press("connect")
     assert raised.value.translation_key == "permission_missing"
-    assert "CONNECTION" in str(raised.value)
-    assert not reauth_flows(hass)
-    assert state(hass, entry, "printer_state").state == "offline"
-    await hass.config_entries.async_unload(entry.entry_id)
+    assert not reauth_flows(new_home.hass)
+    assert new_home.state("printer_state").state == "offline"
 
 
-# What an action answers
+# What an action shows
 
 
 @pytest.mark.parametrize(
-    ("code", "key", "text", "reauth"),
+    ("code", "key", "text"),
     [
-        (400, "rejected", "the moon is in the way", False),
-        (409, "rejected", "the moon is in the way", False),
-        (412, "rejected", "the moon is in the way", False),
-        (600, "service_error", "600", False),
-        (601, "octoprint_offline", "not connected", False),
-        (602, "timed_out", "in time", False),
-        (604, "revoked", "Create a new one", True),
-        (605, "not_supporter", "supporter", False),
-        (606, "credentials_rejected", "Create a new", True),
-        (607, "download_too_large", "may download", False),
-        (608, "upload_too_large", "account allows", False),
-        (609, "webcam_limit", "webcam time", False),
-        (610, "plugin_outdated", "Update it", False),
-        (611, "beta_only", "no access", False),
-        (612, "service_error", "612", False),
-        (613, "nothing_printing", "nothing is printing", False),
-        (502, "bad_gateway", "behind it", False),
-        (418, "unexpected_status", "418", False),
-        (677, "service_error", "677", False),
+        (409, "rejected", "the moon is in the way"),
+        (601, "octoprint_offline", "not connected"),
+        (604, "revoked", "Create a new one"),
+        (605, "not_supporter", "supporter"),
+        (608, "upload_too_large", "account allows"),
+        (610, "plugin_outdated", "Update it"),
+        (612, "service_error", "612"),
+        (502, "bad_gateway", "behind it"),
+        (418, "unexpected_status", "418"),
     ],
 )
-async def test_button_says_what_went_wrong(
-    hass: HomeAssistant,
-    caplog: pytest.LogCaptureFixture,
-    relay: Relay,
-    loaded: MockConfigEntry,
-    code: int,
-    key: str,
-    text: str,
-    reauth: bool,
+async def test_button_shows_what_went_wrong(
+    home: Home, caplog: pytest.LogCaptureFixture, code: int, key: str, text: str
 ) -> None:
-    """The message of a failed action says what helps, with OctoPrint's own words where it sent some."""
+    """With OctoPrint's own text where it sent some. Only what closes the tunnel concerns more than this button."""
     body = '{"error": "the moon is in the way"}'
-    relay.fail("octoeverywhere_tunnel", code, body, content_type="application/json", path="/api/connection", times=1)
-    with pytest.raises(HomeAssistantError) as raised:
-        await press(hass, loaded, "disconnect")
+    home.relay.fail(
+        "octoeverywhere_tunnel", code, body, content_type="application/json", path="/api/connection", times=1
+    )
+    with pytest.raises(HomeAssistantError, match=text) as raised:
+        await home.press("disconnect")
     assert raised.value.translation_key == key
-    assert text in str(raised.value)
     assert isinstance(raised.value, ServiceValidationError) is (key == "rejected")
-    assert bool(reauth_flows(hass)) is reauth
-    # What closes the tunnel is an outage; anything else was about this request.
-    closes = code in (604, 605, 606, 610)
+    assert bool(reauth_flows(home.hass)) is (code == 604)
+    closes = code in (604, 605, 610)
     assert len(log_lines(caplog)) == closes
-    await settle(hass)  # what became of it is read in the background
-    loaded.runtime_data.printer.async_update_listeners()
-    assert state(hass, loaded, "active_route").state == ("none" if closes else "tunnel")
-
-
-async def test_octoprints_own_words(
-    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, octoprint: OctoPrintServer
-) -> None:
-    """A real refusal of OctoPrint reaches the user."""
-    client = loaded.runtime_data.printer.octoprint
-    from custom_components.octoprint_tunnel.api.errors import Rejected
-
-    with pytest.raises(Rejected) as raised:
-        await client.connect(loaded.runtime_data.printer.data.connection, printer_profile="nobody")
-    assert raised.value.detail == "printerProfile is invalid"
+    await home.wait(0)
+    assert home.state("active_route").state == ("none" if closes else "tunnel")

@@ -18,12 +18,11 @@ from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import frame
 from homeassistant.loader import DATA_CUSTOM_COMPONENTS
 
-from .dialogs import choose, paste, start, step, visit
+from .dialogs import at_the_api_key, choose, paste, paste_link, reauth, reconfigure, start, start_reauth, step, visit
 from .home import settle, states, until
 from .leftovers import PACKAGE
 from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
-from .test_config_flow import at_the_api_key, reauth, reconfigure
 
 ADDRESS = "http://127.0.0.1:8123"
 
@@ -56,16 +55,15 @@ async def restarted(hass: HomeAssistant, relay: Relay) -> AsyncGenerator[HomeAss
         await again.async_stop(force=True)
 
 
-async def obico(hass: HomeAssistant, *choices: str) -> ConfigFlowResult:
-    """Go on to how Obico's tunnel shall be authorised, and choose."""
-    result = await start(hass, "obico")
-    return await choose(hass, await step(hass, result, {"server_url": "https://app.obico.io"}), *choices)
+async def at_own_server(hass: HomeAssistant) -> ConfigFlowResult:
+    """Enter the address of an Obico server of the user's own."""
+    return await step(hass, await start(hass, "obico", "obico_server"), {"server_url": "http://192.168.1.20"})
 
 
 async def while_octoprint_is_off(hass: HomeAssistant, relay: Relay, connection: AppConnection) -> ConfigFlowResult:
     """Go on to where OctoPrint is waited for."""
     relay.fail("octoeverywhere_tunnel", 601, times=1)
-    return await step(hass, await start(hass, "octoeverywhere", "octoeverywhere_paste"), paste(relay, connection))
+    return await paste_link(hass, paste(relay, connection))
 
 
 async def at_a_key(hass: HomeAssistant, relay: Relay, connection: AppConnection, kind: str) -> ConfigFlowResult:
@@ -79,9 +77,10 @@ WALKS: dict[str, Walk] = {
     "octoeverywhere_portal": lambda hass, relay, connection: start(hass, "octoeverywhere", "octoeverywhere_portal"),
     "octoeverywhere_paste": lambda hass, relay, connection: start(hass, "octoeverywhere", "octoeverywhere_paste"),
     "obico": lambda hass, relay, connection: start(hass, "obico"),
-    "obico_method": lambda hass, relay, connection: obico(hass),
-    "obico_authorize": lambda hass, relay, connection: obico(hass, "obico_authorize"),
-    "obico_paste": lambda hass, relay, connection: obico(hass, "obico_paste"),
+    "obico_server": lambda hass, relay, connection: start(hass, "obico", "obico_server"),
+    "obico_method": lambda hass, relay, connection: at_own_server(hass),
+    "obico_authorize": lambda hass, relay, connection: start(hass, "obico", "obico_authorize"),
+    "obico_paste": lambda hass, relay, connection: start(hass, "obico", "obico_paste"),
     "printer_offline": while_octoprint_is_off,
     "api_key": at_the_api_key,
     "request_key": lambda hass, relay, connection: at_a_key(hass, relay, connection, "request_key"),
@@ -98,23 +97,10 @@ async def test_set_up(hass: HomeAssistant, relay: Relay, connection: AppConnecti
         assert not again.config_entries.async_entries(DOMAIN)
         assert not again.config_entries.flow.async_progress(include_uninitialized=True)
         assert not again.data.get(WAITING)
-        result = await start(again, "octoeverywhere", "octoeverywhere_paste")
-        result = await step(again, result, paste(relay, connection))
+        result = await paste_link(again, paste(relay, connection))
         await settle(again)
         assert result["type"] is FlowResultType.CREATE_ENTRY
         assert len(again.config_entries.async_entries(DOMAIN)) == 1
-
-
-async def in_reauth(hass: HomeAssistant, entry: MockConfigEntry, *choices: str) -> ConfigFlowResult:
-    """Go through a new sign-in as far as this."""
-    return await choose(hass, await step(hass, await reauth(hass, entry), {}), *choices)
-
-
-async def in_change_to_obico(hass: HomeAssistant, entry: MockConfigEntry) -> ConfigFlowResult:
-    """Go on to Obico's own page."""
-    result = await reconfigure(hass, entry, "obico")
-    result = await step(hass, result, {"server_url": "https://app.obico.io"})
-    return await choose(hass, result, "obico_authorize")
 
 
 async def at_the_question(hass: HomeAssistant, entry: MockConfigEntry) -> ConfigFlowResult:
@@ -130,14 +116,14 @@ def _of_another_id(entry: MockConfigEntry) -> dict[str, str]:
 
 
 WALKS_OF_ENTRY: dict[str, WalkOfEntry] = {
-    "reauth_confirm": reauth,
-    "reauth in the portal": lambda hass, entry: in_reauth(hass, entry, "octoeverywhere_portal"),
-    "reauth by a link": lambda hass, entry: in_reauth(hass, entry, "octoeverywhere_paste"),
+    "reauth_confirm": start_reauth,
+    "reauth in the portal": lambda hass, entry: reauth(hass, entry, "octoeverywhere_portal"),
+    "reauth by a link": lambda hass, entry: reauth(hass, entry, "octoeverywhere_paste"),
     "reconfigure": reconfigure,
     "reconfigure in the portal": lambda hass, entry: reconfigure(
         hass, entry, "octoeverywhere", "octoeverywhere_portal"
     ),
-    "reconfigure at Obico": in_change_to_obico,
+    "reconfigure at Obico": lambda hass, entry: reconfigure(hass, entry, "obico", "obico_authorize"),
     "replace_known": at_the_question,
 }
 

@@ -91,7 +91,7 @@ async def test_log_states_and_messages(
     for coordinator in (set_up.runtime_data.tunnel, set_up.runtime_data.printer):
         if coordinator.last_exception:
             texts.append("".join(traceback.format_exception(coordinator.last_exception)))
-        texts += [repr(coordinator.error), repr(coordinator.data)]
+        texts += [repr(coordinator.problem), repr(coordinator.data)]
     texts.append(repr(set_up.runtime_data.tunnel.service.tunnel))
     if trouble in ("status", "drop", "revoked"):
         with pytest.raises(HomeAssistantError) as raised:
@@ -363,7 +363,7 @@ async def test_diagnostics_do_not_identify_the_owner(
         entry,
         title="Smith's bedroom",
         data={**entry.data, "discovered_url": "http://smith.local", "printer_name": "Smith"},
-        options={"live_updates": False, "local_url": "http://10.0.0.9/smith", "poll_interval": 60},
+        options={"live_updates": False, "local_url": "http://127.0.0.1:9/smith", "poll_interval": 60},
     )
     assert await hass.config_entries.async_setup(entry.entry_id)
     await settle(hass)
@@ -371,7 +371,7 @@ async def test_diagnostics_do_not_identify_the_owner(
         await entry.runtime_data.printer.async_refresh()
     assert entry.runtime_data.printer.data.job.path == "smith/secret-plan.gcode"
     found: Any = await get_diagnostics_for_config_entry(hass, hass_client, entry)
-    assert not [word for word in (*PERSONAL, "10.0.0.9") if word in json.dumps(found)]
+    assert not [word for word in (*PERSONAL, "127.0.0.1:9") if word in json.dumps(found)]
     assert found["printer"]["data"]["job"]["progress"] == 5
 
 

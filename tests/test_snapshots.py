@@ -9,6 +9,7 @@ from freezegun.api import FrozenDateTimeFactory
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.components.diagnostics import get_diagnostics_for_config_entry
+from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from syrupy.assertion import SnapshotAssertion
 from syrupy.filters import props
@@ -22,7 +23,7 @@ from .relay.server import Relay
 
 NOW = "2026-12-05T12:00:00+00:00"
 
-PRINTING = {
+PRINTING: dict[str, Any] = {
     "/api/connection": {
         "current": {
             "state": "Printing",
@@ -74,7 +75,7 @@ PRINTING = {
     "/api/system/commands": {"core": [{"action": action} for action in ("shutdown", "reboot", "restart", "other")]},
     "/api/version": {"server": "2.0.1"},
 }
-SERVICES = {
+SERVICES: dict[str, dict[str, Any]] = {
     "octoeverywhere_api": {
         "/api/appconnection/info": {
             "PrinterName": "Kitchen",
@@ -99,13 +100,20 @@ SERVICES = {
 
 
 @pytest.fixture
+def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """Return the assertion with Home Assistant's extension, whatever the order in which plugins are loaded."""
+    return snapshot.use_extension(HomeAssistantSnapshotExtension)
+
+
+@pytest.fixture
 async def printing(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, chosen: MockConfigEntry
 ) -> MockConfigEntry:
     """Set a printer up that prints, with every entity enabled."""
     freezer.move_to(NOW)
     assert await async_setup_component(hass, "diagnostics", {})
-    for where, responses in {"tunnel": PRINTING, **SERVICES}.items():
+    bodies: dict[str, dict[str, Any]] = {"tunnel": PRINTING, **SERVICES}
+    for where, responses in bodies.items():
         for path, body in responses.items():
             relay.fail(where, 200, json.dumps(body), path=path, content_type="application/json")
     chosen.add_to_hass(hass)

@@ -1,1 +1,1 @@
-"""Demo, benchmark, browser tour and soak: they use the stand-ins of the tests, and are no tests."""
+"""Demo, benchmark, browser tour and soak: programs that use the stand-in services of the tests."""

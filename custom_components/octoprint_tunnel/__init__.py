@@ -1,18 +1,13 @@
 """Reach OctoPrint from Home Assistant through an OctoEverywhere App Connection or an Obico tunnel."""
 
-from functools import partial
 import re
-
-from aiohttp import DummyCookieJar
 
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv
-from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.helpers.typing import ConfigType
 
 from .api.remote_text import as_name, one_line
-from .api.transport.route import refuse_redirects
 from .api.tunnels import tunnel_from_data
 from .authorize import async_serve_redirects
 from .const import DEFAULT_NAME, DOMAIN
@@ -26,6 +21,7 @@ from .polling import Outage
 from .repairs import async_clear_issues, async_update_issues
 from .runtime import OctoPrintTunnelConfigEntry, RuntimeData
 from .services import async_setup_services
+from .session import async_create_session
 from .webcams import Webcams
 
 MAX_TITLE = 255  # characters
@@ -63,12 +59,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
 
 
 def _create_runtime(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> RuntimeData:
-    # OctoPrint and Obico set session cookies. They would mix up printers, and OctoPrint would check CSRF tokens.
-    new_session = partial(
-        async_create_clientsession, hass, cookie_jar=DummyCookieJar(), middlewares=(refuse_redirects,)
-    )
-    local_session = new_session(verify_ssl=Options.from_entry(entry).verify_ssl)
-    service = tunnel_from_data(entry.data).connect(new_session())
+    local_session = async_create_session(hass, verify_ssl=Options.from_entry(entry).verify_ssl)
+    service = tunnel_from_data(entry.data).connect(async_create_session(hass))
     outage = Outage(entry.title)
     tunnel = TunnelCoordinator(hass, entry, outage, service)
     printer = PrinterCoordinator(hass, entry, outage, tunnel, local_session)

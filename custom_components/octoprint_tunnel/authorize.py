@@ -1,4 +1,4 @@
-"""The page that a service's authorisation page sends the browser back to."""
+"""The page that a service's authorization page sends the browser back to."""
 
 from http import HTTPStatus
 from secrets import token_urlsafe
@@ -19,13 +19,13 @@ from .const import DOMAIN
 PATH: Final = f"/api/{DOMAIN}/authorize"
 HEADER_FRONTEND_BASE: Final = "HA-Frontend-Base"
 
-NOT_AUTHORIZED: Final = "not_authorized"
-"""The step that a flow goes on with where what came back is no connection."""
+AUTHORIZED: Final = "authorized"
+"""The step that follows where the browser brought a connection."""
 
 WAITING: HassKey[dict[str, str]] = HassKey(f"{DOMAIN}_waiting")
 """The flow that waits for each state."""
 
-# The address bar and the history keep no credentials, and nothing else is loaded that could see them.
+# The address bar and the history keep no credentials, and the page loads nothing that could read them.
 PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -38,7 +38,10 @@ body {{ font: 1.2em/1.5 sans-serif; margin: 4em auto; max-width: 30em; padding: 
 <script nonce="{nonce}">history.replaceState(null, "", location.pathname); {script}</script>
 </html>
 """
-GONE: Final = "This address was used already, or its dialog is closed. Start again in Home Assistant."
+INCOMPLETE: Final = "This address is incomplete. Go back to the service's page and finish there."
+GONE: Final = "This address was already used, or its dialog is closed. Start again in Home Assistant."
+DONE: Final = "Done. You can close this window and continue in Home Assistant."
+NO_CONNECTION: Final = "No connection was created. You can close this window; Home Assistant says how to continue."
 HEADERS: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 POLICY: Final = (
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
@@ -48,7 +51,7 @@ POLICY: Final = (
 
 @callback
 def async_serve_redirects(hass: HomeAssistant) -> None:
-    """Serve the page from now on, also to a browser whose dialog ended with the Home Assistant of before."""
+    """Serve the page from now on, also to a browser whose dialog was lost in a restart of Home Assistant."""
     if WAITING not in hass.data:
         hass.data[WAITING] = {}
         hass.http.register_view(AuthorizeView)
@@ -56,7 +59,7 @@ def async_serve_redirects(hass: HomeAssistant) -> None:
 
 @callback
 def async_await_redirect(hass: HomeAssistant, flow_id: str) -> str | None:
-    """Return the address that the browser shall come back to for this flow; None where no address is known.
+    """Return the address to which the service sends the browser of this flow; None where no address is known.
 
     It works once, and a flow has one at a time. `async_forget_redirect` has to be called when the flow goes on or ends.
     """
@@ -83,18 +86,18 @@ def async_forget_redirect(hass: HomeAssistant, flow_id: str) -> None:
 
 
 class AuthorizeView(HomeAssistantView):
-    """Hands what the service appended to the address over to the flow that waits for it."""
+    """Hands what the service appended to the address to the flow that waits for it."""
 
     url = f"{PATH}/{{state}}"
     extra_urls = [f"{PATH}/{{state}}/"]  # noqa: RUF012
     name = f"api:{DOMAIN}:authorize"
-    requires_auth = False  # the state, known only to the browser that began the flow, is the authorisation
+    requires_auth = False  # the state, known only to the browser that began the flow, is the authorization
 
     async def get(self, request: web.Request, state: str) -> web.Response:
-        """Take the browser back."""
+        """Take what the service sent with the browser."""
         hass: HomeAssistant = request.app[KEY_HASS]
         if not request.query:
-            return _page("Nothing came with this address. Go back to the service's page and finish there.")
+            return _page(INCOMPLETE)
         flow_id = hass.data[WAITING].pop(state, None)
         if flow_id is None:
             return _page(GONE)
@@ -102,9 +105,7 @@ class AuthorizeView(HomeAssistantView):
             result = await hass.config_entries.flow.async_configure(flow_id, dict(request.query))
         except UnknownFlow, UnknownEntry:
             return _page(GONE)
-        text = "Done. You can close this window and go on in Home Assistant."
-        if result["step_id"] == NOT_AUTHORIZED:
-            text = "No connection was created. You can close this window; Home Assistant says how to go on."
+        text = DONE if result["step_id"] == AUTHORIZED else NO_CONNECTION
         return _page(text, HTTPStatus.OK, "window.close();")
 
 

@@ -35,7 +35,7 @@ TUNNEL_DESCRIPTIONS = (
         key="octoprint_online",
         translation_key="octoprint_online",
         device_class=BinarySensorDeviceClass.CONNECTIVITY,
-        is_on_fn=lambda tunnel: tunnel.online,
+        is_on_fn=lambda tunnel: tunnel.data.online,
         always_available=True,
     ),
 )

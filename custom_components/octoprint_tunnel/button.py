@@ -84,7 +84,7 @@ def system_descriptions(printer: PrinterCoordinator) -> list[PrinterButtonDescri
             press_fn=partial(_run_system_command, action=action),
         )
         for action, device_class in SYSTEM_COMMANDS.items()
-        if action in (printer.system_commands or ())
+        if printer.data and action in (printer.data.system_commands or ())
     ]
 
 
@@ -98,7 +98,7 @@ async def async_setup_entry(
     """Add the buttons of one printer."""
     printer = entry.runtime_data.printer
     async_add_entities(PrinterButton(entry, printer, description) for description in DESCRIPTIONS)
-    async_add_when_available(entry, async_add_entities, system_descriptions, PrinterButton)
+    async_add_when_available(entry, async_add_entities, entry.runtime_data.printer, system_descriptions, PrinterButton)
 
 
 class PrinterButton(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):

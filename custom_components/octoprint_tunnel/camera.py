@@ -27,7 +27,8 @@ from .entity import OctoPrintTunnelEntity, async_add_when_available
 from .exceptions import to_home_assistant_error
 from .polling import Outage
 from .runtime import OctoPrintTunnelConfigEntry
-from .webcams import FIRST_WEBCAM
+from .webcam_keys import FIRST_WEBCAM
+from .webcams import Webcams
 
 PARALLEL_UPDATES = 0
 
@@ -42,7 +43,7 @@ class WebcamDescription(CameraEntityDescription):
     webcam_name: str
 
 
-def webcam_descriptions(printer: PrinterCoordinator) -> list[WebcamDescription]:
+def webcam_descriptions(webcams: Webcams) -> list[WebcamDescription]:
     """Return a description for each webcam that OctoPrint has now."""
     return [
         WebcamDescription(
@@ -50,7 +51,7 @@ def webcam_descriptions(printer: PrinterCoordinator) -> list[WebcamDescription]:
             translation_key="webcam" if key == FIRST_WEBCAM else "further_webcam",
             webcam_name=feed.webcam.display_name,
         )
-        for key, feed in printer.config_entry.runtime_data.webcams.feeds.items()
+        for key, feed in webcams.data.feeds.items()
     ]
 
 
@@ -60,11 +61,11 @@ async def async_setup_entry(
     """Add the cameras of one printer, and remove those whose webcam is gone."""
     webcams = entry.runtime_data.webcams
     registry = er.async_get(hass)
-    kept = {f"{entry.unique_id}_{key}" for key in webcams.feeds}
+    kept = {f"{entry.unique_id}_{key}" for key in webcams.data.feeds}
     for known in er.async_entries_for_config_entry(registry, entry.entry_id):
-        if webcams.are_known and known.domain == Platform.CAMERA and known.unique_id not in kept:
+        if webcams.data.is_current and known.domain == Platform.CAMERA and known.unique_id not in kept:
             registry.async_remove(known.entity_id)
-    async_add_when_available(entry, async_add_entities, webcam_descriptions, WebcamCamera)
+    async_add_when_available(entry, async_add_entities, webcams, webcam_descriptions, WebcamCamera)
 
 
 class WebcamCamera(OctoPrintTunnelEntity[PrinterCoordinator], Camera):
@@ -90,12 +91,14 @@ class WebcamCamera(OctoPrintTunnelEntity[PrinterCoordinator], Camera):
 
     @property
     def _feed(self) -> WebcamFeed | None:
-        return self._runtime.webcams.feeds.get(self.entity_description.key)
+        return self._runtime.webcams.data.feeds.get(self.entity_description.key)
 
     @override
     async def async_added_to_hass(self) -> None:
         await super().async_added_to_hass()
-        self._runtime.webcams.async_remember_names()
+        webcams = self._runtime.webcams
+        self.async_on_remove(webcams.async_add_listener(self._handle_coordinator_update))
+        webcams.async_save_names()
 
     @callback
     @override
@@ -150,8 +153,8 @@ class WebcamCamera(OctoPrintTunnelEntity[PrinterCoordinator], Camera):
             return None
         self._log_limit(feed)
         if stream is None:
-            return await self._send(self._stills(feed.pace), request)
-        limits = self._runtime.tunnel.data.limits
+            return await self._send(self._stills(feed.still_interval), request)
+        limits = self._runtime.tunnel.data.status.limits
         try:
             limit = limits.max_webcam_stream if stream.way is Way.TUNNEL else None
             return await self._send(stream.pictures(), request, limit)
@@ -205,8 +208,8 @@ class WebcamCamera(OctoPrintTunnelEntity[PrinterCoordinator], Camera):
         """Log once that there are no pictures. Errors that concern the whole tunnel are logged by the coordinators."""
         if error is None:
             self._outage.note("pictures", None)
-        elif self.available and not error.concerns_all:
-            self._outage.note("pictures", to_home_assistant_error(error))
+        elif self.available and not error.problem.concerns_all:
+            self._outage.note("pictures", to_home_assistant_error(error.problem))
 
     def _log_limit(self, feed: WebcamFeed) -> None:
         self._limits.note("live view", to_home_assistant_error(feed.limit) if feed.limit else None)

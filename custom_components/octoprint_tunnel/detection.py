@@ -8,7 +8,7 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import UpdateFailed
 
-from .api.errors import OctoPrintTunnelError, Remedy
+from .api.errors import OctoPrintTunnelError, Problem, Remedy
 from .api.tunnels.base import FailureDetection
 from .api.tunnels.models import Detection
 from .const import WAIT_INTERVAL
@@ -45,8 +45,8 @@ class DetectionCoordinator(OutageCoordinator[Detection | None]):
         if not self._has_print():
             return None
         if self._wait > 0:
-            if self.error is not None:
-                raise self._failure(self.error)
+            if self.problem is not None:
+                raise self.problem.error()
             return self.data
         self._asked_at = time.monotonic()
         try:
@@ -71,13 +71,13 @@ class DetectionCoordinator(OutageCoordinator[Detection | None]):
         return self._asked_at + self._service.min_interval.total_seconds() - time.monotonic()
 
     @override
-    def _note_failure(self, failure: UpdateFailed, error: OctoPrintTunnelError) -> None:
-        if error.remedy is not Remedy.LIMIT:
+    def _note_failure(self, failure: UpdateFailed, problem: Problem) -> None:
+        if problem.remedy is not Remedy.LIMIT:
             self.outage.note(self.name, f"failure detection: {failure}")
 
     @override
-    def _retry_after_seconds(self, error: OctoPrintTunnelError) -> float | None:
-        return None if error.remedy is Remedy.RETRY else WAIT_INTERVAL.total_seconds()
+    def _retry_after_seconds(self, problem: Problem) -> float | None:
+        return None if problem.remedy is Remedy.RETRY else WAIT_INTERVAL.total_seconds()
 
     @callback
     def async_follow_printer(self) -> None:
@@ -98,6 +98,6 @@ class DetectionCoordinator(OutageCoordinator[Detection | None]):
 
     @callback
     def _end(self) -> None:
-        self.update_interval = self.error = None
+        self.update_interval = self.problem = None
         self.outage.note(self.name, None)
         self.async_set_updated_data(None)

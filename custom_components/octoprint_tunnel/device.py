@@ -45,9 +45,9 @@ def async_track_device(
     def update() -> None:
         nonlocal registered
         device = _Device(
-            name=tunnel.data.name or tunnel.service.tunnel.name,
-            printer_page=tunnel.data.printer_page or tunnel.service.tunnel.printer_page,
-            version=printer.version,
+            name=tunnel.data.status.name or tunnel.service.tunnel.name,
+            printer_page=tunnel.data.status.printer_page or tunnel.service.tunnel.printer_page,
+            version=printer.data.version if printer.data else None,
         )
         if device != registered:
             registered = device

@@ -53,19 +53,23 @@ def _if_known(value: str | None, known: Iterable[str]) -> str | None:
     return value if value is None or value in known else REDACTED
 
 
+def _if_version(version: str | None) -> str | None:
+    return version if version and VERSION.fullmatch(version) else None
+
+
 def _runtime(runtime: RuntimeData) -> dict[str, Any]:
     tunnel, printer, live, data = runtime.tunnel, runtime.printer, runtime.live, runtime.printer.data
     return {
         "tunnel": {
             **_poll(tunnel),
-            "condition": tunnel.condition,
-            "online": tunnel.online,
-            "data": _tunnel_status(tunnel.data),
+            "condition": tunnel.data.condition,
+            "online": tunnel.data.online,
+            "data": _tunnel_status(tunnel.data.status),
         },
         "printer": {
             **_poll(printer),
-            "version": printer.version if printer.version and VERSION.fullmatch(printer.version) else None,
-            "system_commands": [name for name in SYSTEM_COMMANDS if name in (printer.system_commands or ())],
+            "version": _if_version(data.version) if data else None,
+            "system_commands": [name for name in SYSTEM_COMMANDS if data and name in (data.system_commands or ())],
             "way": printer.router.way,
             "local": [_candidate(candidate) for candidate in printer.router.candidates],
             "data": {
@@ -83,17 +87,17 @@ def _runtime(runtime: RuntimeData) -> dict[str, Any]:
         "live_updates": {"since": live.since, "failure": live.failure},
         "webcams": {
             "webcam" if number == 1 else f"webcam_{number}": _webcam(feed)
-            for number, feed in enumerate(runtime.webcams.feeds.values(), 1)
+            for number, feed in enumerate(runtime.webcams.data.feeds.values(), 1)
         },
     }
 
 
 def _poll(coordinator: RemedyCoordinator[Any]) -> dict[str, Any]:
-    error = coordinator.error
+    problem = coordinator.problem
     return {
         "last_update_success": coordinator.last_update_success,
-        "error": error.summary if error else None,
-        "remedy": error.remedy if error else None,
+        "error": problem.summary if problem else None,
+        "remedy": problem.remedy if problem else None,
         "update_interval": coordinator.update_interval,
     }
 

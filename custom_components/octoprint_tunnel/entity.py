@@ -14,6 +14,7 @@ from .const import DOMAIN
 from .coordinator import PrinterCoordinator
 from .device import shorten_name
 from .runtime import OctoPrintTunnelConfigEntry
+from .webcams import Webcams
 
 
 class OctoPrintTunnelEntity[CoordinatorT: DataUpdateCoordinator[Any]](CoordinatorEntity[CoordinatorT]):
@@ -38,25 +39,26 @@ class OctoPrintTunnelEntity[CoordinatorT: DataUpdateCoordinator[Any]](Coordinato
 
 
 @callback
-def async_add_when_available[DescriptionT: EntityDescription](
+def async_add_when_available[CoordinatorT: PrinterCoordinator | Webcams, DescriptionT: EntityDescription](
     entry: OctoPrintTunnelConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
-    available_descriptions: Callable[[PrinterCoordinator], Iterable[DescriptionT]],
+    coordinator: CoordinatorT,
+    available_descriptions: Callable[[CoordinatorT], Iterable[DescriptionT]],
     entity_type: Callable[[OctoPrintTunnelConfigEntry, PrinterCoordinator, DescriptionT], Entity],
 ) -> None:
-    """Add an entity for each available description, now and after each poll of the printer."""
+    """Add an entity of the printer for each available description, now and after each update of the coordinator."""
     printer = entry.runtime_data.printer
     added: set[str] = set()
 
     @callback
     def add() -> None:
-        new = [description for description in available_descriptions(printer) if description.key not in added]
+        new = [description for description in available_descriptions(coordinator) if description.key not in added]
         added.update(description.key for description in new)
         if new:
             async_add_entities(entity_type(entry, printer, description) for description in new)
 
     add()
-    entry.async_on_unload(printer.async_add_listener(add))
+    entry.async_on_unload(coordinator.async_add_listener(add))
 
 
 def heater_placeholders(name: str) -> dict[str, str]:

@@ -8,14 +8,14 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
-from .api.errors import OctoPrintTunnelError, Remedy
+from .api.errors import OctoPrintTunnelError, Problem, Remedy
 from .const import DOMAIN
 
 
-def to_home_assistant_error(error: OctoPrintTunnelError) -> HomeAssistantError:
+def to_home_assistant_error(problem: Problem) -> HomeAssistantError:
     """Return the error to raise in Home Assistant, with the user's text."""
-    kind = ServiceValidationError if error.remedy is Remedy.REJECTED else HomeAssistantError
-    return kind(translation_domain=DOMAIN, translation_key=error.key, translation_placeholders=error.placeholders)
+    kind = ServiceValidationError if problem.remedy is Remedy.REJECTED else HomeAssistantError
+    return kind(translation_domain=DOMAIN, translation_key=problem.key, translation_placeholders=problem.placeholders)
 
 
 def validation_error(key: str, **placeholders: str) -> ServiceValidationError:
@@ -29,9 +29,9 @@ def translated_errors(hass: HomeAssistant, entry: ConfigEntry) -> Generator[None
     try:
         yield
     except OctoPrintTunnelError as error:
-        if error.needs_user:
+        if error.problem.needs_user:
             entry.async_start_reauth(hass)
-        raise to_home_assistant_error(error) from error
+        raise to_home_assistant_error(error.problem) from error
 
 
 class _Coordinator(Protocol):

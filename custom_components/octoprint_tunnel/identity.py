@@ -4,16 +4,23 @@ No id is a secret: anyone who knows one can show it, and OctoPrint's instance id
 id says which printer to ask the user about; it never authorizes a change of a config entry.
 """
 
+from collections.abc import Mapping
 from itertools import count
+from typing import Any
 from uuid import uuid4
 
-from homeassistant.config_entries import ConfigEntry
+from aiohttp import ClientSession
+
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState
+from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import HomeAssistant, callback
 
+from .api.errors import OctoPrintTunnelError
+from .api.octoprint.client import OctoPrint
 from .api.octoprint.server import Instance
 from .api.tunnels import tunnel_from_data
 from .api.tunnels.base import Tunnel
-from .const import CONF_INSTANCE_UUID, DOMAIN
+from .const import CONF_DISCOVERED_URL, CONF_INSTANCE_UUID, DOMAIN
 
 
 @callback
@@ -47,6 +54,58 @@ def looks_like(entry: ConfigEntry, tunnel: Tunnel, instance: Instance | None) ->
     stored = tunnel_from_data(entry.data)
     ids = (tunnel.own_id, instance.uuid if instance else tunnel.own_id)
     return stored.url == tunnel.url or stored.own_id == tunnel.own_id or entry.unique_id in ids
+
+
+@callback
+def async_look_alikes(hass: HomeAssistant, tunnel: Tunnel, instance: Instance | None) -> list[ConfigEntry]:
+    """Return the printers that a new connection may lead to; first the one that uses this connection already."""
+    alike = [entry for entry in async_printers(hass) if looks_like(entry, tunnel, instance)]
+    return sorted(alike, key=lambda entry: not is_same_connection(entry, tunnel))
+
+
+async def async_find_recognized(
+    hass: HomeAssistant, session: ClientSession, instance: Instance | None
+) -> ConfigEntry | None:
+    """Return the printer that showed no instance id when it was set up, and shows this one now."""
+    for entry in async_printers(hass):
+        if instance is None or CONF_INSTANCE_UUID in entry.data:
+            continue
+        try:
+            shown = await OctoPrint(tunnel_from_data(entry.data).route(session)).instance()
+        except OctoPrintTunnelError:
+            continue
+        if shown and shown.uuid == instance.uuid:
+            return entry
+    return None
+
+
+def kept_data(entry: ConfigEntry, data: Mapping[str, Any], tunnel: Tunnel) -> dict[str, Any]:
+    """Return what stays of a printer's data when it gets new data: ids and addresses only if they still hold."""
+    kept = [CONF_WEBHOOK_ID]
+    uuid = data.get(CONF_INSTANCE_UUID)
+    if uuid == entry.data.get(CONF_INSTANCE_UUID) or (uuid is None and is_same_connection(entry, tunnel)):
+        kept += [CONF_INSTANCE_UUID, CONF_DISCOVERED_URL]
+    return {name: entry.data[name] for name in kept if name in entry.data}
+
+
+@callback
+def async_reload_sharing(
+    hass: HomeAssistant, uuid: str, entry: ConfigEntry | None, recognized: ConfigEntry | None
+) -> None:
+    """Reload the others with the instance id that a printer gets: it no longer proves their local addresses.
+
+    `entry` is that printer, None where it is set up now. `recognized` shows the id, which is not in its data yet.
+    """
+    if entry and entry.data.get(CONF_INSTANCE_UUID) == uuid:
+        return
+    for other in async_printers(hass):
+        if other is entry:
+            continue
+        if other is recognized and CONF_INSTANCE_UUID not in other.data:
+            # `async_is_shared` reads the stored ids.
+            hass.config_entries.async_update_entry(other, data={**other.data, CONF_INSTANCE_UUID: uuid})
+        if other.data.get(CONF_INSTANCE_UUID) == uuid and other.state is ConfigEntryState.LOADED:
+            hass.config_entries.async_schedule_reload(other.entry_id)
 
 
 @callback

@@ -6,14 +6,11 @@ from datetime import datetime, timedelta
 from logging import DEBUG, WARNING
 from typing import Final
 
-from aiohttp import DummyCookieJar
-
 from homeassistant.components import webhook
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.network import NoURLAvailableError, get_url
 
@@ -24,6 +21,7 @@ from .attempts import result_or_error
 from .const import LOGGER
 from .deliveries import Deliveries
 from .identity import is_same_connection
+from .session import async_create_session
 
 CLOUD: Final = "cloud"
 
@@ -146,7 +144,7 @@ class Notifications:
 
 async def _async_delete_webhook(hass: HomeAssistant, tunnel: Tunnel) -> None:
     """Ask the service to send no more notifications, if it can be reached and has any."""
-    session = async_create_clientsession(hass, auto_cleanup=False, cookie_jar=DummyCookieJar())
+    session = async_create_session(hass, auto_cleanup=False)
     try:
         if notifications := tunnel.connect(session).notifications:
             with suppress(OctoPrintTunnelError):

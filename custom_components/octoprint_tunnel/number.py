@@ -58,7 +58,9 @@ async def async_setup_entry(
     hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
     """Add the target temperatures of one printer."""
-    async_add_when_available(entry, async_add_entities, target_descriptions, TargetTemperature)
+    async_add_when_available(
+        entry, async_add_entities, entry.runtime_data.printer, target_descriptions, TargetTemperature
+    )
 
 
 class TargetTemperature(OctoPrintTunnelEntity[PrinterCoordinator], NumberEntity):

@@ -1,18 +1,15 @@
-"""What all coordinators do when they cannot fetch: one line in the log, and what the remedy of the error asks for."""
+"""What all coordinators share: one log line for an outage, and the remedy of each error."""
 
 from abc import abstractmethod
-import asyncio
 from datetime import timedelta
 from typing import override
-
-from aiohttp import ClientError
 
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
 from .api.backoff import Backoff
-from .api.errors import OctoPrintTunnelError
+from .api.errors import OctoPrintTunnelError, Problem
 from .const import DOMAIN, LOGGER, WAIT_INTERVAL
 from .options import Options
 
@@ -23,16 +20,16 @@ POLL_LOGGER = LOGGER.getChild("poll")
 
 
 class Outage:
-    """Logs once that a printer's readings stopped coming, and once that all of them are back."""
+    """Logs once when the first of a printer's readings fails, and once when all of them succeed again."""
 
     def __init__(self, title: str) -> None:
-        """Begin with no failure."""
+        """Begin without a failure; `title` begins each line."""
         self._title = title
         self._failing: set[str] = set()
         self._needs_user: set[str] = set()
 
     def note(self, what: str, failure: Exception | str | None, *, needs_user: bool = False) -> None:
-        """Record the result of fetching `what`; None is success."""
+        """Record the result of reading `what`; None is success."""
         was_failing = bool(self._failing)
         (self._needs_user.add if needs_user else self._needs_user.discard)(what)
         if failure is None:
@@ -46,18 +43,20 @@ class Outage:
 
     @property
     def needs_user(self) -> bool:
-        """Tell whether anything was not fetched for a reason that only a sign-in ends."""
+        """Tell whether a reading fails until the user signs in again."""
         return bool(self._needs_user)
 
 
 class OutageCoordinator[DataT](DataUpdateCoordinator[DataT]):
-    """A coordinator whose expected failures are one line in the log when they begin and one when they end.
+    """A coordinator whose expected failures are logged by an outage that several coordinators share.
 
-    Home Assistant logs a failure where `last_update_success` is still set, and an end where it is not yet. So an
-    expected result sets it first, and the outage logs it. Unexpected errors are left to Home Assistant.
+    Home Assistant logs a failure only after a success, and a success only after a failure. What the outage has logged
+    is hidden from that by setting `last_update_success` first, so unexpected errors are always logged.
     """
 
     config_entry: ConfigEntry
+    problem: Problem | None = None
+    """Why the last fetch failed; None after a success, and after an unexpected error."""
 
     def __init__(
         self,
@@ -76,7 +75,6 @@ class OutageCoordinator[DataT](DataUpdateCoordinator[DataT]):
             update_interval=update_interval,
             always_update=False,
         )
-        self.error: OctoPrintTunnelError | None = None
         self.outage = outage
 
     @abstractmethod
@@ -88,40 +86,52 @@ class OutageCoordinator[DataT](DataUpdateCoordinator[DataT]):
         try:
             data = await self._async_fetch()
         except OctoPrintTunnelError as error:
-            is_another = type(error) is not type(self.error)
-            self.error = error
-            failure = self._failure(error)
-            self._note_failure(failure, error)
-            if is_another and not self.last_update_success:
-                # Home Assistant tells listeners of the first failure only, and this one may have another remedy.
-                self.async_update_listeners()
-            self.last_update_success = False
-            raise failure from error
-        except TimeoutError, ClientError:
-            # An expected failure before this one would keep Home Assistant from logging it.
-            self.last_update_success = self.last_update_success or self.error is not None
-            self.error = None
+            raise self._async_fail(error.problem) from error
+        except Exception:
+            self._async_end_problem()
             raise
-        if self.error is not None:
-            self.error, self.last_update_success = None, True
+        self._async_end_problem()
         self.outage.note(self.name, None)
         return data
 
     @callback
-    def _note_failure(self, failure: UpdateFailed, error: OctoPrintTunnelError) -> None:
-        self.outage.note(self.name, failure, needs_user=error.needs_user)
+    def _async_fail(self, problem: Problem) -> UpdateFailed:
+        """Remember an expected failure, and return it for Home Assistant, which does not log it again."""
+        before = self.problem
+        self._async_set_problem(problem)
+        failure = self._failure(problem)
+        self._note_failure(failure, problem)
+        if not self.last_update_success and (before is None or before.kind is not problem.kind):
+            # Home Assistant notifies listeners of the first failure only, and this one may have another remedy.
+            self.async_update_listeners()
+        self.last_update_success = False
+        return failure
 
-    def _failure(self, error: OctoPrintTunnelError) -> UpdateFailed:
+    @callback
+    def _async_end_problem(self) -> None:
+        if self.problem is not None:
+            self._async_set_problem(None)
+            self.last_update_success = True
+
+    @callback
+    def _async_set_problem(self, problem: Problem | None) -> None:
+        self.problem = problem
+
+    @callback
+    def _note_failure(self, failure: UpdateFailed, problem: Problem) -> None:
+        self.outage.note(self.name, failure, needs_user=problem.needs_user)
+
+    def _failure(self, problem: Problem) -> UpdateFailed:
         return UpdateFailed(
             translation_domain=DOMAIN,
-            translation_key=error.key,
-            translation_placeholders=error.placeholders,
-            retry_after=self._retry_after_seconds(error),
+            translation_key=problem.key,
+            translation_placeholders=problem.placeholders,
+            retry_after=self._retry_after_seconds(problem),
         )
 
     @abstractmethod
-    def _retry_after_seconds(self, error: OctoPrintTunnelError) -> float | None:
-        """Return when to try again; None for the interval as it is."""
+    def _retry_after_seconds(self, problem: Problem) -> float | None:
+        """Return when to retry; None is the update interval."""
 
     @callback
     def _set_update_interval(self, interval: timedelta) -> None:
@@ -139,7 +149,7 @@ class RemedyCoordinator[DataT](OutageCoordinator[DataT]):
         """Prepare to poll at the interval of the options."""
         self.poll_interval = Options.from_entry(entry).poll_interval
         super().__init__(hass, entry, what, outage, self.poll_interval)
-        # A failure is followed by a retry no later than the next poll of what works.
+        # The retry after a failure comes no later than a regular poll.
         self._retry = Backoff(FIRST_RETRY, min(self.poll_interval.total_seconds(), LONGEST_RETRY))
 
     @override
@@ -156,29 +166,28 @@ class RemedyCoordinator[DataT](OutageCoordinator[DataT]):
 
     @callback
     def _async_end_sign_in(self) -> None:
-        """Close a sign-in that was asked for and is no longer needed, unless the user has begun with it."""
-        flows = list(self.config_entry.async_get_active_flows(self.hass, {SOURCE_REAUTH}))
-        for flow in flows:
+        """Close a sign-in dialog that is no longer needed, unless the user is past its first step."""
+        for flow in list(self.config_entry.async_get_active_flows(self.hass, {SOURCE_REAUTH})):
             if flow.get("step_id") == "reauth_confirm":
                 self.hass.config_entries.flow.async_abort(flow["flow_id"])
 
     @callback
-    def async_refresh_soon(self) -> asyncio.Task[None] | None:
-        """Refresh in the background, and return the task; None where Home Assistant stops."""
-        if self.hass.is_stopping:
-            return None
-        # Not a requested refresh: that is dropped while another is under way, which began with what was known before.
-        name = f"{self.name} refresh"
-        return self.config_entry.async_create_background_task(self.hass, self.async_refresh(), name=name)
+    def async_refresh_soon(self) -> None:
+        """Refresh in the background.
+
+        Home Assistant drops a requested refresh while another one is under way. That one may have read too early.
+        """
+        if not self.hass.is_stopping:
+            name = f"{self.name} refresh"
+            self.config_entry.async_create_background_task(self.hass, self.async_refresh(), name=name)
 
     @override
-    def _failure(self, error: OctoPrintTunnelError) -> UpdateFailed:
-        # Not Home Assistant's own way to ask for a sign-in: that ends the polls, also where the trouble passes without
-        # one.
-        if error.needs_user:
+    def _failure(self, problem: Problem) -> UpdateFailed:
+        # ConfigEntryAuthFailed would end the polls, and some of these errors pass without a sign-in.
+        if problem.needs_user:
             self.config_entry.async_start_reauth(self.hass)
-        return super()._failure(error)
+        return super()._failure(problem)
 
     @override
-    def _retry_after_seconds(self, error: OctoPrintTunnelError) -> float:
-        return WAIT_INTERVAL.total_seconds() if error.waits or error.needs_user else self._retry.next()
+    def _retry_after_seconds(self, problem: Problem) -> float:
+        return WAIT_INTERVAL.total_seconds() if problem.waits or problem.needs_user else self._retry.next()

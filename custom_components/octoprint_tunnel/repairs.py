@@ -21,7 +21,7 @@ def async_update_issues(hass: HomeAssistant, entry: ConfigEntry, coordinator: Tu
     An issue that the user ignored would be shown again if it were deleted and created again.
     """
     for condition in CONDITIONS:
-        if coordinator.condition is condition:
+        if coordinator.data.condition is condition:
             _create_issue(hass, entry, coordinator, condition)
         elif _is_over(coordinator, condition):
             ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, condition))
@@ -41,16 +41,19 @@ def _create_issue(
         learn_more_url=tunnel.help_url(condition),
         translation_key=condition.value,
         # The title shows them as plain text, the description as Markdown.
-        translation_placeholders={"printer": as_name(entry.title), **tunnel.issue_placeholders(coordinator.data)},
+        translation_placeholders={
+            "printer": as_name(entry.title),
+            **tunnel.issue_placeholders(coordinator.data.status),
+        },
     )
 
 
 def _is_over(coordinator: TunnelCoordinator, condition: Condition) -> bool:
     """Return whether a condition that is not the tunnel's present one is known to be over."""
-    usage = coordinator.data.usage if coordinator.error is None else None
+    usage = coordinator.data.status.usage if coordinator.problem is None else None
     if condition is Condition.OVER_CAP and usage is not None and usage.is_used_up is False:
         return True
-    return coordinator.condition not in INCONCLUSIVE
+    return coordinator.data.condition not in INCONCLUSIVE
 
 
 @callback

@@ -58,20 +58,20 @@ TUNNEL_DESCRIPTIONS = (
         translation_key="tunnel_status",
         device_class=SensorDeviceClass.ENUM,
         options=[condition.value for condition in Condition],
-        value_fn=lambda tunnel: tunnel.condition,
+        value_fn=lambda tunnel: tunnel.data.condition,
         always_available=True,
     ),
     TunnelSensorDescription(
         key="last_connected",
         translation_key="last_connected",
         device_class=SensorDeviceClass.TIMESTAMP,
-        value_fn=lambda tunnel: tunnel.data.last_connected,
+        value_fn=lambda tunnel: tunnel.data.status.last_connected,
     ),
     TunnelSensorDescription(
         key="last_disconnected",
         translation_key="last_disconnected",
         device_class=SensorDeviceClass.TIMESTAMP,
-        value_fn=lambda tunnel: tunnel.data.last_disconnected,
+        value_fn=lambda tunnel: tunnel.data.status.last_disconnected,
     ),
     TunnelSensorDescription(
         key="max_download_size",
@@ -80,7 +80,7 @@ TUNNEL_DESCRIPTIONS = (
         native_unit_of_measurement=UnitOfInformation.BYTES,
         suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
         suggested_display_precision=0,
-        value_fn=lambda tunnel: tunnel.data.limits.max_download,
+        value_fn=lambda tunnel: tunnel.data.status.limits.max_download,
     ),
     TunnelSensorDescription(
         key="max_upload_size",
@@ -89,7 +89,7 @@ TUNNEL_DESCRIPTIONS = (
         native_unit_of_measurement=UnitOfInformation.BYTES,
         suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
         suggested_display_precision=0,
-        value_fn=lambda tunnel: tunnel.data.limits.max_upload,
+        value_fn=lambda tunnel: tunnel.data.status.limits.max_upload,
     ),
     TunnelSensorDescription(
         key="max_webcam_stream",
@@ -97,7 +97,7 @@ TUNNEL_DESCRIPTIONS = (
         device_class=SensorDeviceClass.DURATION,
         native_unit_of_measurement=UnitOfTime.SECONDS,
         suggested_display_precision=0,
-        value_fn=lambda tunnel: tunnel.data.limits.max_webcam_stream,
+        value_fn=lambda tunnel: tunnel.data.status.limits.max_webcam_stream,
     ),
     TunnelSensorDescription(
         key="tunnel_usage",
@@ -107,7 +107,7 @@ TUNNEL_DESCRIPTIONS = (
         native_unit_of_measurement=UnitOfInformation.BYTES,
         suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
         suggested_display_precision=1,
-        value_fn=lambda tunnel: usage.total if (usage := tunnel.data.usage) else None,
+        value_fn=lambda tunnel: usage.total if (usage := tunnel.data.status.usage) else None,
     ),
     TunnelSensorDescription(
         key="tunnel_usage_cap",
@@ -116,14 +116,14 @@ TUNNEL_DESCRIPTIONS = (
         native_unit_of_measurement=UnitOfInformation.BYTES,
         suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
         suggested_display_precision=0,
-        value_fn=lambda tunnel: usage.cap if (usage := tunnel.data.usage) else None,
-        attributes_fn=lambda tunnel: {"unlimited": usage.is_unlimited} if (usage := tunnel.data.usage) else None,
+        value_fn=lambda tunnel: usage.cap if (usage := tunnel.data.status.usage) else None,
+        attributes_fn=lambda tunnel: {"unlimited": usage.is_unlimited} if (usage := tunnel.data.status.usage) else None,
     ),
     TunnelSensorDescription(
         key="tunnel_usage_reset",
         translation_key="tunnel_usage_reset",
         device_class=SensorDeviceClass.TIMESTAMP,
-        value_fn=lambda tunnel: usage.reset if (usage := tunnel.data.usage) else None,
+        value_fn=lambda tunnel: usage.reset if (usage := tunnel.data.status.usage) else None,
     ),
 )
 
@@ -134,7 +134,7 @@ PRINTER_DESCRIPTIONS = (
         entity_category=EntityCategory.DIAGNOSTIC,
         device_class=SensorDeviceClass.ENUM,
         options=[way.value for way in Way],
-        value_fn=lambda printer: printer.router.way if printer.last_update_success else Way.NONE,
+        value_fn=lambda printer: printer.data.way if printer.last_update_success else Way.NONE,
         always_available=True,
     ),
     OctoPrintTunnelSensorDescription[PrinterCoordinator](
@@ -315,7 +315,7 @@ async def async_setup_entry(
             for description in DETECTION_DESCRIPTIONS
             if description.key in keys
         )
-    async_add_when_available(entry, async_add_entities, printer_descriptions, OctoPrintTunnelSensor)
+    async_add_when_available(entry, async_add_entities, runtime.printer, printer_descriptions, OctoPrintTunnelSensor)
 
 
 class OctoPrintTunnelSensor[CoordinatorT: DataUpdateCoordinator[Any]](

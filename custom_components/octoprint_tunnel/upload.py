@@ -38,7 +38,7 @@ async def async_upload(
         LOGGER.info("%s: uploading %s (%d bytes)", title, path.name, file.size)
         uploaded = await printer.octoprint.upload(path.name, file, folder=folder, select=select, print_=print_)
         LOGGER.info("%s: uploaded %s", title, path.name)
-    printer.async_follow_up()
+    printer.async_expect_change()
     return uploaded
 
 
@@ -85,5 +85,5 @@ async def _async_check_size(tunnel: TunnelCoordinator, printer: PrinterCoordinat
 def _max_upload(tunnel: TunnelCoordinator) -> int | None:
     """Return the largest file in bytes that the account allows and the tunnel carries."""
     max_body = tunnel.service.tunnel.max_body
-    limits = [tunnel.data.limits.max_upload, max_body and max_body - MAX_FORM]
+    limits = [tunnel.data.status.limits.max_upload, max_body and max_body - MAX_FORM]
     return min((limit for limit in limits if limit is not None), default=None)

@@ -19,6 +19,12 @@ def gcode(moves: int, *, bed: int = 60) -> bytes:
     return "\n".join([*lines, "M104 S0", "M140 S0", ""]).encode()
 
 
+def connect(server: OctoPrintServer) -> None:
+    """Connect the printer, and wait until it is."""
+    server.request("POST", "/api/connection", {"command": "connect"})
+    wait_for(server, "Operational")
+
+
 def upload(server: OctoPrintServer, moves: int, name: str = NAME) -> None:
     """Put a print into OctoPrint's storage."""
     boundary = "part-of-a-form"

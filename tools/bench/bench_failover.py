@@ -43,7 +43,7 @@ async def bench_fail_over(
         printer.router.candidates.clear()
         await printer.async_refresh()
         assert state(hass, entry, "active_route").state == "local"
-        printer.router.candidates[0].proved_at = None
+        printer.router.candidates[0].verified_at = None
         if trouble == "drops connections":
             relay.drop("local")
         elif trouble == "answers nothing":

@@ -13,7 +13,6 @@ from .chromium import installed
 _TIMEOUT = 600  # seconds; 75 where nothing else runs and Home Assistant does not start for the first time
 
 
-@pytest.mark.long
 @pytest.mark.timeout(_TIMEOUT + 20)
 @pytest.mark.skipif(not installed(), reason="Chromium is not installed here (apt install chromium chromium-driver)")
 @pytest.mark.skipif(not OctoPrintServer.installed("2.0"), reason="OctoPrint 2.0 is not installed here")

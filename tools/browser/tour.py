@@ -47,6 +47,8 @@ class Tour:
         printing.upload(self._stage.octoprint, moves=600, name=_FILE)  # OctoPrint reckons how long it will take
         self._log_in()
         self._mistype_a_link()
+        self._decline_in_portal()
+        self._mistype_a_server()
         self._add_through_octoeverywhere()
         self._connect()
         printing.begin(self._stage.octoprint, _FILE)
@@ -85,6 +87,33 @@ class Tour:
         self._look()
         self._close_dialog("Submit")
 
+    def _decline_in_portal(self) -> None:
+        """Decline the connection in the portal, read that there is none, and see the menu again."""
+        say("declining the connection in the portal")
+        self._stage.relay.octoeverywhere.portal.outcome = "denied"
+        self._begin("OctoEverywhere")
+        button = "Open the portal and come back automatically"
+        self._authorize(button, Service.OCTOEVERYWHERE_PORTAL, "/appportal/")
+        self._browser.see_part("The connection was not created")
+        self._look()
+        self._browser.click("Next")
+        self._browser.see(button)
+        self._stage.relay.octoeverywhere.portal.outcome = "success"
+        self._close_dialog(button)
+
+    def _mistype_a_server(self) -> None:
+        """Enter something else than the address of an Obico server, read why not, and close the dialog."""
+        say("entering a server that is none")
+        self._begin("Obico")
+        self._browser.click("Use a different server, such as your own")
+        self._browser.see("Server address")
+        self._look("obico-server")
+        self._browser.type("Server address", "ftp://obico.example")
+        self._browser.click("Submit")
+        self._browser.see_part("This is not a web address.")
+        self._look()
+        self._close_dialog("Submit")
+
     def _add_through_octoeverywhere(self) -> None:
         """Go through the portal in a second tab, and see that nothing is left of what it put into the address."""
         say("adding the printer through OctoEverywhere's portal")
@@ -96,20 +125,18 @@ class Tour:
         self._browser.switch(1)
         self._browser.keep_open()
         self._browser.click("Allow")
-        self._browser.see("Done. You can close this window and go on in Home Assistant.")
+        self._browser.see("Done. You can close this window and continue in Home Assistant.")
         self._check_addresses()
         self._browser.close_tab()
         self._name_it("name")
 
     def _add_through_obico(self) -> None:
-        """Go through the authorise page, whose window closes by itself, and let OctoPrint be asked for a key."""
+        """Go through the authorization page, whose window closes when it is done, and ask OctoPrint for a key."""
         say("adding the printer through Obico, with a key that OctoPrint is asked for")
         self._begin("Obico")
-        self._look("obico-server")
-        self._browser.click("Submit")
         self._browser.see("Open the page and come back automatically")
         self._look("obico-menu")
-        self._authorise("Open the page and come back automatically", Service.OBICO_SITE, "/tunnels/new/")
+        self._authorize("Open the page and come back automatically", Service.OBICO_SITE, "/tunnels/new/")
         self._browser.see("Ask OctoPrint for a key")
         self._look("api-key")
         self._browser.click("Ask OctoPrint for a key")
@@ -130,7 +157,7 @@ class Tour:
         self._browser.click(service)
         self._browser.gone("Choose the tunnel")
 
-    def _authorise(self, button: str, service: Service, path: str) -> None:
+    def _authorize(self, button: str, service: Service, path: str) -> None:
         """Allow everything on a service's page, and see its window close."""
         self._open_page(button, service, path)
         self._browser.switch(1)
@@ -283,7 +310,7 @@ class Tour:
         self._browser.click("Submit")
         self._browser.see("Open the portal and come back automatically")
         self._look()
-        self._authorise("Open the portal and come back automatically", Service.OCTOEVERYWHERE_PORTAL, "/appportal/")
+        self._authorize("Open the portal and come back automatically", Service.OCTOEVERYWHERE_PORTAL, "/appportal/")
         self._browser.see("Known printer")
         self._look()
         self._browser.click("Replace the connection")

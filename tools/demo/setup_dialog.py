@@ -26,8 +26,7 @@ CHOICES: dict[str, list[tuple[str, dict[str, str]]]] = {
     ],
     "obico": [
         ("user", {"next_step_id": "obico"}),
-        ("obico", {"server_url": "https://app.obico.io"}),
-        ("obico_method", {"next_step_id": "obico_authorize"}),
+        ("obico", {"next_step_id": "obico_authorize"}),
     ],
 }
 """By provider, what the user enters at each step until the service's page opens."""

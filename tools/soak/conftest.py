@@ -20,7 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Give the soak the time that it was asked to last."""
     for item in items:
-        if item.get_closest_marker("soak"):
+        if "minutes" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.timeout(config.getoption("minutes", MINUTES) * 60 + SLACK))
 
 

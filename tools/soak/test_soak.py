@@ -14,7 +14,7 @@ from typing import override
 from aiohttp import ClientTimeout
 import pytest
 
-from custom_components.octoprint_tunnel import coordinator, live, polling
+from custom_components.octoprint_tunnel import coordinator, live, pace, polling
 from custom_components.octoprint_tunnel.api.transport import route
 from homeassistant.core import HomeAssistant
 from tests.figures import FIGURES
@@ -62,9 +62,9 @@ class Course:
 def _hurried_all(hurried: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten all that would only take time."""
     monkeypatch.setattr(polling, "FIRST_RETRY", 1)
-    for module in (coordinator, polling):
+    for module in (coordinator, pace, polling):
         monkeypatch.setattr(module, "WAIT_INTERVAL", timedelta(seconds=2 * POLL))
-    monkeypatch.setattr(coordinator, "LIVE_INTERVAL", timedelta(seconds=2 * POLL))
+    monkeypatch.setattr(pace, "LIVE_INTERVAL", timedelta(seconds=2 * POLL))
     monkeypatch.setattr(live, "LONGEST_RETRY", 2)
     monkeypatch.setattr(live, "CHECK_INTERVAL", timedelta(seconds=POLL))
     monkeypatch.setattr(route, "TIMEOUT", ClientTimeout(total=5))
@@ -84,8 +84,6 @@ async def all_right(hass: HomeAssistant, homes: list[Home], entities: list[dict[
         await asyncio.sleep(0.2)
 
 
-@pytest.mark.long
-@pytest.mark.soak
 @pytest.mark.usefixtures("_hurried_all")
 async def test_soak(
     hass: HomeAssistant,

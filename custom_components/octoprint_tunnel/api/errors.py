@@ -1,7 +1,8 @@
-"""Everything that can go wrong between Home Assistant and OctoPrint, each with its one remedy."""
+"""Everything that can go wrong between Home Assistant and OctoPrint, each with one remedy."""
 
+from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, override
 
 from .remote_text import one_line, without_links
 
@@ -9,11 +10,11 @@ MAX_DETAIL = 300  # characters
 
 
 class Remedy(StrEnum):
-    """What has to happen for things to work again."""
+    """What ends a problem."""
 
     RETRY = "retry"
     WAIT = "wait"
-    REAUTHORISE = "reauthorise"
+    REAUTHORIZE = "reauthorize"
     NEW_API_KEY = "new_api_key"
     PERMISSION = "permission"
     LIMIT = "limit"
@@ -22,7 +23,7 @@ class Remedy(StrEnum):
 
 
 class Condition(StrEnum):
-    """The condition that a tunnel is in."""
+    """The condition of a tunnel."""
 
     OK = "ok"
     OFFLINE = "offline"
@@ -34,31 +35,51 @@ class Condition(StrEnum):
     PLUGIN_OUTDATED = "plugin_outdated"
 
 
-class OctoPrintTunnelError(Exception):
-    """Base of all errors of the client library.
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What went wrong, as a value: it can be kept and compared, and an error that is raised is made of it.
 
-    `key` names the text for people in the translations; `remedy` says what helps; `condition` is the condition that
-    the error shows the tunnel to be in, None where it says nothing about the tunnel. `code` is the status that was
-    answered, `detail` the other side's own words. Neither ever holds a credential.
+    `code` is the status code that was received; `detail` is text from the other side, cut to MAX_DETAIL. Neither ever
+    holds a credential.
     """
 
-    key: ClassVar[str] = "unknown"
-    remedy: ClassVar[Remedy] = Remedy.RETRY
-    condition: ClassVar[Condition | None] = None
-    has_own_detail: ClassVar[bool] = False
-    """Whether `detail` is always in this integration's own words."""
+    kind: type[OctoPrintTunnelError]
+    _: KW_ONLY
+    code: int | None = None
+    detail: str = ""
 
-    def __init__(self, *, code: int | None = None, detail: str = "") -> None:
-        """Keep what the other side said."""
-        self.code = code
-        self.detail = one_line(detail, MAX_DETAIL)
-        super().__init__(" ".join(str(part) for part in (self.key, code, self.detail) if part))
+    def __post_init__(self) -> None:
+        """Bound the text from the other side."""
+        object.__setattr__(self, "detail", one_line(self.detail, MAX_DETAIL))
+
+    @override
+    def __str__(self) -> str:
+        """Return all of it, for exceptions and the log."""
+        return _joined(self.key, self.code, self.detail)
+
+    def error(self) -> OctoPrintTunnelError:
+        """Return a new exception to raise."""
+        return self.kind(code=self.code, detail=self.detail)
+
+    @property
+    def key(self) -> str:
+        """Return the key of its text in the translations."""
+        return self.kind.key
+
+    @property
+    def remedy(self) -> Remedy:
+        """Return what ends it."""
+        return self.kind.remedy
+
+    @property
+    def condition(self) -> Condition | None:
+        """Return the condition of the tunnel that it shows, None where it shows nothing about the tunnel."""
+        return self.kind.condition
 
     @property
     def summary(self) -> str:
-        """Return the error without the other side's words, which may tell of the user."""
-        detail = self.detail if self.has_own_detail else None
-        return " ".join(str(part) for part in (self.key, self.code, detail) if part)
+        """Return it without text from the other side, which may hold personal data."""
+        return _joined(self.key, self.code, self.detail if self.kind.has_own_detail else "")
 
     @property
     def waits(self) -> bool:
@@ -68,30 +89,59 @@ class OctoPrintTunnelError(Exception):
     @property
     def needs_user(self) -> bool:
         """Tell whether the user has to sign in again, to the service or to OctoPrint."""
-        return self.remedy in (Remedy.REAUTHORISE, Remedy.NEW_API_KEY)
+        return self.remedy in (Remedy.REAUTHORIZE, Remedy.NEW_API_KEY)
 
     @property
     def closes(self) -> bool:
-        """Tell whether the tunnel stays closed to every request until the user has done something."""
-        return self.waits or self.remedy is Remedy.REAUTHORISE
+        """Tell whether every request through the tunnel fails until the user has done something."""
+        return self.waits or self.remedy is Remedy.REAUTHORIZE
 
     @property
     def concerns_all(self) -> bool:
-        """Tell whether any other request through the tunnel would meet it too."""
+        """Tell whether other requests through the tunnel fail in the same way."""
         return self.closes or self.condition is Condition.OFFLINE
 
     @property
     def placeholders(self) -> dict[str, str]:
-        """Return what the translated text may mention."""
+        """Return the placeholders of its translated text."""
         # Some of these texts are shown as Markdown.
         return {"code": str(self.code or "-"), "detail": without_links(self.detail, MAX_DETAIL) or "-"}
 
 
-# retry: passes without the user
+def _joined(*parts: object) -> str:
+    return " ".join(str(part) for part in parts if part)
+
+
+class OctoPrintTunnelError(Exception):
+    """Base of all errors of the client library; `problem` says what is known of one, as a value that can be kept."""
+
+    key: ClassVar[str] = "unknown"
+    remedy: ClassVar[Remedy] = Remedy.RETRY
+    condition: ClassVar[Condition | None] = None
+    has_own_detail: ClassVar[bool] = False
+    """Whether `detail` is always this integration's own text."""
+
+    def __init__(self, *, code: int | None = None, detail: str = "") -> None:
+        """Take the status code and the text that the other side sent."""
+        self.problem = Problem(type(self), code=code, detail=detail)
+        super().__init__(str(self.problem))
+
+    @property
+    def code(self) -> int | None:
+        """Return the status code that was received."""
+        return self.problem.code
+
+    @property
+    def detail(self) -> str:
+        """Return the text that the other side sent."""
+        return self.problem.detail
+
+
+# retry: ends without the user
 
 
 class CannotConnect(OctoPrintTunnelError):
-    """The network gave no connection to the host, or lost it."""
+    """The host could not be connected to, or the connection was lost."""
 
     key = "cannot_connect"
     has_own_detail = True
@@ -100,7 +150,7 @@ class CannotConnect(OctoPrintTunnelError):
 
 
 class RequestTimeout(OctoPrintTunnelError):
-    """No answer came in time."""
+    """No response came in time."""
 
     key = "timed_out"
     remedy = Remedy.RETRY
@@ -108,7 +158,7 @@ class RequestTimeout(OctoPrintTunnelError):
 
 
 class BadGateway(OctoPrintTunnelError):
-    """The service's plugin, or a proxy before OctoPrint, got no answer from OctoPrint."""
+    """The service's plugin, or a proxy before OctoPrint, got no response from OctoPrint."""
 
     key = "bad_gateway"
     remedy = Remedy.RETRY
@@ -116,7 +166,7 @@ class BadGateway(OctoPrintTunnelError):
 
 
 class ServiceError(OctoPrintTunnelError):
-    """The service had a fault of its own, or answered a code that is not known yet."""
+    """The service failed, or responded with a status code that is not documented."""
 
     key = "service_error"
     remedy = Remedy.RETRY
@@ -132,7 +182,7 @@ class OctoPrintOffline(OctoPrintTunnelError):
 
 
 class InvalidResponse(OctoPrintTunnelError):
-    """The answer could not be understood, or was larger than it may be."""
+    """The response cannot be read, or is larger than the limit."""
 
     key = "invalid_response"
     has_own_detail = True
@@ -140,13 +190,13 @@ class InvalidResponse(OctoPrintTunnelError):
 
 
 class UnexpectedStatus(OctoPrintTunnelError):
-    """OctoPrint answered a status that its documentation does not have for this request."""
+    """OctoPrint responded with a status code that its documentation does not have for this request."""
 
     key = "unexpected_status"
     remedy = Remedy.RETRY
 
 
-# wait: passes when the account changes
+# wait: ends when the account changes
 
 
 class NotSupporter(OctoPrintTunnelError):
@@ -158,21 +208,21 @@ class NotSupporter(OctoPrintTunnelError):
 
 
 class OverCap(OctoPrintTunnelError):
-    """The month's data is used up."""
+    """The data of this month is used up."""
 
     key = "over_cap"
     remedy = Remedy.WAIT
     condition = Condition.OVER_CAP
 
 
-# reauthorise: needs a new connection
+# reauthorize: needs a new connection
 
 
 class TunnelRevoked(OctoPrintTunnelError):
     """The tunnel is unknown to the service, was revoked or has expired."""
 
     key = "revoked"
-    remedy = Remedy.REAUTHORISE
+    remedy = Remedy.REAUTHORIZE
     condition = Condition.REVOKED
 
 
@@ -180,22 +230,22 @@ class CredentialsRejected(OctoPrintTunnelError):
     """The tunnel's credentials were not accepted."""
 
     key = "credentials_rejected"
-    remedy = Remedy.REAUTHORISE
+    remedy = Remedy.REAUTHORIZE
     condition = Condition.REVOKED
 
 
-# what OctoPrint says of the API key
+# the API key
 
 
 class ApiKeyRejected(OctoPrintTunnelError):
-    """OctoPrint does not know the API key."""
+    """OctoPrint does not accept the API key."""
 
     key = "api_key_rejected"
     remedy = Remedy.NEW_API_KEY
 
 
 class PermissionMissing(OctoPrintTunnelError):
-    """OctoPrint knows the API key, but its user may not do this; `detail` names the permission."""
+    """OctoPrint accepts the API key, but its user lacks a permission, which `detail` names."""
 
     key = "permission_missing"
     has_own_detail = True
@@ -203,7 +253,7 @@ class PermissionMissing(OctoPrintTunnelError):
 
 
 class KeyWorkflowMissing(OctoPrintTunnelError):
-    """OctoPrint cannot ask its user for a key: its Application Keys plugin is off."""
+    """OctoPrint cannot ask its user for a key: the Application Keys plugin is disabled."""
 
     key = "key_workflow_missing"
     remedy = Remedy.NEW_API_KEY
@@ -213,21 +263,21 @@ class KeyWorkflowMissing(OctoPrintTunnelError):
 
 
 class DownloadTooLarge(OctoPrintTunnelError):
-    """The answer is larger than the account may download at once."""
+    """The response is larger than the download limit of the account."""
 
     key = "download_too_large"
     remedy = Remedy.LIMIT
 
 
 class UploadTooLarge(OctoPrintTunnelError):
-    """The request is larger than the account may upload at once."""
+    """The request is larger than the upload limit of the account."""
 
     key = "upload_too_large"
     remedy = Remedy.LIMIT
 
 
 class WebcamLimit(OctoPrintTunnelError):
-    """The account's webcam time is used up for the moment."""
+    """The webcam time of the account is used up for now."""
 
     key = "webcam_limit"
     remedy = Remedy.LIMIT
@@ -241,20 +291,20 @@ class BetaOnly(OctoPrintTunnelError):
 
 
 class NothingPrinting(OctoPrintTunnelError):
-    """The request needs a print in progress, and there is none."""
+    """The request needs a print in progress, but nothing prints."""
 
     key = "nothing_printing"
     remedy = Remedy.LIMIT
 
 
 class Rejected(OctoPrintTunnelError):
-    """OctoPrint refused the request as it stands; `detail` holds OctoPrint's own words."""
+    """OctoPrint refused the request; `detail` is the text of OctoPrint's error."""
 
     key = "rejected"
     remedy = Remedy.REJECTED
 
 
-# until updated
+# update plugin
 
 
 class PluginOutdated(OctoPrintTunnelError):

@@ -1,6 +1,6 @@
-"""Read fields of a JSON object that may be missing, null, of another type than documented, or beyond what is real.
+"""Read fields of a JSON object that may be missing, null, of an undocumented type, or too large.
 
-Everything that is read here is bounded: parts and depth, numbers, the length of texts, the count of lists and objects.
+Everything that is read here is bounded: parts, depth, numbers, the length of strings, the items of lists and objects.
 """
 
 from collections.abc import Mapping
@@ -12,17 +12,17 @@ from typing import Any, Final
 from .errors import InvalidResponse
 from .remote_text import is_one_line, one_line
 
-MAX_DEPTH: Final = 50  # levels; what responses hold is copied level by level, and no service nests this deeply
-MAX_PARTS: Final = 30_000  # of one body in all; the event loop reads it without a pause
-MAX_NUMBER: Final = 2**53  # what JSON holds exactly everywhere; Home Assistant's own cannot write more than 64 bits
+MAX_DEPTH: Final = 50  # levels; no service nests this deeply, and copies of a response are made by recursion
+MAX_PARTS: Final = 30_000  # values and fields of one body; it is parsed in the event loop
+MAX_NUMBER: Final = 2**53  # JSON holds it exactly everywhere; Home Assistant cannot write integers of more than 64 bits
 MAX_TEXT: Final = 1000  # characters
 MAX_ITEMS: Final = 100  # of a list or an object
 
-_DIGITS: Final = 20  # of a whole number; Python refuses to read thousands, and is slow before that
+_MAX_DIGITS: Final = 20  # of an integer; Python is slow to read thousands, and refuses to read more
 
 
 def _integer(text: str) -> int | None:
-    number = int(text) if len(text) <= _DIGITS else None
+    number = int(text) if len(text) <= _MAX_DIGITS else None
     return number if number is not None and abs(number) <= MAX_NUMBER else None
 
 
@@ -31,8 +31,8 @@ def _fraction(text: str) -> float | None:
     return number if math.isfinite(number) and abs(number) <= MAX_NUMBER else None
 
 
-def _no_number(_constant: str) -> None:
-    """Read NaN and Infinity, which Python's servers send though they are not JSON, as no number."""
+def _constant(_name: str) -> None:
+    """Read NaN and Infinity as null: they are not JSON, but servers written in Python send them."""
 
 
 def _is_deep(value: dict[str, Any]) -> bool:
@@ -51,7 +51,7 @@ def _is_deep(value: dict[str, Any]) -> bool:
 
 
 def _bounded(value: Any) -> Any:
-    """Return a parsed value with all that is in it bounded; what is too long is None."""
+    """Return a parsed value with every limit applied; a string that is too long is None."""
     if isinstance(value, dict):
         return {name: _bounded(part) for name, part in islice(value.items(), MAX_ITEMS) if _is_exact(name, MAX_TEXT)}
     if isinstance(value, list):
@@ -60,12 +60,12 @@ def _bounded(value: Any) -> Any:
 
 
 def _is_exact(text: str, most: int) -> bool:
-    """Tell whether a text can be taken as it is: not too long, and nothing in it that a line cannot hold."""
+    """Tell whether a string can be used unchanged: it is short enough, and one line."""
     return len(text) <= most and is_one_line(text)
 
 
 class JsonObject:
-    """One JSON object; a field that is not what was asked for reads as None, as if it were missing."""
+    """One JSON object. A field of another type than the one asked for reads as if it were missing."""
 
     def __init__(self, fields: Mapping[str, Any] | None = None) -> None:
         """Wrap parsed fields."""
@@ -73,23 +73,20 @@ class JsonObject:
 
     @classmethod
     def parse(cls, body: bytes) -> JsonObject:
-        """Parse a response body; a number that is none, or is beyond MAX_NUMBER, reads as missing.
+        """Parse a response body; numbers beyond MAX_NUMBER read as null.
 
-        Raises InvalidResponse where the body is not one JSON object in UTF-8, has more than MAX_PARTS, or is nested
-        more than MAX_DEPTH levels.
+        Raises InvalidResponse if the body is not one JSON object in UTF-8, has more than MAX_PARTS, or is nested more
+        than MAX_DEPTH levels.
         """
-        # Counted before it is parsed: a megabyte of small parts takes a slow machine a second.
+        # Counted before it is parsed: to parse a megabyte of small parts takes a slow machine a second.
         if sum(body.count(sign) for sign in (b",", b"[", b"{")) > MAX_PARTS:
             raise InvalidResponse(detail="too many parts in it")
-        failure = None
         try:
             value = json.loads(
-                body.decode("utf-8-sig"), parse_int=_integer, parse_float=_fraction, parse_constant=_no_number
+                body.decode("utf-8-sig"), parse_int=_integer, parse_float=_fraction, parse_constant=_constant
             )
         except ValueError, RecursionError:
-            failure = InvalidResponse(detail="not JSON")
-        if failure:
-            raise failure  # outside the handler: the parser's error holds the whole body
+            raise InvalidResponse(detail="not JSON") from None
         if not isinstance(value, dict):
             raise InvalidResponse(detail="not a JSON object")
         if _is_deep(value):
@@ -117,12 +114,12 @@ class JsonObject:
         return tuple(islice(self._fields, MAX_ITEMS))
 
     def text(self, name: str, most: int = MAX_TEXT) -> str | None:
-        """Return a text for people, which is not empty: one line of at most `most` characters; the rest is cut off."""
+        """Return a string to show: one line, not empty, cut to `most` characters."""
         value = self._fields.get(name)
         return (one_line(value, most) or None) if isinstance(value, str) else None
 
     def exact(self, name: str, most: int = MAX_TEXT) -> str | None:
-        """Return a text that is sent back or compared: as it came, None where it is too long or is more than a line."""
+        """Return a string to send back or to compare: unchanged, not empty, None if it is too long or not one line."""
         value = self._fields.get(name)
         return value if isinstance(value, str) and value and _is_exact(value, most) else None
 
@@ -134,7 +131,7 @@ class JsonObject:
         return float(value) if least <= value <= most else None
 
     def integer(self, name: str, least: int = -MAX_NUMBER, most: int = MAX_NUMBER) -> int | None:
-        """Return a whole number from `least` to `most`; a fraction is cut off."""
+        """Return a number from `least` to `most` as an integer, without its fraction."""
         number = self.number(name, least, most)
         return None if number is None else int(number)
 
@@ -144,7 +141,7 @@ class JsonObject:
         return value if isinstance(value, bool) else None
 
     def object(self, name: str) -> JsonObject:
-        """Return an object; an empty one where there is none."""
+        """Return an object, an empty one if there is none."""
         value = self._fields.get(name)
         return JsonObject(value if isinstance(value, dict) else None)
 
@@ -153,16 +150,16 @@ class JsonObject:
         return [JsonObject(value) for value in self._list(name, most) if isinstance(value, dict)]
 
     def exacts(self, name: str, most: int = MAX_ITEMS) -> tuple[str, ...]:
-        """Return the texts among the first `most` items of a list, without those that `exact` would refuse."""
+        """Return the strings that are short enough and one line among the first `most` items of a list."""
         return tuple(value for value in self._list(name, most) if isinstance(value, str) and _is_exact(value, MAX_TEXT))
 
     def length(self, name: str) -> int:
-        """Return how many items a list has, whether or not they are read; 0 where there is none."""
+        """Return the number of items of a list, 0 if there is none."""
         value = self._fields.get(name)
         return len(value) if isinstance(value, list) else 0
 
     def integers(self, name: str, most: int = MAX_ITEMS) -> tuple[int, ...]:
-        """Return the whole numbers among the first `most` items of a list."""
+        """Return the integers among the first `most` items of a list."""
         return tuple(
             value
             for value in self._list(name, most)
@@ -170,7 +167,7 @@ class JsonObject:
         )
 
     def plain(self) -> dict[str, Any]:
-        """Return the fields as they were parsed, to be sent back as they came, but bounded like everything else."""
+        """Return a copy of the fields to send back, with every limit applied."""
         fields: dict[str, Any] = _bounded(dict(self._fields))
         return fields
 

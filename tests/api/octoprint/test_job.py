@@ -17,9 +17,9 @@ from custom_components.octoprint_tunnel.api.octoprint.job import Job
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
-def parsed(answer: Any) -> JsonObject:
+def parsed(response: Any) -> JsonObject:
     """Return an answer as it comes."""
-    return JsonObject.parse(json.dumps(answer).encode())
+    return JsonObject.parse(json.dumps(response).encode())
 
 
 def job(**progress: Any) -> Job:

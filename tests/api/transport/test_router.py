@@ -1,603 +1,413 @@
-"""The local network when it is there, the tunnel when it is not."""
+"""The choice between the local network and the tunnel, with a network and a clock that the tests control."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from ipaddress import ip_address
-from socket import AF_INET
-from threading import Thread
-import time
+from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
 
-from aiohttp import ClientTimeout, connector, web
-from aiohttp.abc import ResolveResult
-from aiohttp.test_utils import RawTestServer
-from aiohttp.tracing import Trace
-from freezegun.api import FrozenDateTimeFactory
+from aiohttp import ClientTimeout
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
 from yarl import URL
 
-from custom_components.octoprint_tunnel.api.transport import router as routing
-from custom_components.octoprint_tunnel.api.transport.addresses import private_addresses
-from custom_components.octoprint_tunnel.api.transport.router import Router
-from custom_components.octoprint_tunnel.const import DOMAIN
-from homeassistant.config_entries import SOURCE_ZEROCONF
-from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowResultType
-from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
-
-from ...home import press, settle, state, states, wait
-from ...octoprint.server import OctoPrintServer
-from ...relay.certificates import self_made_context
-from ...relay.server import Relay
-
-MINUTE = 61  # seconds, with what Home Assistant adds to spread polls
-FOREIGN = "<root><UDN>uuid:00000000-0000-4000-8000-000000000000</UDN></root>"
-
-
-async def set_up(hass: HomeAssistant, entry: MockConfigEntry, local_url: str, **options: Any) -> MockConfigEntry:
-    """Set the printer up with a local address."""
-    entry.add_to_hass(hass)
-    hass.config_entries.async_update_entry(entry, options={"live_updates": False, "local_url": local_url, **options})
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    await settle(hass)
-    return entry
-
-
-def way(hass: HomeAssistant, entry: MockConfigEntry) -> str:
-    """Return the way in use, as the user sees it."""
-    return state(hass, entry, "active_route").state
-
-
-def keys_seen(relay: Relay, where: str) -> list[str]:
-    """Return the API keys that arrived somewhere."""
-    return [key for request in relay.seen(where) if (key := request.headers.get("X-Api-Key"))]
-
-
-@pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
-@pytest.mark.parametrize("provider", ["octoeverywhere", "obico"])
-async def test_local_is_preferred_and_costs_the_tunnel_nothing(
-    hass: HomeAssistant,
-    freezer: FrozenDateTimeFactory,
-    relay: Relay,
-    entry: MockConfigEntry,
-    obico_entry: MockConfigEntry,
-    provider: str,
-) -> None:
-    """Readings and commands go over the local network, and nothing of them over the metered line."""
-    entry = await set_up(hass, entry if provider == "octoeverywhere" else obico_entry, relay.local.url)
-    assert states(hass, entry, "active_route", "tunnel_status", "printer_state") == ("local", "ok", "offline")
-    await press(hass, entry, "connect")
-    for _ in range(600):
-        if state(hass, entry, "printer_state").state == "operational":
-            break
-        await hass.async_add_executor_job(time.sleep, 0.1)
-        await wait(hass, freezer, 20)
-    assert state(hass, entry, "port").state == "VIRTUAL"
-    await press(hass, entry, "disconnect")
-    for _ in range(5):
-        await wait(hass, freezer, MINUTE)
-    assert not relay.seen("tunnel")
-    assert way(hass, entry) == "local"
-
-
-async def test_fail_over_within_one_poll_both_ways(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, entry: MockConfigEntry
-) -> None:
-    """No reading is lost when the local network goes, and it is used again after two good probes."""
-    await set_up(hass, entry, relay.local.url)
-    relay.drop("local")
-    await wait(hass, freezer, MINUTE)
-    assert states(hass, entry, "active_route", "printer_state") == ("tunnel", "offline")
-    relay.heal()
-    relay.clear()
-    await wait(hass, freezer, MINUTE)
-    assert way(hass, entry) == "tunnel"
-    assert [request.path for request in relay.seen("local")] == ["/plugin/discovery/discovery.xml"]
-    await wait(hass, freezer, MINUTE)
-    assert way(hass, entry) == "local"
-    relay.clear()
-    await wait(hass, freezer, MINUTE)
-    assert way(hass, entry) == "local"
-    assert not relay.seen("tunnel")
-
-
-@pytest.mark.parametrize("trouble", ["silence", "drop", "error", "log-in page", "captive portal"])
-async def test_fails_after_the_proof(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch, trouble: str
-) -> None:
-    """A local network that fails between the proof and the reading loses no reading either."""
-    monkeypatch.setattr(routing, "LOCAL_TIMEOUT", ClientTimeout(total=0.3))
-    await set_up(hass, entry, relay.local.url)
-    match trouble:
-        case "silence":
-            relay.delay("local", 30, path="/api/connection")
-        case "drop":
-            relay.drop("local", path="/api/connection")
-        case "error":
-            relay.fail("local", 500, path="/api/connection")
-        case "log-in page":
-            relay.fail("local", 302, path="/api/")
-        case "captive portal":
-            relay.fail("local", 200, "<html>Welcome! Please log in.</html>", path="/api/")
-    await entry.runtime_data.printer.async_refresh()
-    assert states(hass, entry, "active_route", "printer_state") == ("tunnel", "offline")
-    assert [request.path for request in relay.seen("tunnel")] == ["/api/connection"]
-
-
-async def test_one_good_probe_is_not_enough(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, entry: MockConfigEntry
-) -> None:
-    """A local network that comes and goes is left alone until it stays."""
-    await set_up(hass, entry, relay.local.url)
-    relay.drop("local")
-    await wait(hass, freezer, MINUTE)
-    for _ in range(3):
-        relay.heal()
-        await wait(hass, freezer, 1900)
-        assert way(hass, entry) == "tunnel"
-        relay.drop("local")
-        await wait(hass, freezer, MINUTE)
-        assert states(hass, entry, "active_route", "printer_state") == ("tunnel", "offline")
-    assert len(keys_seen(relay, "local")) == 4  # all at set-up
-
-
-async def test_what_requests_meet_together_counts_once(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, entry: MockConfigEntry
-) -> None:
-    """Readings and pictures at the same time neither put an address aside for longer nor prove it sooner."""
-    await set_up(hass, entry, relay.local.url)
-    octoprint = entry.runtime_data.printer.octoprint
-    relay.drop("local")
-    await asyncio.gather(*(octoprint.version() for _ in range(4)))
-    relay.heal()
-    relay.clear()
-    freezer.tick(MINUTE)
-    await asyncio.gather(*(octoprint.version() for _ in range(4)))
-    assert {request.path for request in relay.seen("local")} == {"/plugin/discovery/discovery.xml"}
-    freezer.tick(MINUTE)
-    await octoprint.version()
-    assert relay.seen("local", path="/api/version")
-
-
-async def test_failed_address_is_tried_less_and_less(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, entry: MockConfigEntry
-) -> None:
-    """A failed local address is tried again after 1, 2, 4 … 30 minutes."""
-    relay.drop("local")
-    await set_up(hass, entry, relay.local.url)
-    assert way(hass, entry) == "tunnel"
-    for minutes in (1, 2, 4, 8, 16, 30, 30):
-        relay.clear()
-        await wait(hass, freezer, minutes * 60 - 10)
-        assert not relay.seen("local"), minutes
-        await wait(hass, freezer, 71)
-        assert relay.seen("local"), minutes
-
-
-async def test_tunnel_fails_while_local_works(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, entry: MockConfigEntry
-) -> None:
-    """The printer is read and commanded on; only the tunnel's own entities tell."""
-    await set_up(hass, entry, relay.local.url)
-    relay.fail("octoeverywhere_api", 605)
-    relay.fail("octoeverywhere_tunnel", 605)
-    for _ in range(3):
-        await wait(hass, freezer, MINUTE)
-        assert states(hass, entry, "active_route", "printer_state") == ("local", "offline")
-    assert state(hass, entry, "tunnel_status").state == "not_supporter"
-    await press(hass, entry, "disconnect")
-    assert not relay.seen("tunnel")
-
-
-@pytest.mark.parametrize("code", [604, 605])
-@pytest.mark.parametrize("where", ["octoeverywhere_api", "octoeverywhere_tunnel"])
-async def test_local_comes_back_while_the_tunnel_is_closed(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, entry: MockConfigEntry, where: str, code: int
-) -> None:
-    """A closed tunnel keeps nobody from finding the printer on the local network again."""
-    await set_up(hass, entry, relay.local.url)
-    relay.fail(where, code)
-    relay.drop("local")
-    for _ in range(3):
-        await wait(hass, freezer, MINUTE)
-    assert states(hass, entry, "active_route", "printer_state") == ("none", "unavailable")
-    assert len(relay.seen("tunnel")) <= 2
-    relay.heal()
-    relay.fail(where, code)
-    for _ in range(4):
-        await wait(hass, freezer, 640)
-    assert states(hass, entry, "active_route", "printer_state") == ("local", "offline")
-
-
-async def test_what_the_tunnel_met_before_is_forgotten(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, entry: MockConfigEntry
-) -> None:
-    """An old failure of the tunnel is not told for ever after requests go the local way."""
-    relay.drop("local")
-    await set_up(hass, entry, relay.local.url)
-    relay.fail("octoeverywhere_tunnel", 602)
-    await wait(hass, freezer, MINUTE)
-    assert states(hass, entry, "active_route", "tunnel_status") == ("none", "timed_out")
-    relay.heal()
-    relay.fail("octoeverywhere_tunnel", 602)
-    for _ in range(4):
-        await wait(hass, freezer, 640)
-    assert states(hass, entry, "active_route", "tunnel_status", "octoprint_online") == ("local", "ok", "on")
-
-
-# Who gets the key
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "reason"),
-    [
-        (FOREIGN, 200, "is another OctoPrint"),
-        ("<html>a router's page</html>", 200, "invalid_response"),
-        ("", 404, "does not say who it is"),
-        ("", 302, "unexpected_status 302"),
-        ("", 500, "unexpected_status 500"),
-    ],
+from custom_components.octoprint_tunnel.api.errors import (
+    CannotConnect,
+    OctoPrintOffline,
+    OctoPrintTunnelError,
+    OverCap,
+    Problem,
+    Rejected,
+    RequestTimeout,
+    ServiceError,
 )
-async def test_no_key_to_a_host_without_proof(
-    hass: HomeAssistant,
-    freezer: FrozenDateTimeFactory,
-    relay: Relay,
-    entry: MockConfigEntry,
-    body: str,
-    status: int,
-    reason: str,
-) -> None:
-    """A host that does not show the same identity never receives the key, and the diagnostics say why."""
-    relay.fail("local", status, body)
-    await set_up(hass, entry, relay.local.url)
-    for _ in range(4):
-        await wait(hass, freezer, 1900)
-    assert way(hass, entry) == "tunnel"
-    assert relay.seen("local")
-    assert {request.path for request in relay.seen("local")} == {"/plugin/discovery/discovery.xml"}
-    assert not keys_seen(relay, "local")
-    assert not [request for request in relay.seen("local") if "Authorization" in request.headers]
-    [candidate] = entry.runtime_data.printer.router.candidates
-    assert candidate.reason is not None
-    assert candidate.reason.startswith(reason)
+from custom_components.octoprint_tunnel.api.transport import router as router_module
+from custom_components.octoprint_tunnel.api.transport.message import Request, Response
+from custom_components.octoprint_tunnel.api.transport.route import Route
+from custom_components.octoprint_tunnel.api.transport.router import Candidate, PinnedRoute, Router, Way
+
+SESSION, LOCAL_SESSION = object(), object()
+TUNNEL, PI, SPARE = URL("https://tunnel.example"), URL("http://10.0.0.5"), URL("http://10.0.0.6:5000")
+UUID = "00000000-0000-4000-8000-000000000000"
+GET, POST = Request("GET", "/api/job"), Request("POST", "/api/job", json={"command": "cancel"})
+OK = Response(200, {}, b"{}")
 
 
-async def test_foreign_device_takes_over_the_address(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, entry: MockConfigEntry
-) -> None:
-    """An address that belonged to the printer is proved again with every poll."""
-    await set_up(hass, entry, relay.local.url)
-    await wait(hass, freezer, MINUTE)
-    assert way(hass, entry) == "local"
-    relay.clear()
-    relay.fail("local", 200, FOREIGN)
-    for _ in range(3):
-        await wait(hass, freezer, MINUTE)
-        assert states(hass, entry, "active_route", "printer_state") == ("tunnel", "offline")
-    assert not keys_seen(relay, "local")
+@dataclass
+class Network:
+    """What responds at each address, and a record of what was asked."""
+
+    ids: dict[URL, str | Problem | None] = field(default_factory=dict)
+    """The instance id at an address, or the problem to ask for it."""
+    responses: dict[URL, Response | Problem] = field(default_factory=dict)
+    """The response to requests at an address, if it is not OK."""
+    identified: list[Route] = field(default_factory=list)
+    sent: list[tuple[Route, Request]] = field(default_factory=list)
+    now: float = 1000.0
+
+    async def identify(self, route: Route) -> str | None:
+        """Return the instance id at a local address."""
+        self.identified.append(route)
+        await asyncio.sleep(0)
+        result = self.ids.get(route.base_url, UUID)
+        if isinstance(result, Problem):
+            raise result.error()
+        return result
+
+    async def send(self, route: Route, request: Request) -> Response:
+        """Respond to a request."""
+        self.sent.append((route, request))
+        await asyncio.sleep(0)
+        result = self.responses.get(route.base_url, OK)
+        if isinstance(result, Problem):
+            raise result.error()
+        return result
+
+    def probes(self) -> list[URL]:
+        """Return the addresses that were identified since the last call."""
+        probes, self.identified = [route.base_url for route in self.identified], []
+        return probes
+
+    def requests(self) -> list[tuple[URL, Request]]:
+        """Return where requests were sent since the last call."""
+        requests, self.sent = [(route.base_url, request) for route, request in self.sent], []
+        return requests
 
 
-class Name:
-    """A host name in the local network, which can lead elsewhere at any time."""
+@pytest.fixture
+def network(monkeypatch: pytest.MonkeyPatch) -> Network:
+    """Return a network that replaces the real one."""
+    network = Network()
 
-    HOST = "octopi.example"
+    async def send(route: Route, request: Request) -> Response:
+        return await network.send(route, request)
 
-    def __init__(self, port: int) -> None:
-        """Lead to a port of this machine."""
-        self.port = port
-
-    @contextmanager
-    def known(self) -> Iterator[None]:
-        """Let everybody look the name up; unlike the real one, this is asked for each connection."""
-        resolve = connector.TCPConnector._resolve_host
-
-        async def resolve_host(
-            asked: connector.TCPConnector, host: str, port: int, traces: Sequence[Trace] | None = None
-        ) -> list[ResolveResult]:
-            if host != self.HOST:
-                return await resolve(asked, host, port, traces)
-            return [ResolveResult(hostname=host, host="127.0.0.1", port=self.port, family=AF_INET, proto=0, flags=0)]
-
-        with patch.object(connector.TCPConnector, "_resolve_host", resolve_host):
-            yield
+    monkeypatch.setattr(Route, "send", send)
+    monkeypatch.setattr(router_module, "time", SimpleNamespace(monotonic=lambda: network.now))
+    return network
 
 
-@pytest.mark.parametrize("answer", [FOREIGN, ""], ids=["another OctoPrint", "a device"])
-async def test_name_that_leads_elsewhere(
-    hass: HomeAssistant,
-    freezer: FrozenDateTimeFactory,
-    relay: Relay,
-    entry: MockConfigEntry,
-    octoprint: OctoPrintServer,
-    answer: str,
-) -> None:
-    """Whoever a name leads to shows who that is before the key is sent, however long it led to OctoPrint before."""
-    met: list[web.BaseRequest] = []
+@dataclass
+class Tunnel:
+    """What the router is told of the tunnel, and what it reports."""
 
-    async def meet(request: web.BaseRequest) -> web.Response:
-        met.append(request)
-        return web.Response(text=answer, status=200 if answer else 404)
-
-    home = int(URL(octoprint.url).port or 0)
-    name = Name(home)
-    async with RawTestServer(meet) as stranger:
-        with name.known():
-            await set_up(hass, entry, f"http://{Name.HOST}")
-            await wait(hass, freezer, MINUTE)
-            assert way(hass, entry) == "local"
-            name.port = int(stranger.port or 0)
-            for _ in range(3):
-                await wait(hass, freezer, MINUTE)
-                assert states(hass, entry, "active_route", "printer_state") == ("tunnel", "offline")
-            name.port = home
-            for _ in range(3):
-                await wait(hass, freezer, 300)
-            assert way(hass, entry) == "local"
-    assert {request.path for request in met} == {"/plugin/discovery/discovery.xml"}
-    assert not [request for request in met if {"X-Api-Key", "Authorization"} & set(request.headers)]
+    addresses: list[URL] = field(default_factory=lambda: [PI])
+    problem: Problem | None = None
+    reports: list[Problem | None] = field(default_factory=list)
 
 
-async def test_printer_without_identity_stays_on_the_tunnel(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry
-) -> None:
-    """Without an identity to compare with there is no proof."""
-    entry.add_to_hass(hass)
-    data = {name: value for name, value in entry.data.items() if name != "instance_uuid"}
-    hass.config_entries.async_update_entry(entry, data=data, options={**entry.options, "local_url": relay.local.url})
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    await settle(hass)
-    assert way(hass, entry) == "tunnel"
-    assert not relay.seen("local")
+@pytest.fixture
+def tunnel() -> Tunnel:
+    """Return a tunnel that is open, of a printer with one local address."""
+    return Tunnel()
 
 
-# Commands
-
-
-@pytest.mark.parametrize("trouble", ["silence", "drop", "rejection"])
-async def test_commands_are_sent_once(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch, trouble: str
-) -> None:
-    """Not knowing whether a command arrived is no reason to send it again, the same way or another."""
-    monkeypatch.setattr(routing, "LOCAL_TIMEOUT", ClientTimeout(total=0.3))
-    await set_up(hass, entry, relay.local.url)
-    relay.clear()
-    match trouble:
-        case "silence":
-            relay.delay("local", 30, path="/api/connection", times=1)
-        case "drop":
-            relay.drop("local", path="/api/connection", times=1)
-        case "rejection":
-            relay.fail("local", 409, path="/api/connection", times=1)
-    with pytest.raises(HomeAssistantError):
-        await press(hass, entry, "disconnect")
-    posts = [request for request in relay.requests if request.method == "POST"]
-    assert [request.service for request in posts] == ["local"]
-
-
-async def test_command_goes_through_the_tunnel_when_local_is_gone(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry
-) -> None:
-    """The proof before the command finds out that the local network is gone."""
-    await set_up(hass, entry, relay.local.url)
-    # The proof of a moment ago still counts, so let it be refused where the command is.
-    entry.runtime_data.printer.router.candidates[0].proved_at = None
-    relay.drop("local")
-    await press(hass, entry, "disconnect")
-    assert [request.service for request in relay.requests if request.method == "POST"] == ["octoeverywhere_tunnel"]
-
-
-# Addresses
-
-
-@pytest.mark.parametrize(
-    ("host", "addresses"),
-    [
-        ("192.168.1.7", ["http://192.168.1.7", "http://192.168.1.7:5000"]),
-        ("10.0.0.1", ["http://10.0.0.1", "http://10.0.0.1:5000"]),
-        ("172.31.255.1", ["http://172.31.255.1", "http://172.31.255.1:5000"]),
-        ("fd00::1", ["http://[fd00::1]", "http://[fd00::1]:5000"]),
-        ("172.32.0.1", []),
-        ("8.8.8.8", []),
-        ("127.0.0.1", []),
-        ("0.0.0.0", []),
-        ("::1", []),
-        ("::ffff:8.8.8.8", []),
-        ("octopi.local", []),
-        ("192.168.1.7:80", []),
-        ("192.168.1.7@example.com", []),
-        ("", []),
-        (None, []),
-    ],
-)
-def test_only_private_addresses_of_the_service_are_tried(host: str | None, addresses: list[str]) -> None:
-    """What a service told is only tried on a private network."""
-    assert private_addresses(host) == [URL(address) for address in addresses]
-
-
-async def test_address_of_the_service_changes(
-    hass: HomeAssistant,
-    freezer: FrozenDateTimeFactory,
-    relay: Relay,
-    loaded: MockConfigEntry,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The address that the service tells now is the one that is tried."""
-    told: list[str | None] = []
-
-    def remember(host: str | None) -> list[URL]:
-        told.append(host)
-        return [URL(relay.local.url)] if host == "192.168.7.2" else []
-
-    monkeypatch.setattr("custom_components.octoprint_tunnel.coordinator.private_addresses", remember)
-    await wait(hass, freezer, MINUTE)
-    assert (told[-1], way(hass, loaded)) == ("203.0.113.20", "tunnel")
-    relay.octoeverywhere.connections[0].info = {"PrinterLocalIp": "192.168.7.2"}
-    await wait(hass, freezer, MINUTE)
-    await wait(hass, freezer, MINUTE)
-    assert (told[-1], way(hass, loaded)) == ("192.168.7.2", "local")
-
-
-async def test_certificate_of_ones_own(hass: HomeAssistant, relay: Relay, entry: MockConfigEntry) -> None:
-    """A certificate that nobody vouches for is taken where the user said so."""
-    await set_up(hass, entry, relay.local.tls_url, verify_ssl=False)
-    assert way(hass, entry) == "local"
-
-
-async def test_certificate_that_nobody_vouches_for(hass: HomeAssistant, relay: Relay, entry: MockConfigEntry) -> None:
-    """Unless the user said so, nothing is sent to who cannot prove the address."""
-    # In a thread of its own: a handshake that the client ends is an error in the server's event loop.
-    server = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
-    server.socket = self_made_context().wrap_socket(server.socket, server_side=True)
-    thread = Thread(target=server.handle_request)
-    thread.start()
-    await set_up(hass, entry, f"https://127.0.0.1:{server.server_port}")
-    await hass.async_add_executor_job(thread.join)
-    server.server_close()
-    assert way(hass, entry) == "tunnel"
-    [candidate] = entry.runtime_data.printer.router.candidates
-    assert candidate.reason == "cannot_connect ClientConnectorCertificateError"
-
-
-async def test_path_before_octoprints_own(hass: HomeAssistant, relay: Relay, entry: MockConfigEntry) -> None:
-    """OctoPrint behind a proxy may have a path of its own."""
-    await set_up(hass, entry, relay.local.prefixed_url)
-    assert way(hass, entry) == "local"
-    assert all(request.path.startswith("/octoprint/") for request in relay.seen("local"))
-
-
-def seen_on_the_network(uuid: str, host: str, **properties: str) -> ZeroconfServiceInfo:
-    """Return what an OctoPrint announces."""
-    return ZeroconfServiceInfo(
-        ip_address=ip_address(host),
-        ip_addresses=[ip_address(host)],
-        hostname="octopi.local.",
-        name='OctoPrint instance "x"._octoprint._tcp.local.',
-        port=5001,
-        type="_octoprint._tcp.local.",
-        properties={"uuid": uuid, **properties},
+@pytest.fixture
+def router(network: Network, tunnel: Tunnel) -> Router:
+    """Return a router over that network."""
+    session: Any = SESSION
+    local_session: Any = LOCAL_SESSION
+    return Router(
+        Route(session=session, base_url=TUNNEL),
+        local_session=local_session,
+        instance_uuid=UUID,
+        identify=network.identify,
+        addresses=lambda: tunnel.addresses,
+        blocked_by=lambda: tunnel.problem,
+        report=tunnel.reports.append,
     )
 
 
+async def fails(router: Router, request: Request = GET) -> OctoPrintTunnelError:
+    """Send a request that fails."""
+    with pytest.raises(OctoPrintTunnelError) as caught:
+        await router.send(request)
+    return caught.value
+
+
+def test_the_names_of_the_ways() -> None:
+    """They are states of an entity."""
+    assert [*Way] == ["local", "tunnel", "none"]
+
+
+def test_nothing_is_known_of_a_new_address() -> None:
+    """It may be tried at once."""
+    candidate = Candidate(PI)
+    assert (candidate.verified_at, candidate.failures, candidate.good_probes) == (None, 0, 0)
+    assert (candidate.retry_at, candidate.reason, candidate.is_usable) == (0, None, False)
+
+
+# the local network
+
+
+@pytest.mark.parametrize("request_", [GET, POST], ids=["GET", "POST"])
+async def test_requests_go_to_the_verified_local_address(
+    router: Router, network: Network, tunnel: Tunnel, request_: Request
+) -> None:
+    """The tunnel carries nothing and gets no report."""
+    assert router.way is Way.NONE
+    assert await router.send(request_) is OK
+    assert (router.way, tunnel.reports) == (Way.LOCAL, [])
+    [probe], [(route, sent)] = network.identified, network.sent
+    assert sent is request_
+    assert (probe.base_url, route.base_url) == (PI, PI)
+    assert probe.session is route.session is LOCAL_SESSION
+    assert (probe.timeout, route.timeout) == (ClientTimeout(total=3, connect=2), ClientTimeout(total=10, connect=2))
+    assert probe.traffic is route.traffic is router.traffic[Way.LOCAL]
+    assert not route.headers
+
+
+async def test_an_address_is_verified_again_after_8_seconds(router: Router, network: Network) -> None:
+    """So that a device that takes over the address never gets the API key."""
+    for seconds, probes in ((0, [PI]), (7.9, []), (0.1, [PI]), (7.9, []), (7.9, [PI])):
+        network.now += seconds
+        await router.send(GET)
+        assert network.probes() == probes
+    network.now += 8
+    network.ids[PI] = "another"
+    network.requests()
+    await router.send(GET)
+    assert network.requests() == [(TUNNEL, GET)]
+
+
 @pytest.mark.parametrize(
-    ("host", "path", "noted"),
+    ("identity", "reason"),
     [
-        ("192.168.9.9", "/", "http://192.168.9.9:5001"),
-        ("192.168.9.9", "/octoprint/", "http://192.168.9.9:5001/octoprint"),
-        ("8.8.8.8", "/", None),
+        ("another", "is another OctoPrint"),
+        (None, "has no instance id"),
+        (Problem(CannotConnect, detail="ClientOSError"), "cannot_connect ClientOSError"),
+        (Problem(Rejected, code=400, detail="text of a stranger"), "rejected 400"),
     ],
 )
-async def test_seen_on_the_network(
-    hass: HomeAssistant, octoprint: OctoPrintServer, entry: MockConfigEntry, host: str, path: str, noted: str | None
+async def test_no_request_goes_to_an_address_that_is_not_verified(
+    router: Router, network: Network, identity: str | Problem | None, reason: str
 ) -> None:
-    """A printer that is set up is found at its new address; nothing else is offered."""
-    entry.add_to_hass(hass)
-    info = seen_on_the_network(octoprint.uuid.upper(), host, path=path)
-    result = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_ZEROCONF}, data=info)
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "nothing_to_set_up")
-    assert entry.data.get("discovered_url") == noted
+    """It goes through the tunnel, and diagnostics show why."""
+    network.ids[PI] = identity
+    for request in (GET, POST):
+        assert await router.send(request) is OK
+    assert network.requests() == [(TUNNEL, GET), (TUNNEL, POST)]
+    assert router.way is Way.TUNNEL
+    [candidate] = router.candidates
+    assert (candidate.reason, candidate.failures, candidate.verified_at) == (reason, 1, None)
 
 
-async def test_other_octoprints_on_the_network_start_nothing(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry
+@pytest.mark.parametrize(
+    ("response", "reason"),
+    [
+        *((Response(status, {}, b""), None) for status in (204, 400, 403, 409)),
+        *((Response(status, {}, b""), f"status {status}") for status in (201, 301, 302, 401, 404, 500)),
+        (Response(200, {}, b"<html>Log in</html>"), "invalid_response not JSON"),
+        (Problem(RequestTimeout), "timed_out"),
+    ],
+)
+async def test_a_read_that_fails_locally_is_repeated_through_the_tunnel(
+    router: Router, network: Network, tunnel: Tunnel, response: Response | Problem, reason: str | None
 ) -> None:
-    """An OctoPrint that is not set up is not this integration's business."""
-    entry.add_to_hass(hass)
-    before = dict(entry.data)
-    for properties in ({"uuid": "00000000-0000-4000-8000-000000000000"}, {"uuid": ""}):
-        info = seen_on_the_network(properties["uuid"], "192.168.9.9")
-        result = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_ZEROCONF}, data=info)
-        assert result["type"] is FlowResultType.ABORT
-    assert not hass.config_entries.flow.async_progress()
-    assert entry.data == before
-    assert not relay.requests
+    """Also if something else than OctoPrint has responded, like a log-in page of a proxy."""
+    network.responses[PI] = response
+    received = await router.send(GET)
+    [candidate] = router.candidates
+    assert candidate.reason == reason
+    if reason is None:
+        assert (received, router.way) == (response, Way.LOCAL)
+        assert network.requests() == [(PI, GET)]
+    else:
+        assert (received, router.way, tunnel.reports) == (OK, Way.TUNNEL, [None])
+        assert network.requests() == [(PI, GET), (TUNNEL, GET)]
+        assert (candidate.failures, candidate.retry_at) == (1, 1060)
 
 
-async def test_discovered_address_is_used(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, loaded: MockConfigEntry
+async def test_only_api_responses_have_to_be_json(router: Router, network: Network) -> None:
+    """Plugins have pages of their own."""
+    network.responses[PI] = Response(200, {}, b"<xml>")
+    await router.send(Request("GET", "/plugin/discovery/discovery.xml"))
+    assert router.way is Way.LOCAL
+
+
+async def test_a_command_is_sent_once(router: Router, network: Network, tunnel: Tunnel) -> None:
+    """It may have arrived."""
+    network.responses[PI] = Problem(RequestTimeout)
+    error = await fails(router, POST)
+    assert (type(error), tunnel.reports) == (RequestTimeout, [])
+    assert network.requests() == [(PI, POST)]
+    assert router.candidates[0].reason == "timed_out"
+    await router.send(POST)
+    assert network.requests() == [(TUNNEL, POST)]
+
+
+async def test_a_command_may_get_any_status(router: Router, network: Network) -> None:
+    """What it means is for the client to say."""
+    network.responses[PI] = Response(404, {}, b"")
+    assert (await router.send(POST)).status == 404
+    assert (router.way, router.candidates[0].failures) == (Way.LOCAL, 0)
+
+
+# an address that has failed
+
+
+async def test_an_address_that_failed_is_tried_less_and_less(router: Router, network: Network) -> None:
+    """After 1, 2, 4, 8, 16 and 30 minutes, then every 30 minutes."""
+    network.ids[PI] = "another"
+    await router.send(GET)
+    assert network.probes() == [PI]
+    for seconds in (60, 120, 240, 480, 960, 1800, 1800):
+        network.now += seconds - 0.1
+        await router.send(GET)
+        assert network.probes() == []
+        network.now += 0.1
+        await router.send(GET)
+        assert network.probes() == [PI]
+
+
+async def test_an_address_that_failed_returns_after_two_probes_in_a_row(router: Router, network: Network) -> None:
+    """A network that comes and goes is left alone."""
+    network.ids[PI] = Problem(CannotConnect)
+    await router.send(GET)
+    network.now += 60
+    network.ids[PI] = UUID
+    await router.send(GET)
+    assert (router.way, router.candidates[0].reason) == (Way.TUNNEL, None)
+    network.now += 8
+    network.ids[PI] = Problem(CannotConnect)
+    await router.send(GET)
+    network.now += 120
+    network.ids[PI] = UUID
+    for seconds, way in ((0, Way.TUNNEL), (7.9, Way.TUNNEL), (0.1, Way.LOCAL)):
+        network.now += seconds
+        await router.send(GET)
+        assert router.way is way
+    assert router.candidates[0].failures == 0
+    network.responses[PI] = Problem(CannotConnect)
+    await router.send(GET)
+    assert router.candidates[0].retry_at == network.now + 60
+
+
+async def test_requests_at_the_same_time_count_once(router: Router, network: Network) -> None:
+    """They neither delay the next probe nor verify an address sooner."""
+    network.ids[PI] = Problem(CannotConnect)
+    await asyncio.gather(*(router.send(GET) for _ in range(4)))
+    assert network.probes() == [PI] * 4
+    assert (router.candidates[0].failures, router.candidates[0].retry_at) == (1, 1060)
+    network.now += 60
+    network.ids[PI] = UUID
+    await asyncio.gather(*(router.send(GET) for _ in range(4)))
+    assert (router.candidates[0].good_probes, router.way) == (1, Way.TUNNEL)
+
+
+# several addresses
+
+
+async def test_the_first_address_that_is_verified_is_used(router: Router, network: Network, tunnel: Tunnel) -> None:
+    """In the order that is given, each address once."""
+    tunnel.addresses = [PI, SPARE, PI]
+    assert await router.local_address() == PI
+    assert network.probes() == [PI]
+    network.now += 8
+    network.ids[PI] = "another"
+    assert await router.local_address() == SPARE
+    assert network.probes() == [PI, SPARE]
+    assert await router.local_address() == SPARE
+    assert network.probes() == []
+    assert [candidate.url for candidate in router.candidates] == [PI, SPARE]
+
+
+async def test_addresses_may_change(router: Router, network: Network, tunnel: Tunnel) -> None:
+    """What is known of an address is kept as long as it is given."""
+    network.ids[PI] = "another"
+    assert await router.local_address() is None
+    tunnel.addresses = [SPARE, PI]
+    assert await router.local_address() == SPARE
+    assert [candidate.failures for candidate in router.candidates] == [0, 1]
+    tunnel.addresses = []
+    assert await router.local_address() is None
+    assert router.candidates == []
+
+
+# the tunnel
+
+
+@pytest.mark.parametrize(
+    ("problem", "way"),
+    [
+        (Problem(OctoPrintOffline, code=601), Way.NONE),
+        (Problem(ServiceError, code=600), Way.NONE),
+        (Problem(Rejected, code=409, detail="busy"), Way.TUNNEL),
+    ],
+)
+async def test_an_error_of_the_tunnel_is_reported(
+    router: Router, network: Network, tunnel: Tunnel, problem: Problem, way: Way
 ) -> None:
-    """An address seen while the printer runs is tried with the next poll."""
-    hass.config_entries.async_update_entry(loaded, data={**loaded.data, "discovered_url": relay.local.url})
-    await wait(hass, freezer, MINUTE)
-    assert way(hass, loaded) == "local"
+    """An error that says nothing about the tunnel has come through it."""
+    tunnel.addresses = []
+    network.responses[TUNNEL] = problem
+    assert (await fails(router)).problem == problem
+    assert (router.way, tunnel.reports) == (way, [problem])
+    del network.responses[TUNNEL]
+    await router.send(POST)
+    assert (router.way, tunnel.reports) == (Way.TUNNEL, [problem, None])
+    assert network.requests() == [(TUNNEL, GET), (TUNNEL, POST)]
 
 
-@pytest.mark.parametrize("works", [True, False])
-async def test_announced_address_displaces_none_that_works(
-    hass: HomeAssistant,
-    freezer: FrozenDateTimeFactory,
-    relay: Relay,
-    octoprint: OctoPrintServer,
-    loaded: MockConfigEntry,
-    works: bool,
+async def test_a_blocked_tunnel_gets_no_request(router: Router, network: Network, tunnel: Tunnel) -> None:
+    """Its error is known; the local network is used all the same."""
+    tunnel.problem = Problem(OverCap, code=481)
+    await router.send(GET)
+    assert (await router.choose())[0] is Way.LOCAL
+    network.now += 8
+    network.ids[PI] = Problem(CannotConnect)
+    network.requests()
+    for request in (GET, POST):
+        router.way = Way.LOCAL
+        assert (await fails(router, request)).problem == tunnel.problem
+        assert router.way is Way.NONE
+    with pytest.raises(OverCap):
+        await router.choose()
+    assert (network.requests(), tunnel.reports) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("problem", "reported"),
+    [(Problem(OctoPrintOffline), True), (Problem(OverCap), True), (Problem(RequestTimeout), False)],
+)
+def test_a_problem_of_a_picture_is_reported_if_it_concerns_all(
+    router: Router, tunnel: Tunnel, problem: Problem, reported: bool
 ) -> None:
-    """Anybody can announce an address in the printer's name; it is taken only where the one before is no more."""
-    hass.config_entries.async_update_entry(loaded, data={**loaded.data, "discovered_url": relay.local.url})
-    await wait(hass, freezer, MINUTE)
-    assert way(hass, loaded) == "local"
-    freezer.tick(11)
-    if not works:
-        relay.drop("local")
-    info = seen_on_the_network(octoprint.uuid, "192.168.9.9")
-    await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_ZEROCONF}, data=info)
-    assert loaded.data["discovered_url"] == (relay.local.url if works else "http://192.168.9.9:5001")
+    """Pictures are fetched past the router."""
+    router.record_problem(problem)
+    assert tunnel.reports == ([problem] if reported else [])
 
 
-async def test_printer_is_removed_while_its_address_is_looked_at(
-    hass: HomeAssistant, entry: MockConfigEntry, octoprint: OctoPrintServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What was announced is of no use then."""
-
-    entry.add_to_hass(hass)
-    hass.config_entries.async_update_entry(entry, data={**entry.data, "discovered_url": "http://192.168.9.8"})
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    await settle(hass)
-
-    async def remove(_router: Router) -> None:
-        await hass.config_entries.async_remove(entry.entry_id)
-
-    monkeypatch.setattr(Router, "local_address", remove)
-    info = seen_on_the_network(octoprint.uuid, "192.168.9.9")
-    result = await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_ZEROCONF}, data=info)
-    assert result["reason"] == "nothing_to_set_up"
+# choose, and stay
 
 
-async def test_announced_address_is_the_last_to_be_tried(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, loaded: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What the service says of its own printer goes before what anybody can announce."""
-    monkeypatch.setattr(
-        "custom_components.octoprint_tunnel.coordinator.private_addresses", lambda _: [URL("http://127.0.0.1:9")]
-    )
-    announced = "http://127.0.0.1:19"
-    hass.config_entries.async_update_entry(loaded, data={**loaded.data, "discovered_url": announced})
-    await wait(hass, freezer, MINUTE)
-    tried = [str(candidate.url) for candidate in loaded.runtime_data.printer.router.candidates]
-    assert tried == ["http://127.0.0.1:9", announced]
+async def test_the_chosen_route_is_handed_out(router: Router, network: Network, tunnel: Tunnel) -> None:
+    """For sockets and pictures."""
+    way, route = await router.choose()
+    assert (way, route.base_url, route.timeout) == (Way.LOCAL, PI, ClientTimeout(total=10, connect=2))
+    assert network.probes() == [PI]
+    await router.choose()
+    assert network.probes() == []
+    await router.choose(verify=True)
+    assert network.probes() == [PI]
+    tunnel.addresses = []
+    way, route = await router.choose()
+    assert (way, route.base_url, route.traffic) == (Way.TUNNEL, TUNNEL, router.traffic[Way.TUNNEL])
+    assert router.way is Way.NONE
 
 
-# Options
-
-
-async def test_options_take_effect_at_once(hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry) -> None:
-    """Local access is switched on, corrected, and off again without a restart."""
-
-    async def choose(**options: Any) -> str:
-        result = await hass.config_entries.options.async_init(loaded.entry_id)
-        result = await hass.config_entries.options.async_configure(result["flow_id"], {"poll_interval": 60, **options})
-        await settle(hass)
-        return result["type"]
-
-    assert await choose(local_url=relay.local.url + "/") == FlowResultType.CREATE_ENTRY
-    assert loaded.options["local_url"] == relay.local.url
-    assert way(hass, loaded) == "local"
-    assert await choose(local_url=relay.local.url, local_access=False) == FlowResultType.CREATE_ENTRY
-    assert way(hass, loaded) == "tunnel"
-    assert await choose(local_url="") == FlowResultType.CREATE_ENTRY
-    assert "local_url" not in loaded.options
-    for wrong in ("ftp://octopi", "http://user:password@octopi", "http://[", "not a url at all"):
-        assert await choose(local_url=wrong) == FlowResultType.FORM
+async def test_a_pinned_route_is_verified_before_each_request(router: Router, network: Network, tunnel: Tunnel) -> None:
+    """It sends nothing once the router chooses another one."""
+    pinned = PinnedRoute(router, *await router.choose())
+    network.probes()
+    assert await pinned.send(POST) is OK
+    assert (network.probes(), network.requests()) == ([PI], [(PI, POST)])
+    for addresses in ([SPARE], []):
+        tunnel.addresses = addresses
+        with pytest.raises(CannotConnect) as caught:
+            await pinned.send(POST)
+        assert caught.value.detail == "requests go another way now"
+    assert network.requests() == []
+    pinned = PinnedRoute(router, *await router.choose())
+    await pinned.confirm()
+    tunnel.problem = Problem(OverCap)
+    with pytest.raises(OverCap):
+        await pinned.confirm()

@@ -26,7 +26,7 @@ from custom_components.octoprint_tunnel.api.octoprint.connection import PrinterS
 from custom_components.octoprint_tunnel.api.tunnels import tunnel_from_data
 from custom_components.octoprint_tunnel.api.tunnels.base import AuthorizationError
 from custom_components.octoprint_tunnel.api.tunnels.models import TunnelStatus, Usage
-from custom_components.octoprint_tunnel.api.tunnels.obico import Obico
+from custom_components.octoprint_tunnel.api.tunnels.obico import Obico, server_address
 
 from ...octoprint.server import OctoPrintServer
 from ...relay import obico as relay_obico
@@ -96,8 +96,8 @@ def tunnel(issued: relay_obico.Tunnel, relay: Relay) -> Obico:
 )
 def test_server_address_is_normalized(typed: str, address: str) -> None:
     """The default is https. A normalized address stays as it is."""
-    assert Obico.server_address(typed) == address
-    assert Obico.server_address(address) == address
+    assert server_address(typed) == address
+    assert server_address(address) == address
 
 
 INVALID_SERVERS = (
@@ -126,7 +126,7 @@ INVALID_SERVERS = (
 def test_refused_servers(typed: str, key: str) -> None:
     """The address is invalid, or it is http for Obico's cloud."""
     with pytest.raises(AuthorizationError, match=key):
-        Obico.server_address(typed)
+        server_address(typed)
 
 
 # the authorization page
@@ -316,7 +316,7 @@ def test_credentials_are_in_a_header_only() -> None:
 
 
 CODES: list[tuple[int, type[OctoPrintTunnelError], Remedy, Condition]] = [
-    (401, CredentialsRejected, Remedy.REAUTHORISE, Condition.REVOKED),
+    (401, CredentialsRejected, Remedy.REAUTHORIZE, Condition.REVOKED),
     (481, OverCap, Remedy.WAIT, Condition.OVER_CAP),
     (482, OctoPrintOffline, Remedy.RETRY, Condition.OFFLINE),
     (483, RequestTimeout, Remedy.RETRY, Condition.TIMED_OUT),

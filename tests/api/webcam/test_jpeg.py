@@ -1,4 +1,4 @@
-"""What is written into a picture turns it as OctoPrint's page does, by the word of an independent decoder."""
+"""The orientation that is written into a picture, checked with an independent decoder."""
 
 import io
 from itertools import product
@@ -20,7 +20,7 @@ FLIP_H, FLIP_V, ROTATE = Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_T
 
 
 def picture() -> Image.Image:
-    """Return a picture without any symmetry."""
+    """Return a picture without symmetry."""
     image = Image.new("RGB", (64, 32), "black")
     image.paste("red", (0, 0, 32, 16))
     image.paste("white", (48, 0, 64, 8))
@@ -42,25 +42,17 @@ def opened(body: bytes) -> Image.Image:
 
 
 def alike(one: Image.Image, other: Image.Image) -> bool:
-    """Return whether two pictures are the same but for what JPEG loses."""
+    """Return whether two pictures are the same, apart from losses of JPEG."""
     if one.size != other.size:
         return False
     return max(ImageChops.difference(one, other).convert("L").resize((8, 8)).tobytes()) < 16
 
 
 @pytest.mark.parametrize(("flip_h", "flip_v", "rotate_90"), product((False, True), repeat=3))
-def test_a_viewer_turns_it_as_octoprint_does(flip_h: bool, flip_v: bool, rotate_90: bool) -> None:
+def test_a_viewer_shows_it_as_octoprint_does(flip_h: bool, flip_v: bool, rotate_90: bool) -> None:
     """The flips first, then a quarter counter-clockwise."""
-    webcam = Webcam(
-        position=0,
-        name="",
-        display_name="",
-        snapshot_url="",
-        stream_url="",
-        flip_h=flip_h,
-        flip_v=flip_v,
-        rotate_90=rotate_90,
-    )
+    flips = {"flip_h": flip_h, "flip_v": flip_v, "rotate_90": rotate_90}
+    webcam = Webcam(position=0, name="", display_name="", snapshot_url="", stream_url="", **flips)
     expected = picture()
     for wanted, how in ((flip_h, FLIP_H), (flip_v, FLIP_V), (rotate_90, ROTATE)):
         if wanted:
@@ -68,74 +60,58 @@ def test_a_viewer_turns_it_as_octoprint_does(flip_h: bool, flip_v: bool, rotate_
     assert alike(opened(with_orientation(jpeg(), webcam.orientation)), expected)
 
 
-def test_what_the_picture_said_itself_is_replaced() -> None:
-    """One orientation is left, and what else was there stays."""
+def test_the_orientation_of_the_picture_itself_is_replaced() -> None:
+    """Also behind 255 segments of a color profile; other segments stay."""
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 3
-    body = with_orientation(jpeg(exif=exif, comment=b"kept"), 6)
+    profile = b"\xff\xe2\x00\x04xx" * 255
+    original = jpeg(exif=exif, comment=b"kept")
+    body = with_orientation(original[:2] + profile + original[2:], 6)
     assert body.count(b"Exif\0\0") == 1
     shown = Image.open(io.BytesIO(body))
     assert shown.getexif()[ExifTags.Base.Orientation] == 6
     assert shown.info["comment"] == b"kept"
-    assert with_orientation(body, 8) == with_orientation(jpeg(comment=b"kept"), 8)
+    assert profile in body
 
 
-def test_of_two_words_the_first_counts() -> None:
-    """So a stream needs no look at what a picture says further on."""
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = 3
-    body = jpeg(exif=exif)
-    assert alike(opened(body[:2] + orientation_segment(8) + body[2:]), picture().transpose(ROTATE))
-
-
-def test_what_needs_no_turning_stays_as_it_is() -> None:
-    """And what cannot be turned."""
+def test_what_needs_no_rotation_is_unchanged() -> None:
+    """Neither is a picture that has no orientation."""
     assert with_orientation(body := jpeg(), 1) is body
     assert with_orientation(png := b"\x89PNG\r\n\x1a\n", 8) is png
 
 
 @pytest.mark.parametrize("rest", [b"", b"\xff", b"\xff\xe0", b"\xff\xe0\x00", b"\xff\xe1\xff\xff", b"\xff\xe1\0\1xxxx"])
-def test_a_broken_picture_stays_broken(rest: bytes) -> None:
+def test_a_truncated_picture_is_kept(rest: bytes) -> None:
     """Nothing is read beyond its end."""
     assert with_orientation(b"\xff\xd8" + rest, 8) == b"\xff\xd8" + orientation_segment(8) + rest
 
 
 class _Counting(bytes):
-    """Bytes that count how often they are looked at."""
+    """Bytes that count how often they are read."""
 
-    looks = 0
+    reads = 0
 
     @override
     def __getitem__(self, at: Any) -> Any:
-        self.looks += 1
+        self.reads += 1
         return super().__getitem__(at)
 
 
 @pytest.mark.parametrize("segment", [b"\xff\xe0\x00\x02", b"\xff\xe1\x00\x08Exif\0\0"])
-def test_segments_without_end_take_neither_time_nor_memory(segment: bytes) -> None:
-    """It runs in the event loop; a picture that is nothing else is turned all the same."""
+def test_endless_segments_take_neither_time_nor_memory(segment: bytes) -> None:
+    """They are read in the event loop."""
     body = _Counting(b"\xff\xd8" + segment * (16_000_000 // len(segment)))
     tracemalloc.start()
     turned = with_orientation(body, 6)
     memory = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert turned.startswith(b"\xff\xd8" + orientation_segment(6))
-    assert body.looks < 10 * MAX_SEGMENTS
+    assert body.reads < 10 * MAX_SEGMENTS
     assert memory < 4 * len(body)
 
 
-def test_a_real_picture_has_far_fewer_segments_than_are_looked_at() -> None:
-    """A color profile as large as it can be, 255 segments, hides no orientation behind it."""
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = 3
-    profile = b"".join(b"\xff\xe2\x00\x04xx" for _ in range(255))
-    body = jpeg(exif=exif)
-    turned = with_orientation(body[:2] + profile + body[2:], 6)
-    assert turned.count(b"Exif\0\0") == 1
-
-
-def test_pictures_are_known_by_their_first_bytes() -> None:
-    """Whatever they are called."""
+def test_the_first_bytes_show_the_type() -> None:
+    """Whatever type a server declares."""
     assert picture_type(jpeg()) == "image/jpeg"
     assert picture_type(b"\x89PNG\r\n\x1a\n...") == "image/png"
     assert [picture_type(body) for body in (b"", b"<html>", b"GIF89a", b"\xff\xd8")] == [None] * 4

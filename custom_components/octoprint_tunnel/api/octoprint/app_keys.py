@@ -1,4 +1,4 @@
-"""Ask OctoPrint's user for an API key, by the workflow of the bundled Application Keys plugin."""
+"""Ask OctoPrint's user for an API key, with the workflow of the bundled Application Keys plugin."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -6,11 +6,12 @@ from http import HTTPStatus
 import re
 
 from ..errors import InvalidResponse, KeyWorkflowMissing
+from ..transport.message import Request
 from .client import OctoPrint
 
-POLL_INTERVAL = 2  # seconds; OctoPrint forgets a request that nobody polls for 5 seconds
-_TOKEN = re.compile(r"[\w.-]{1,200}", re.ASCII)  # it becomes a part of an address
-MOST_POLLS = 300  # ten minutes; a dialog may be left open, and its polls go over a metered line
+POLL_INTERVAL = 2  # seconds; OctoPrint drops a request that is not polled for 5 seconds
+MAX_POLLS = 300  # ten minutes; a dialog may stay open, and its polls use metered data
+_TOKEN = re.compile(r"[\w.-]{1,200}", re.ASCII)  # it becomes a part of a URL
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,26 +22,26 @@ class KeyRequest:
 
     @classmethod
     async def start(cls, octoprint: OctoPrint, app: str) -> KeyRequest:
-        """Ask for a key in the name of `app`. Raises KeyWorkflowMissing where the plugin is off."""
-        probe = await octoprint.request("GET", "/plugin/appkeys/probe", expected=HTTPStatus.NOT_FOUND)
+        """Ask for a key for `app`. Raises KeyWorkflowMissing if the plugin is disabled."""
+        probe = await octoprint.send(Request("GET", "/plugin/appkeys/probe"), expected=HTTPStatus.NOT_FOUND)
         if probe.status != HTTPStatus.NO_CONTENT:
             raise KeyWorkflowMissing
-        answer = await octoprint.request("POST", "/plugin/appkeys/request", json={"app": app})
-        token = answer.json().exact("app_token")
+        response = await octoprint.send(Request("POST", "/plugin/appkeys/request", json={"app": app}))
+        token = response.json().exact("app_token")
         if token is None or not _TOKEN.fullmatch(token):
             raise InvalidResponse(detail="no app_token in it")
         return cls(token=token)
 
     async def wait(self, octoprint: OctoPrint) -> str | None:
-        """Wait for the user's decision and return the key; None where it was denied or nobody decided in time."""
-        # The answer's Location is an address as OctoPrint sees itself, so the path is made here.
-        path = f"/plugin/appkeys/request/{self.token}"
-        for _ in range(MOST_POLLS):
-            answer = await octoprint.request("GET", path, expected=HTTPStatus.NOT_FOUND)
-            if answer.status == HTTPStatus.NOT_FOUND:
+        """Wait for the user's decision and return the key, None if the request was denied or timed out."""
+        # The Location of the response is OctoPrint's own view of its address, of no use through a tunnel.
+        poll = Request("GET", f"/plugin/appkeys/request/{self.token}")
+        for _ in range(MAX_POLLS):
+            response = await octoprint.send(poll, expected=HTTPStatus.NOT_FOUND)
+            if response.status == HTTPStatus.NOT_FOUND:
                 return None
-            if answer.status == HTTPStatus.OK:
-                if (key := answer.json().exact("api_key")) and key.isascii() and key.isprintable():
+            if response.status == HTTPStatus.OK:
+                if (key := response.json().exact("api_key")) and key.isascii() and key.isprintable():
                     return key
                 raise InvalidResponse(detail="no api_key in it")
             await asyncio.sleep(POLL_INTERVAL)

@@ -1,6 +1,7 @@
-"""OctoPrint's REST API, as far as it is in use."""
+"""The requests of OctoPrint's REST API that are in use."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 import logging
 from typing import Any, BinaryIO
@@ -9,17 +10,18 @@ from aiohttp import FormData
 
 from ..errors import ApiKeyRejected, InvalidResponse, PermissionMissing, Rejected, UnexpectedStatus
 from ..json_object import MAX_ITEMS, JsonObject
-from ..transport.route import Answer, Requester, StatusCodes
+from ..transport.message import Request, Requester, Response
+from ..transport.route import Route, StatusCodes
 from .connection import Connection
 from .files import UploadedFile
-from .heaters import PrinterReading, heater_kind
+from .heaters import MAX_HEATERS, PrinterReading, heater_kind
 from .job import Job
 from .server import CONNECTION, CONTROL, FILES_UPLOAD, PRINT, STATUS, SYSTEM, Instance, User
 from .webcam import SETTINGS_READ
 
 LOGGER = logging.getLogger(__name__)
 
-# The gate to the connection API with connectors; versions that do not know the header ignore it.
+# Without it, OctoPrint 2.0 responds as 1.11 does, without connectors; 1.11 ignores it.
 API_VERSION = "2.0.0"
 MAX_VERSION = 50  # characters of OctoPrint's own version
 
@@ -29,28 +31,26 @@ CODES = StatusCodes(
             HTTPStatus.BAD_REQUEST,
             HTTPStatus.CONFLICT,
             HTTPStatus.PRECONDITION_FAILED,
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,  # a file that is none to print
-            HTTPStatus.TOO_MANY_REQUESTS,  # OctoPrint takes three requests for a key a minute
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,  # an uploaded file that cannot be printed
+            HTTPStatus.TOO_MANY_REQUESTS,  # OctoPrint allows three requests for a key in a minute
         ),
         Rejected,
-    ),
-    reserved=range(300, 1000),
-    reserved_error=UnexpectedStatus,
+    )
 )
-"""What OctoPrint's own status codes mean; 403 is told apart by asking who the key belongs to."""
+"""OctoPrint's own status codes. 403 has two meanings, which `OctoPrint.send` tells apart."""
 
 
 class OctoPrint:
     """A client of one OctoPrint, over any route.
 
-    Every method raises what `Route.request` raises for the way, and for OctoPrint's own answers Rejected (with its
-    text), ApiKeyRejected or PermissionMissing (403), UnexpectedStatus or InvalidResponse.
+    Every method raises the errors of `Route.send`, and for OctoPrint's own responses Rejected (with its text),
+    ApiKeyRejected or PermissionMissing (403), UnexpectedStatus or InvalidResponse.
     """
 
     def __init__(self, route: Requester, api_key: str | None = None, *, title: str = "OctoPrint") -> None:
-        """Speak over `route` with `api_key`; without a key only `instance` and the key workflow answer.
+        """Send requests over `route` with `api_key`; without a key only `instance` and the key workflow work.
 
-        `title` is what log lines call this OctoPrint.
+        `title` is the name of this OctoPrint in log lines.
         """
         self._route = route
         self._title = title
@@ -60,20 +60,20 @@ class OctoPrint:
         self._capped: set[str] = set()
 
     async def instance(self) -> Instance | None:
-        """Return who answers, without a key; None where the Discovery plugin is off."""
-        answer = await self.request("GET", "/plugin/discovery/discovery.xml", expected=HTTPStatus.NOT_FOUND)
-        return None if answer.status == HTTPStatus.NOT_FOUND else Instance.from_xml(answer.body)
+        """Return the id and name of this OctoPrint, without a key; None if its Discovery plugin is disabled."""
+        response = await self._get("/plugin/discovery/discovery.xml", expected=HTTPStatus.NOT_FOUND)
+        return None if response.status == HTTPStatus.NOT_FOUND else Instance.from_xml(response.body)
 
     async def version(self) -> str | None:
         """Return OctoPrint's version, as in `1.11.8`."""
-        return (await self.request("GET", "/api/version", permission=STATUS)).json().text("server", MAX_VERSION)
+        return (await self._get("/api/version", permission=STATUS)).json().text("server", MAX_VERSION)
 
     async def user(self) -> User:
-        """Return whom OctoPrint takes the bearer of the key for; never fails for a bad key."""
-        return User.from_json((await self.request("GET", "/api/currentuser")).json())
+        """Return the user that the key belongs to; a key that is not accepted is no error."""
+        return User.from_json((await self._get("/api/currentuser")).json())
 
     async def check_key(self) -> None:
-        """Check that the key is accepted and may read and command the connection.
+        """Check that the key is accepted and has the permissions to read and to command the connection.
 
         Raises ApiKeyRejected, or PermissionMissing with the permissions that are missing.
         """
@@ -84,46 +84,44 @@ class OctoPrint:
             raise PermissionMissing(detail=", ".join(lacking))
 
     async def login(self) -> str:
-        """Log in with the key and return what the push socket takes as proof of it, a secret."""
-        answer = await self.request("POST", "/api/login", json={"passive": True}, permission=STATUS)
-        session = answer.json()
+        """Log in with the key and return the credential for the push socket."""
+        response = await self._post("/api/login", {"passive": True}, permission=STATUS)
+        session = response.json()
         name, key = session.exact("name"), session.exact("session")
         if name is None or key is None:
             raise ApiKeyRejected
         return f"{name}:{key}"
 
     async def connection(self) -> Connection:
-        """Return the state of the connection to the printer, and what it can be connected with."""
-        answer = (await self.request("GET", "/api/connection", permission=STATUS)).json()
-        self._tell_capped(answer.object("options"), "ports", "baudrates", "connectors", "printerProfiles", "profiles")
-        return Connection.from_json(answer)
+        """Return the state of the connection to the printer, and the options to connect with."""
+        response = (await self._get("/api/connection", permission=STATUS)).json()
+        self._log_capped(response.object("options"), "ports", "baudrates", "connectors", "printerProfiles", "profiles")
+        return Connection.from_json(response)
 
     async def job(self) -> Job:
-        """Return what is printed, or was last."""
-        return Job.from_json((await self.request("GET", "/api/job", permission=STATUS)).json())
+        """Return the job in progress, or the last one."""
+        return Job.from_json((await self._get("/api/job", permission=STATUS)).json())
 
     async def settings(self) -> JsonObject:
-        """Return OctoPrint's settings; some 20 kB, not something to poll."""
-        return (await self.request("GET", "/api/settings", permission=SETTINGS_READ)).json()
+        """Return OctoPrint's settings: some 20 kB, too much to poll."""
+        return (await self._get("/api/settings", permission=SETTINGS_READ)).json()
 
     async def reading(self, *, heaters: bool = True, state: bool = True) -> PrinterReading | None:
         """Return the printer's state and its heaters, None while the printer is not connected.
 
-        The least that can be asked: 45 bytes without a printer, some 400 for the state and 100 for each heater, where
-        `connection` has up to several kilobytes; what OctoPrint does until a connection stands is not told apart.
+        This is the smallest response there is: 45 bytes without a printer, some 400 for the state and 100 for each
+        heater, while `connection` has up to several kilobytes. It does not show a connection that is being made.
         """
-        # What 1.11 calls `sd` is `storage` to 2.0, once it is asked for the API of that version.
+        # The field `sd` of 1.11 is `storage` in 2.0 with this API version.
         excluded = ["sd", "storage", *([] if heaters else ["temperature"]), *([] if state else ["state"])]
-        answer = await self.request(
-            "GET",
-            "/api/printer",
-            query={"exclude": ",".join(excluded)},
-            permission=STATUS,
-            expected=HTTPStatus.CONFLICT,
-        )
-        if answer.status == HTTPStatus.CONFLICT:
+        request = Request("GET", "/api/printer", query={"exclude": ",".join(excluded)})
+        response = await self.send(request, permission=STATUS, expected=HTTPStatus.CONFLICT)
+        if response.status == HTTPStatus.CONFLICT:
             return None
-        reading = PrinterReading.from_json(answer.json())
+        reading = PrinterReading.from_json(response.json())
+        if reading.left_out and "heaters" not in self._capped:
+            self._capped.add("heaters")
+            LOGGER.warning("%s: more than %d heaters, the others are left out", self._title, MAX_HEATERS)
         if state and reading.state_text is None:
             raise InvalidResponse(detail="no state in it")
         return reading
@@ -140,18 +138,18 @@ class OctoPrint:
         save: bool | None = None,
         autoconnect: bool | None = None,
     ) -> None:
-        """Connect to the printer; what is not given is as OctoPrint prefers it.
+        """Connect to the printer; OctoPrint's preferences are used for values that are not given.
 
-        `known` is the connection as last read: it tells which form of the command this OctoPrint takes. `baudrate` is
-        in bit/s. `save` makes the values the preference, with OctoPrint's own for those that are not given.
+        `known` is the connection as last read: it shows which form of the command this OctoPrint accepts. `baudrate` is
+        in bit/s. `save` stores the values as the preferences, and keeps the preference for values that are not given.
         `autoconnect` connects at start-up; OctoPrint 2.0 stores it only with `save`.
         """
-        # A value of its own goes before the same one among the parameters.
+        # `port` and `baudrate` win over the same names in `parameters`.
         given = dict(parameters or {}) | {
             name: value for name, value in (("port", port), ("baudrate", baudrate)) if value is not None
         }
         if save:
-            # OctoPrint stores what the command leaves out as none.
+            # OctoPrint clears every preference that the command leaves out.
             printer_profile = printer_profile or known.options.preferred_profile
             given = {**_preferred(known, connector), **given}
         command: dict[str, Any] = {
@@ -173,9 +171,9 @@ class OctoPrint:
         await self._command("disconnect")
 
     async def repair(self, known: Connection) -> None:
-        """Get a stuck communication going by pretending that the printer acknowledged the last line.
+        """Continue a stuck communication as if the printer had acknowledged the last line.
 
-        OctoPrint 2.0 calls that `repair`, versions before only know it as `fake_ack`.
+        The command is `repair` in OctoPrint 2.0 and `fake_ack` before.
         """
         await self._command("repair" if known.has_connectors else "fake_ack")
 
@@ -184,7 +182,7 @@ class OctoPrint:
         await self._job_command("pause", action="pause")
 
     async def resume(self) -> None:
-        """Go on with a paused print."""
+        """Resume a paused print."""
         await self._job_command("pause", action="resume")
 
     async def cancel(self) -> None:
@@ -195,95 +193,100 @@ class OctoPrint:
         """Set the target temperature of a heater, in °C; 0 switches it off."""
         kind = heater_kind(heater)
         target = {"targets": {heater: celsius}} if kind == "tool" else {"target": celsius}
-        await self.request("POST", f"/api/printer/{kind}", json={"command": "target", **target}, permission=CONTROL)
+        await self._post(f"/api/printer/{kind}", {"command": "target", **target}, permission=CONTROL)
 
     async def send_commands(self, lines: Sequence[str]) -> None:
         """Send lines of G-code to the printer."""
-        await self.request("POST", "/api/printer/command", json={"commands": list(lines)}, permission=CONTROL)
+        await self._post("/api/printer/command", {"commands": list(lines)}, permission=CONTROL)
 
     async def system_commands(self) -> frozenset[str]:
-        """Return what can be done to OctoPrint and its machine: `restart`, `reboot`, `shutdown` where they are set up.
+        """Return the system commands that are set up, of `restart`, `reboot` and `shutdown`.
 
-        Nothing where the key may not do it.
+        There are none if the key lacks the permission.
         """
-        answer = await self.request("GET", "/api/system/commands", expected=HTTPStatus.FORBIDDEN)
-        if answer.status == HTTPStatus.FORBIDDEN:
+        response = await self._get("/api/system/commands", expected=HTTPStatus.FORBIDDEN)
+        if response.status == HTTPStatus.FORBIDDEN:
             return frozenset()
-        commands = answer.json()
-        self._tell_capped(commands, "core")
+        commands = response.json()
+        self._log_capped(commands, "core")
         return frozenset(action for command in commands.objects("core") if (action := command.exact("action")))
 
     async def run_system_command(self, action: str) -> None:
-        """Do one of `system_commands`."""
-        await self.request("POST", f"/api/system/commands/core/{action}", permission=SYSTEM)
+        """Run one of `system_commands`."""
+        await self._post(f"/api/system/commands/core/{action}", None, permission=SYSTEM)
 
     async def upload(
         self, name: str, file: BinaryIO, *, folder: str | None = None, select: bool = False, print_: bool = False
     ) -> UploadedFile:
-        """Send a file to OctoPrint's own storage, and return what became of it there.
+        """Upload a file to OctoPrint's local storage, and return where it is and what OctoPrint did with it.
 
-        `name` and `folder` are as `is_file_name` and `is_folder` take them. The file is read as it is sent.
+        `name` and `folder` have to be what `is_file_name` and `is_folder` accept. The file is read while it is sent.
         `select` makes it the next job, `print_` prints it at once.
         """
-        form = FormData(quote_fields=False)  # names in UTF-8, as browsers send them; OctoPrint decodes no others
+        form = FormData(quote_fields=False)  # names in UTF-8, as browsers send them and OctoPrint expects them
         for field, value in (("path", folder), ("select", select and "true"), ("print", print_ and "true")):
             if value:
                 form.add_field(field, value)
         form.add_field("file", file, filename=name, content_type="application/octet-stream")
-        answer = await self.request("POST", "/api/files/local", form=form, permission=FILES_UPLOAD)
-        return UploadedFile.from_json(answer.json())
+        response = await self.send(Request("POST", "/api/files/local", form=form), permission=FILES_UPLOAD)
+        return UploadedFile.from_json(response.json())
 
-    def _tell_capped(self, answer: JsonObject, *lists: str) -> None:
-        """Log once for each of these lists that only a part of it is read."""
+    def _log_capped(self, response: JsonObject, *lists: str) -> None:
+        """Log once for each of these lists that it is longer than what is read."""
         for name in lists:
-            if name not in self._capped and (length := answer.length(name)) > MAX_ITEMS:
+            if name not in self._capped and (length := response.length(name)) > MAX_ITEMS:
                 self._capped.add(name)
                 LOGGER.warning("%s: of %d %s only the first %d are used", self._title, length, name, MAX_ITEMS)
 
     async def _job_command(self, command: str, **values: object) -> None:
-        await self.request("POST", "/api/job", json={"command": command, **values}, permission=PRINT)
+        await self._post("/api/job", {"command": command, **values}, permission=PRINT)
 
     async def _command(self, command: str, **values: object) -> None:
-        await self.request("POST", "/api/connection", json={"command": command, **values}, permission=CONNECTION)
+        await self._post("/api/connection", {"command": command, **values}, permission=CONNECTION)
 
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        json: object = None,
-        form: FormData | None = None,
-        permission: str | None = None,
-        expected: HTTPStatus | None = None,
-    ) -> Answer:
-        """Send one request to OctoPrint; `expected` is a status above 299 that the caller deals with.
+    async def _get(self, path: str, *, permission: str | None = None, expected: HTTPStatus | None = None) -> Response:
+        return await self.send(Request("GET", path), permission=permission, expected=expected)
 
-        `permission` is the one that OctoPrint asks for, to be named where it is missing; 403 needs a look at the user
-        only for requests that ask for one.
+    async def _post(self, path: str, json: object, *, permission: str) -> Response:
+        return await self.send(Request("POST", path, json=json), permission=permission)
+
+    async def send(
+        self, request: Request, *, permission: str | None = None, expected: HTTPStatus | None = None
+    ) -> Response:
+        """Send a request with the API key, and return its response if the status is a success or `expected`.
+
+        `permission` is the one that the request needs: for its error, it is found out whether the key lacks that
+        permission or is not accepted at all.
         """
-        answer = await self._route.request(method, path, query=query, headers=self._headers, json=json, form=form)
-        if answer.status == expected:
-            return answer
-        words = "" if answer.status < HTTPStatus.BAD_REQUEST else _words(answer)
-        # A command with a key that is not accepted meets the check for forged requests first.
-        if permission and (answer.status == HTTPStatus.FORBIDDEN or "CSRF" in words):
+        response = await self._route.send(replace(request, headers=self._headers))
+        if response.status == expected or response.status < HTTPStatus.MULTIPLE_CHOICES:
+            return response
+        text = _error_text(response)
+        # OctoPrint checks a command with an unknown key for cross-site request forgery first.
+        if permission and (response.status == HTTPStatus.FORBIDDEN or "CSRF" in text):
             if (await self.user()).is_known:
-                raise PermissionMissing(code=answer.status, detail=permission)
-            raise ApiKeyRejected(code=answer.status)
-        if error := CODES.error(answer.status):
-            raise type(error)(code=answer.status, detail=words)
-        return answer
+                raise PermissionMissing(code=response.status, detail=permission)
+            raise ApiKeyRejected(code=response.status)
+        raise CODES.error(response.status, text) or UnexpectedStatus(code=response.status, detail=text)
+
+
+async def instance_uuid(route: Route) -> str | None:
+    """Return the instance id of the OctoPrint behind a route; None if its Discovery plugin is disabled.
+
+    Raises the errors of `OctoPrint.instance`.
+    """
+    instance = await OctoPrint(route).instance()
+    return instance.uuid if instance else None
 
 
 def _preferred_connector(known: Connection) -> str:
-    """Return the connector that OctoPrint prefers, or else the first that it has."""
+    """Return the connector that OctoPrint prefers, else its first one."""
     offered = (connector.connector for connector in known.options.connectors or ())
     return known.options.preferred_connector or next(offered, "serial")
 
 
 def _preferred(known: Connection, connector: str | None) -> dict[str, Any]:
-    """Return the parameters that OctoPrint prefers for a connector; None stands for the preferred one."""
+    """Return the preferred parameters of a connector; None stands for the preferred connector."""
     options = known.options
     if options.connectors is None:
         return {"port": options.preferred_port, "baudrate": options.preferred_baudrate}
@@ -292,9 +295,9 @@ def _preferred(known: Connection, connector: str | None) -> dict[str, Any]:
     return dict(options.preferred_parameters)
 
 
-def _words(answer: Answer) -> str:
-    """Return OctoPrint's own words for an error, where it sent some."""
+def _error_text(response: Response) -> str:
+    """Return the text of OctoPrint's error, empty if it sent none."""
     try:
-        return answer.json().text("error") or ""
+        return response.json().text("error") or ""
     except InvalidResponse:
         return ""

@@ -39,20 +39,20 @@ class Job:
     is_over: bool = False
 
     @classmethod
-    def from_json(cls, answer: JsonObject) -> Job:
+    def from_json(cls, response: JsonObject) -> Job:
         """Read `GET /api/job`; a field that makes no sense is None."""
-        file, progress = answer.object("job").object("file"), answer.object("progress")
+        file, progress = response.object("job").object("file"), response.object("progress")
         path = file.exact("path", MAX_PATH) or file.exact("name")
         completion = progress.number("completion", 0)
         return cls(
-            state_text=answer.text("state", MAX_STATE_TEXT),
+            state_text=response.text("state", MAX_STATE_TEXT),
             path=path,
             name=file.text("display", MAX_FILE_NAME) or file.text("name", MAX_FILE_NAME) or path,
             size=file.integer("size", 0),
             progress=None if completion is None else min(completion, DONE),
             elapsed=progress.integer("printTime", 0, LONGEST),
             left=progress.integer("printTimeLeft", 0, LONGEST),
-            error=answer.text("error"),
+            error=response.text("error"),
         )
 
     def after(self, earlier: Job | None, state: PrinterState, now: datetime) -> Job:

@@ -1,72 +1,89 @@
-"""The cheapest complete reading of a printer: what to ask now, from what is known, as one snapshot."""
+"""Reads a printer with as few requests as possible: decides from what is known which parts have to be read now."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 import time
+from typing import Final
 
-from ..errors import DownloadTooLarge, InvalidResponse, Rejected, UnexpectedStatus
+from ..errors import DownloadTooLarge, InvalidResponse, OctoPrintTunnelError, Rejected, UnexpectedStatus
+from ..transport.router import Way
 from .client import OctoPrint
 from .connection import Connection, PrinterState
 from .heaters import Heater
 from .job import Job
 from .status import PrinterStatus
 
+CONNECTION_MAX_AGE: Final = 15 * 60  # seconds
+LIVE_CONNECTION_MAX_AGE: Final = 4 * 3600  # seconds; the push socket reports another connection
+
 _PART_FAILED = (DownloadTooLarge, InvalidResponse, Rejected, UnexpectedStatus)
-"""What OctoPrint, or one of its plugins, answers where one request does not work; others may."""
+"""Errors of one request to OctoPrint or to one of its plugins; other requests may succeed."""
 
 
 class Reader:
-    """Reads state, job and temperatures so that they belong together.
+    """Reads connection, job and temperatures so that they belong together.
 
     The state is that of the last response that has one, and the job's progress is read with its state. A part that
-    cannot be read takes no other part with it.
+    cannot be read does not prevent the others from being read.
     """
 
-    def __init__(self, octoprint: OctoPrint) -> None:
-        """Prepare to ask `octoprint`; the first reading asks for everything."""
-        self.heaters_left_out = 0
-        """How many heaters were more than are read."""
+    def __init__(self, octoprint: OctoPrint, way: Callable[[], Way], *, metered: bool) -> None:
+        """Prepare to read; the first reading asks for everything.
+
+        `way` returns how the last request reached OctoPrint. `metered` tells that each byte through the tunnel counts.
+        """
         self._octoprint = octoprint
+        self._way = way
+        self._metered = metered
         self._connection_read_at: float | None = None
         self._is_first = True
-        self._expects_change = False
+        self._expects_state = False
         self._error: str | None = None
 
-    def forget_connection(self) -> None:
-        """Read the connection as a whole next time."""
+    def invalidate_connection(self) -> None:
+        """Read the whole connection next time."""
         self._connection_read_at = None
 
-    def forget(self) -> None:
-        """Read everything next time: OctoPrint was away, and there may have been a print."""
-        self._connection_read_at = None
-        self._is_first = True
-
-    def expect_change(self, error: str | None = None) -> None:
-        """Read the printer's state with the job next time; `error` is what OctoPrint said of one."""
-        self._expects_change = True
+    def expect_state(self, error: str | None = None) -> None:
+        """Read the printer's state with the job next time; `error` is OctoPrint's own text about an error."""
+        self._expects_state = True
         self._error = error or self._error
 
-    def knows_connection(self, seconds: float) -> bool:
-        """Tell whether the connection was read as a whole within the last seconds."""
-        return self._connection_read_at is not None and time.monotonic() - self._connection_read_at < seconds
+    async def read(self, known: PrinterStatus | None, *, live: bool, after_command: bool) -> PrinterStatus:
+        """Return the printer as it is now.
 
-    async def read(self, known: PrinterStatus | None, *, whole: bool) -> PrinterStatus:
-        """Return the printer as it is now; `whole` reads the connection, too. Raises what `OctoPrint` raises."""
-        status = await self._glance(known) if known is not None and not whole else None
-        if status is None:
-            status, agrees = await self._whole(known)
-            if not agrees:  # what changed in the middle of the reading is settled in the next
-                status, _ = await self._whole(known)
+        `known` is the reading before, `live` tells whether OctoPrint reports changes, `after_command` whether a command
+        may have changed the connection. Raises what the methods of `OctoPrint` raise; the next reading then asks for
+        everything, because OctoPrint may be updated or set up again while it is away.
+        """
+        try:
+            status = None
+            if known is not None and not after_command and self._is_connection_known(known, live=live):
+                status = await self._read_changes(known)
+            status = await self._add_server(status or await self._read_all(known), is_set_up=known is not None)
+        except OctoPrintTunnelError:
+            self._connection_read_at, self._is_first = None, True
+            raise
         self._is_first = False
         if not status.state.is_lost:
             self._error = None
-        return status
+        return replace(status, way=self._way())
 
-    async def _glance(self, known: PrinterStatus) -> PrinterStatus | None:
-        """Read what can have changed; None where the connection may be another one."""
-        expects_change, self._expects_change = self._expects_change, False
-        job = await self._job() if known.state.is_active or (expects_change and known.state.is_connected) else None
+    def _is_connection_known(self, known: PrinterStatus, *, live: bool) -> bool:
+        if self._connection_read_at is None or known.state.is_settling:
+            return False
+        # Without a printer, only the whole connection shows that OctoPrint begins to connect.
+        metered = self._metered and known.way is Way.TUNNEL
+        if not (known.state.is_connected or metered or live):
+            return False
+        max_age = LIVE_CONNECTION_MAX_AGE if live else CONNECTION_MAX_AGE
+        return time.monotonic() - self._connection_read_at < max_age
+
+    async def _read_changes(self, known: PrinterStatus) -> PrinterStatus | None:
+        """Read state, job and temperatures; None where the connection may be another one."""
+        expects_state, self._expects_state = self._expects_state, False
+        job = await self._job() if known.state.is_active or (expects_state and known.state.is_connected) else None
         state_text = job.state_text if job else None
         try:
             reading = await self._octoprint.reading(heaters=known.state.is_connected, state=state_text is None)
@@ -74,12 +91,10 @@ class Reader:
             if state_text is None or not PrinterState.from_text(state_text).is_connected:
                 return None
             return self._put_together(known, known.connection.with_state(state_text), {}, job)
-        if (reading is not None) is not known.state.is_connected:
-            return None
         if reading is None:
-            return known
-        self.heaters_left_out = reading.left_out
-        if (state_text := state_text or reading.state_text) is None:
+            return None if known.state.is_connected else known
+        state_text = state_text or reading.state_text
+        if state_text is None or not known.state.is_connected:
             return None
         connection = known.connection.with_state(state_text)
         if not connection.state.is_connected:
@@ -88,8 +103,15 @@ class Reader:
             job = await self._job()
         return self._put_together(known, connection, reading.heaters, job)
 
-    async def _whole(self, known: PrinterStatus | None) -> tuple[PrinterStatus, bool]:
-        """Read the connection as well; tells whether connection and job agree on whether there is one."""
+    async def _read_all(self, known: PrinterStatus | None) -> PrinterStatus:
+        """Read the whole connection, too; once more where it changed between two requests."""
+        status, agrees = await self._read_connection(known)
+        if not agrees:
+            status, _ = await self._read_connection(known)
+        return status
+
+    async def _read_connection(self, known: PrinterStatus | None) -> tuple[PrinterStatus, bool]:
+        """Read connection, temperatures and job; tells whether connection and job agree on whether there is one."""
         job = None
         try:
             connection = await self._octoprint.connection()
@@ -100,33 +122,44 @@ class Reader:
                 raise
             connection = known.connection.with_state(job.state_text)
         heaters = await self._heaters() if connection.state.is_connected else {}
-        # Who was connected may have printed since: all of a short print, or to its end.
+        # A printer that was connected may have printed since: a whole short print, or the rest of a longer one.
         was_connected = known is not None and known.state.is_connected
         if job is None and (self._is_first or connection.state.is_active or was_connected):
             job = await self._job()
-        agrees = _says_connected(job) in (None, connection.state.is_connected)
+        agrees = _is_connected(job) in (None, connection.state.is_connected)
         if job and not agrees:
             self._connection_read_at = None
             job = replace(job, state_text=None)
         return self._put_together(known, connection, heaters, job), agrees
 
+    async def _add_server(self, status: PrinterStatus, *, is_set_up: bool) -> PrinterStatus:
+        """Add what is read once while OctoPrint runs. Set-up waits for the first reading, so that has less of it."""
+        if self._is_first:
+            status = replace(status, version=await _or_none(self._octoprint.version()), system_commands=None)
+        if is_set_up and status.system_commands is None:
+            commands = await _or_none(self._octoprint.system_commands())
+            status = replace(status, system_commands=commands or frozenset())
+        return status
+
     def _put_together(
         self, known: PrinterStatus | None, connection: Connection, heaters: Mapping[str, Heater], job: Job | None
     ) -> PrinterStatus:
-        """Return one snapshot, with what is to be remembered of the one before."""
+        """Return one snapshot, with what is remembered of the one before."""
         connection = self._with_error(connection, known.connection if known else None, job)
         shown = known.job if known else None
         if job is not None:
             shown = job.after(shown, connection.state, datetime.now(UTC))
         elif shown is not None and shown.is_over is connection.state.is_active:
-            # That of the print before is not the one of this print, and a print that is over has no time left.
+            # The print before is not this print, and a print that has ended has no time left.
             shown = None if shown.is_over else shown.stopped()
-        return PrinterStatus(connection=connection, job=shown, heaters=heaters)
+        if known is None:
+            return PrinterStatus(connection=connection, job=shown, heaters=heaters)
+        return replace(known, connection=connection, job=shown, heaters=heaters)
 
     def _with_error(self, connection: Connection, earlier: Connection | None, job: Job | None) -> Connection:
         """Return the connection with the error that ended it.
 
-        `/api/connection` says of an error for a moment only; `/api/job` does until the printer is connected again.
+        `/api/connection` reports an error for a moment only; `/api/job` does until the printer is connected again.
         """
         if job is None or job.state_text is None:
             connection = connection.after(earlier)
@@ -145,20 +178,21 @@ class Reader:
         return connection
 
     async def _job(self) -> Job | None:
-        try:
-            return await self._octoprint.job()
-        except _PART_FAILED:
-            return None
+        return await _or_none(self._octoprint.job())
 
     async def _heaters(self) -> Mapping[str, Heater]:
-        try:
-            reading = await self._octoprint.reading(state=False)
-        except _PART_FAILED:
-            return {}
-        self.heaters_left_out = reading.left_out if reading else 0
+        reading = await _or_none(self._octoprint.reading(state=False))
         return reading.heaters if reading else {}
 
 
-def _says_connected(job: Job | None) -> bool | None:
-    """Return whether the printer is connected by what the job says of its state, None where it says nothing."""
+async def _or_none[T](request: Awaitable[T]) -> T | None:
+    """Return the response to a request, None where this part of OctoPrint cannot be read."""
+    try:
+        return await request
+    except _PART_FAILED:
+        return None
+
+
+def _is_connected(job: Job | None) -> bool | None:
+    """Return whether the printer is connected by the job's state, None where the job has none."""
     return PrinterState.from_text(job.state_text).is_connected if job and job.state_text else None

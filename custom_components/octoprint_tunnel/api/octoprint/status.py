@@ -1,8 +1,9 @@
-"""All that is known of a printer, put together from several of OctoPrint's answers."""
+"""All that is known of a printer, as one value that is put together from several responses of OctoPrint."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..transport.router import Way
 from .connection import Connection, PrinterState
 from .heaters import Heater
 from .job import Job
@@ -10,11 +11,18 @@ from .job import Job
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PrinterStatus:
-    """How OctoPrint is connected to the printer, what is printed, or was last, and how warm the printer is."""
+    """One printer at one moment: its connection to OctoPrint, the current or last print, and its temperatures.
+
+    `way` is how OctoPrint was reached. `version` is OctoPrint's own. `system_commands` is what can be done to OctoPrint
+    and its machine, None until it is known.
+    """
 
     connection: Connection
     job: Job | None = None
     heaters: Mapping[str, Heater] = field(default_factory=dict)
+    way: Way = Way.NONE
+    version: str | None = None
+    system_commands: frozenset[str] | None = None
 
     @property
     def state(self) -> PrinterState:

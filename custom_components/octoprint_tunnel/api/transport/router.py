@@ -1,37 +1,36 @@
-"""Which way a request goes now: over the local network where the same OctoPrint is there, else through the tunnel."""
+"""Choose for each request: the local network while the same OctoPrint is reachable there, else the tunnel."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPMethod, HTTPStatus
 import time
 from typing import Final
 
-from aiohttp import ClientSession, ClientTimeout, FormData
+from aiohttp import ClientSession, ClientTimeout
 from yarl import URL
 
-from ..errors import CannotConnect, InvalidResponse, OctoPrintTunnelError
-from ..octoprint.client import OctoPrint
-from .addresses import private_addresses  # noqa: F401 - known here before it had a file of its own
-from .route import Answer, Route
+from ..errors import CannotConnect, InvalidResponse, OctoPrintTunnelError, Problem
+from .message import Request, Response
+from .route import Route
 from .traffic import Traffic
 
 LOCAL_TIMEOUT: Final = ClientTimeout(total=10, connect=2)  # seconds
-PROOF_TIMEOUT: Final = ClientTimeout(total=3, connect=2)  # who is near and well says soon who it is
+IDENTIFY_TIMEOUT: Final = ClientTimeout(total=3, connect=2)  # seconds; a healthy local OctoPrint responds quickly
 
 FIRST_RETRY: Final = 60  # seconds until a failed address is tried again, doubling
-LONGEST_RETRY: Final = 1800
-OCTOPRINTS_OWN: Final = (
+LONGEST_RETRY: Final = 1800  # seconds
+STATUSES_OF_OCTOPRINT: Final = (
     HTTPStatus.OK,
     HTTPStatus.NO_CONTENT,
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.FORBIDDEN,
     HTTPStatus.CONFLICT,
 )
-"""What OctoPrint itself answers a reading; anything else comes of what stands before it, a page to log in perhaps."""
+"""Statuses of OctoPrint's responses to GET; any other comes from a proxy before it, perhaps with a log-in page."""
 
-PROOF_LASTS: Final = 8  # seconds; an address may belong to another device 10 s after, and to connect takes up to 2 s
-PROBES_TO_RETURN: Final = 2  # in a row, to an address that has failed before
+VERIFICATION_MAX_AGE: Final = 8  # seconds; the limit is 10, and to connect takes up to 2
+PROBES_TO_RETURN: Final = 2  # verifications in a row before an address that has failed is used again
 
 
 class Way(StrEnum):
@@ -42,47 +41,196 @@ class Way(StrEnum):
     NONE = "none"
 
 
-def _why_foreign(path: str, answer: Answer) -> str | None:
-    """Return why an answer to a reading does not come of OctoPrint, None where it may."""
-    if answer.status not in OCTOPRINTS_OWN:
-        return f"status {answer.status}"
-    if answer.status == HTTPStatus.OK and path.startswith("/api/"):
+def _why_foreign(path: str, response: Response) -> str | None:
+    """Return why a response to GET is not from OctoPrint, None if it may be."""
+    if response.status not in STATUSES_OF_OCTOPRINT:
+        return f"status {response.status}"
+    if response.status == HTTPStatus.OK and path.startswith("/api/"):
         try:
-            answer.json()
+            response.json()
         except InvalidResponse as error:
-            return error.summary
+            return error.problem.summary
     return None
 
 
 @dataclass(slots=True)
 class Candidate:
-    """A local address and what is known of it. Times are monotonic, in seconds."""
+    """A local address, and what is known of it. Times are monotonic, in seconds."""
 
     url: URL
-    proved_at: float | None = None
+    verified_at: float | None = None
     failures: int = 0
     good_probes: int = 0
     retry_at: float = 0
     reason: str | None = None
+    """Why it was not used last, None if it was."""
 
-    def is_proved(self, now: float) -> bool:
-        """Tell whether it has shown just now that it is the same OctoPrint."""
-        return self.proved_at is not None and now - self.proved_at < PROOF_LASTS
+    @property
+    def is_usable(self) -> bool:
+        """Tell whether it was verified often enough to be used."""
+        return self.good_probes >= (PROBES_TO_RETURN if self.failures else 1)
 
-    def failed(self, reason: str, now: float) -> None:
-        """Put the address aside for a while."""
-        if now >= self.retry_at:  # else a request that was under way at the same time has done it
+    def is_verified(self, now: float) -> bool:
+        """Tell whether it was the same OctoPrint at most VERIFICATION_MAX_AGE ago."""
+        return self.verified_at is not None and now - self.verified_at < VERIFICATION_MAX_AGE
+
+    def record_success(self, now: float) -> None:
+        """Record that it is the same OctoPrint."""
+        if not self.is_verified(now):  # else a request at the same time has counted it
+            self.good_probes += 1
+        self.verified_at = now
+        self.reason = None
+
+    def record_failure(self, reason: str, now: float) -> None:
+        """Do not use it for a while."""
+        if now >= self.retry_at:  # else a request at the same time has set it
             self.retry_at = now + min(FIRST_RETRY * 2**self.failures, LONGEST_RETRY)
             self.failures += 1
         self.good_probes = 0
-        self.proved_at = None
+        self.verified_at = None
         self.reason = reason
 
 
-class SameWay:
-    """Sends requests one way alone, each only while the router chooses that way: for what is open there already.
+class Router:
+    """Sends each request over the local network while that works, else through the tunnel.
 
-    An address on the local network is proved again by that, before anything with a credential goes there.
+    The API key goes to a local address only while that is verified to be the same OctoPrint as behind the tunnel. Only
+    GET requests are sent again the other way: of any other it is not known whether it has arrived.
+    """
+
+    def __init__(
+        self,
+        tunnel: Route,
+        *,
+        local_session: ClientSession,
+        instance_uuid: str | None,
+        identify: Callable[[Route], Awaitable[str | None]],
+        addresses: Callable[[], Iterable[URL]],
+        blocked_by: Callable[[], Problem | None],
+        report: Callable[[Problem | None], None],
+    ) -> None:
+        """Prepare to choose between the tunnel and local addresses.
+
+        `instance_uuid` is the id of the OctoPrint behind the tunnel. `identify` returns the id of the OctoPrint behind
+        a route, None if it has none. `addresses` returns the local addresses to try, the best first. `blocked_by`
+        returns the problem that any request through the tunnel would meet. `report` is called with the result of each
+        request through the tunnel; None is success.
+        """
+        self.way = Way.NONE
+        """The way of the last request, NONE if it failed."""
+        self.traffic = {Way.LOCAL: Traffic(), Way.TUNNEL: tunnel.traffic}
+        self.candidates: list[Candidate] = []
+        self._tunnel = tunnel
+        self._local_session = local_session
+        self._instance_uuid = instance_uuid
+        self._identify = identify
+        self._addresses = addresses
+        self._blocked_by = blocked_by
+        self._report = report
+
+    async def choose(self, *, verify: bool = False) -> tuple[Way, Route]:
+        """Return the way for requests now, and its route. Raises the problem that blocks the tunnel.
+
+        `verify` checks a local address even if it was verified just now, so that the next request may use the same
+        connection.
+        """
+        if candidate := await self._usable_candidate(verify=verify):
+            return Way.LOCAL, self._local(candidate, LOCAL_TIMEOUT)
+        if problem := self._blocked_by():
+            raise problem.error()
+        return Way.TUNNEL, self._tunnel
+
+    async def local_address(self) -> URL | None:
+        """Return the local address for requests now, None if they go through the tunnel."""
+        candidate = await self._usable_candidate()
+        return candidate.url if candidate else None
+
+    def record_problem(self, problem: Problem) -> None:
+        """Record why a picture could not be fetched through the tunnel, if other requests would fail, too."""
+        if problem.concerns_all:
+            self._report(problem)
+
+    async def send(self, request: Request) -> Response:
+        """Send a request. Raises the errors of `Route.send`, and the problem that blocks the tunnel."""
+        if candidate := await self._usable_candidate():
+            response = await self._send_locally(candidate, request)
+            if response is not None:
+                self.way = Way.LOCAL
+                return response
+        return await self._send_through_tunnel(request)
+
+    async def _send_locally(self, candidate: Candidate, request: Request) -> Response | None:
+        """Send a request over the local network; None if it has to go through the tunnel."""
+        may_repeat = request.method == HTTPMethod.GET
+        try:
+            response = await self._local(candidate, LOCAL_TIMEOUT).send(request)
+        except OctoPrintTunnelError as error:
+            candidate.record_failure(error.problem.summary, time.monotonic())
+            if may_repeat:
+                return None
+            raise
+        if may_repeat and (reason := _why_foreign(request.path, response)):
+            candidate.record_failure(reason, time.monotonic())
+            return None
+        candidate.failures = 0
+        return response
+
+    async def _send_through_tunnel(self, request: Request) -> Response:
+        if problem := self._blocked_by():  # a request would only cost data to fail in the same way
+            self.way = Way.NONE
+            raise problem.error()
+        try:
+            response = await self._tunnel.send(request)
+        except OctoPrintTunnelError as error:
+            # An error that says nothing about the tunnel has come through it.
+            self.way = Way.TUNNEL if error.condition is None else Way.NONE
+            self._report(error.problem)
+            raise
+        self._report(None)
+        self.way = Way.TUNNEL
+        return response
+
+    async def _usable_candidate(self, *, verify: bool = False) -> Candidate | None:
+        """Return the first local address that is verified to be the same OctoPrint, None if there is none."""
+        known = {candidate.url: candidate for candidate in self.candidates}
+        self.candidates = [known.get(url) or Candidate(url) for url in dict.fromkeys(self._addresses())]
+        for candidate in self.candidates:
+            now = time.monotonic()
+            if now < candidate.retry_at:
+                continue
+            if verify or not candidate.is_verified(now):
+                await self._verify(candidate)
+            if candidate.is_usable:
+                return candidate
+        return None
+
+    async def _verify(self, candidate: Candidate) -> None:
+        """Ask a local address for its instance id, without the API key."""
+        try:
+            instance_uuid = await self._identify(self._local(candidate, IDENTIFY_TIMEOUT))
+        except OctoPrintTunnelError as error:
+            reason: str | None = error.problem.summary
+        else:
+            reason = self._why_not_the_same(instance_uuid)
+        if reason is None:
+            candidate.record_success(time.monotonic())
+        else:
+            candidate.record_failure(reason, time.monotonic())
+
+    def _why_not_the_same(self, instance_uuid: str | None) -> str | None:
+        if instance_uuid is None:
+            return "has no instance id"
+        return None if instance_uuid == self._instance_uuid else "is another OctoPrint"
+
+    def _local(self, candidate: Candidate, timeout: ClientTimeout) -> Route:
+        traffic = self.traffic[Way.LOCAL]
+        return Route(session=self._local_session, base_url=candidate.url, timeout=timeout, traffic=traffic)
+
+
+class PinnedRoute:
+    """Sends requests on one route, and only while the router chooses that route.
+
+    A local address is verified before each request.
     """
 
     def __init__(self, router: Router, way: Way, route: Route) -> None:
@@ -92,153 +240,12 @@ class SameWay:
         self._route = route
 
     async def confirm(self) -> None:
-        """Raise CannotConnect where another way is chosen now, and what `Router.choose` raises."""
-        way, route = await self._router.choose(prove=True)
+        """Raise CannotConnect if the router chooses another route now, and the errors of `Router.choose`."""
+        way, route = await self._router.choose(verify=True)
         if (way, route.base_url) != (self._way, self._route.base_url):
             raise CannotConnect(detail="requests go another way now")
 
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        json: object = None,
-        form: FormData | None = None,
-    ) -> Answer:
-        """Send one request; raises as `confirm` and `Route.request` do."""
+    async def send(self, request: Request) -> Response:
+        """Send a request. Raises the errors of `confirm` and `Route.send`."""
         await self.confirm()
-        return await self._route.request(method, path, query=query, headers=headers, json=json, form=form)
-
-
-class Router:
-    """Sends each request over the local network while that works, else through the tunnel.
-
-    The API key goes to a local address only right after that has shown the identity that OctoPrint has behind the
-    tunnel. A request that changes something is sent once: not knowing whether it arrived is no reason to repeat it.
-    """
-
-    def __init__(
-        self,
-        tunnel: Route,
-        *,
-        local_session: ClientSession,
-        instance_uuid: str | None,
-        addresses: Callable[[], Iterable[URL]],
-        blocked_by: Callable[[], OctoPrintTunnelError | None],
-        report: Callable[[OctoPrintTunnelError | None], None],
-    ) -> None:
-        """Prepare to choose.
-
-        `addresses` gives the local addresses to try, best first; `blocked_by` the error that the tunnel is known to
-        answer anything with; `report` takes how each request through the tunnel went.
-        """
-        self.way = Way.NONE
-        self.traffic = {Way.LOCAL: Traffic(), Way.TUNNEL: tunnel.traffic}
-        self.candidates: list[Candidate] = []
-        self._tunnel = tunnel
-        self._local_session = local_session
-        self._instance_uuid = instance_uuid
-        self._addresses = addresses
-        self._blocked_by = blocked_by
-        self._report = report
-
-    async def choose(self, *, prove: bool = False) -> tuple[Way, Route]:
-        """Return the way that works now, and the route that goes it; raises what the tunnel is known to answer.
-
-        `prove` has a local address show its identity also where it has done so just now: another connection may have
-        carried that, and what comes right after it takes the same one.
-        """
-        if candidate := await self._proved_candidate(prove=prove):
-            return Way.LOCAL, self._local(candidate, LOCAL_TIMEOUT)
-        if known := self._blocked_by():
-            raise type(known)(code=known.code, detail=known.detail)
-        return Way.TUNNEL, self._tunnel
-
-    async def local_address(self) -> URL | None:
-        """Return the local address that is the same OctoPrint right now, None where there is none."""
-        candidate = await self._proved_candidate()
-        return candidate.url if candidate else None
-
-    def met(self, error: OctoPrintTunnelError) -> None:
-        """Record the error of a picture's request through the tunnel, if it concerns all requests there."""
-        if error.concerns_all:
-            self._report(error)
-
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        json: object = None,
-        form: FormData | None = None,
-    ) -> Answer:
-        """Send one request the way that works now; raises as `Route.request` does."""
-        if candidate := await self._proved_candidate():
-            try:
-                answer = await self._local(candidate, LOCAL_TIMEOUT).request(
-                    method, path, query=query, headers=headers, json=json, form=form
-                )
-            except OctoPrintTunnelError as error:
-                candidate.failed(error.summary, time.monotonic())
-                if method != HTTPMethod.GET:
-                    raise
-            else:
-                reason = _why_foreign(path, answer) if method == HTTPMethod.GET else None
-                if reason is None:
-                    candidate.failures = 0
-                    self.way = Way.LOCAL
-                    return answer
-                candidate.failed(reason, time.monotonic())
-        # What the service already says would only cost another request to hear.
-        if known := self._blocked_by():
-            self.way = Way.NONE
-            raise type(known)(code=known.code, detail=known.detail)
-        try:
-            answer = await self._tunnel.request(method, path, query=query, headers=headers, json=json, form=form)
-        except OctoPrintTunnelError as error:
-            # What is about this request alone has come through the tunnel.
-            self.way = Way.TUNNEL if error.condition is None else Way.NONE
-            self._report(error)
-            raise
-        self._report(None)
-        self.way = Way.TUNNEL
-        return answer
-
-    async def _proved_candidate(self, *, prove: bool = False) -> Candidate | None:
-        """Return a local address that is the same OctoPrint right now."""
-        known = {candidate.url: candidate for candidate in self.candidates}
-        self.candidates = [known.get(url) or Candidate(url) for url in dict.fromkeys(self._addresses())]
-        for candidate in self.candidates:
-            now = time.monotonic()
-            if now < candidate.retry_at:
-                continue
-            if prove or not candidate.is_proved(now):
-                await self._prove(candidate)
-            if candidate.good_probes >= (PROBES_TO_RETURN if candidate.failures else 1):
-                return candidate
-        return None
-
-    async def _prove(self, candidate: Candidate) -> None:
-        """Ask a local address who it is, without the API key."""
-        try:
-            instance = await OctoPrint(self._local(candidate, PROOF_TIMEOUT)).instance()
-        except OctoPrintTunnelError as error:
-            candidate.failed(error.summary, time.monotonic())
-            return
-        if instance is None or instance.uuid != self._instance_uuid:
-            reason = "does not say who it is" if instance is None else "is another OctoPrint"
-            candidate.failed(reason, time.monotonic())
-            return
-        now = time.monotonic()
-        if not candidate.is_proved(now):  # else by a request at the same time: that makes no row of two
-            candidate.good_probes += 1
-        candidate.proved_at = now
-        candidate.reason = None
-
-    def _local(self, candidate: Candidate, timeout: ClientTimeout) -> Route:
-        traffic = self.traffic[Way.LOCAL]
-        return Route(session=self._local_session, base_url=candidate.url, timeout=timeout, traffic=traffic)
+        return await self._route.send(request)

@@ -15,6 +15,7 @@ from ..json_object import JsonObject
 from ..octoprint.job import DONE, LONGEST
 from ..remote_text import as_name, link_in_markdown
 from ..transport.addresses import MAX_ADDRESS, has_credentials, web_address
+from ..transport.message import Request
 from ..transport.route import Route
 from .base import FailureDetection, LiveLinks, NotificationWebhook
 from .models import Detection, DetectionState, Limits, LiveLink, Notification, NotificationType, TunnelStatus
@@ -34,7 +35,7 @@ BARE_FIELDS = ("IsOnline", "State", "Url", "ShortUrl")
 
 async def call(api: Route, method: str, path: str, json: object = None) -> JsonObject:
     """Call one of the App APIs. Raises what `Route.request` raises, and InvalidResponse."""
-    response = await api.request(method, path, json=json)
+    response = await api.send(Request(method, path, json=json))
     if response.status != 200:
         raise ServiceError(code=response.status)
     if not response.body.strip() and method == "POST":

@@ -15,6 +15,7 @@ from ..octoprint.webcam import Webcam
 from ..transport.route import Route, StatusCodes
 from ..webcam.source import Pictures
 from .models import Detection, LiveLink, Notification, TunnelStatus
+from .setup import Setup
 
 APP_NAME = "Home Assistant"  # as the user reads it in the services and in OctoPrint
 
@@ -25,7 +26,7 @@ def is_header_text(text: str) -> bool:
 
 
 class AuthorizationError(Exception):
-    """The result of a service's authorization page is not a usable tunnel; `key` names the user's text."""
+    """What the user or a service's authorization page entered is not a usable tunnel or server; `key` says why."""
 
     def __init__(self, key: str) -> None:
         """Keep the key of the user's text."""
@@ -46,6 +47,7 @@ class Tunnel(ABC):
     """One printer's tunnel, as it is stored: its address and its credentials."""
 
     provider: ClassVar[str]
+    setup: ClassVar[Setup]
     codes: ClassVar[StatusCodes]
     default_server: ClassVar[str]
     entity_keys: ClassVar[frozenset[str]]

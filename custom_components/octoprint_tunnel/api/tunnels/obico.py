@@ -26,10 +26,12 @@ from ..json_object import JsonObject
 from ..octoprint.webcam import Webcam
 from ..sizes import SizeUnit, format_size
 from ..transport.addresses import MAX_ADDRESS, picture_address, typed_address, web_address
+from ..transport.message import Request
 from ..transport.route import Route, StatusCodes
-from ..webcam.source import Pictures, Place
+from ..webcam.source import Pictures, Resource
 from .base import APP_NAME, AuthorizationError, Authorized, FailureDetection, Service, Tunnel, is_header_text
 from .models import Detection, TunnelStatus, Usage
+from .setup import SERVER_IS_HTTP, OwnServer, Setup
 
 CLOUD_DOMAIN = "obico.io"
 CLOUD_SERVER = f"https://app.{CLOUD_DOMAIN}"
@@ -63,11 +65,33 @@ CODES = StatusCodes(
 """The tunnel's own codes. Unknown codes in the reserved range are treated as temporary."""
 
 
+def server_address(text: str) -> str:
+    """Return a server's address as the user typed it, in its shortest form.
+
+    Raises AuthorizationError with `invalid_url`, or `not_https` for Obico's cloud.
+    """
+    url = typed_address(text, "https")
+    if url is None:
+        raise AuthorizationError("invalid_url")
+    host = (url.host or "").rstrip(".")
+    if not _is_cloud(host):
+        return str(url)
+    if url.scheme != "https":
+        raise AuthorizationError("not_https")
+    return str(url.origin().with_host(host))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Obico(Tunnel):
     """One OctoPrint tunnel. It accepts Basic only."""
 
     provider: ClassVar[str] = "obico"
+    setup: ClassVar[Setup] = Setup(
+        page="obico_authorize",
+        paste="obico_paste",
+        link="tunnel_endpoint",
+        server=OwnServer(form="obico_server", menu="obico_method", read=server_address),
+    )
     codes: ClassVar[StatusCodes] = CODES
     default_server: ClassVar[str] = CLOUD_SERVER
     entity_keys: ClassVar[frozenset[str]] = ENTITY_KEYS
@@ -75,22 +99,6 @@ class Obico(Tunnel):
     max_body: ClassVar[int | None] = MAX_BODY
 
     server_url: str = CLOUD_SERVER
-
-    @staticmethod
-    def server_address(text: str) -> str:
-        """Return the address of a server that the user typed, in its shortest form.
-
-        Raises AuthorizationError with `invalid_url`, or `not_https` for Obico's cloud.
-        """
-        url = typed_address(text, "https")
-        if url is None:
-            raise AuthorizationError("invalid_url")
-        host = (url.host or "").rstrip(".")
-        if not _is_cloud(host):
-            return str(url)
-        if url.scheme != "https":
-            raise AuthorizationError("not_https")
-        return str(url.origin().with_host(host))
 
     @classmethod
     @override
@@ -126,7 +134,7 @@ class Obico(Tunnel):
             raise AuthorizationError("foreign_host")
         if url.scheme == "http" and server.scheme != "http":
             is_server = url.host == server.host and not _is_cloud(url.host)
-            raise AuthorizationError("server_is_http" if is_server else "not_https")
+            raise AuthorizationError(SERVER_IS_HTTP if is_server else "not_https")
         tunnel = cls(url=str(url.origin()), username=url.user, password=url.password, server_url=server_url)
         return Authorized(tunnel=tunnel)
 
@@ -216,7 +224,7 @@ class Prediction(FailureDetection):
 
 async def _request(api: Route, path: str) -> JsonObject:
     """Read one of the paths that the server itself responds to."""
-    response = await api.request("GET", path)
+    response = await api.send(Request("GET", path))
     if response.status != 200:
         raise ServiceError(code=response.status)
     return response.json()
@@ -229,8 +237,8 @@ class _Pictures(Pictures):
     is no stream: the tunnel holds a response until it is complete.
     """
 
-    pause = 2
-    pace = 10  # the plugin sends one in 10 s (OctoPrint-Obico, `webcam_capture.py`)
+    min_interval = 2
+    still_interval = 10  # the plugin sends one in 10 s (OctoPrint-Obico, `webcam_capture.py`)
 
     def __init__(self, route: Route, webcam: Webcam, server: URL) -> None:
         """Ask through the tunnel of `route` for pictures that are on `server`."""
@@ -239,17 +247,17 @@ class _Pictures(Pictures):
         self._server = server
 
     @override
-    async def snapshot(self) -> Place | None:
+    async def snapshot(self) -> Resource | None:
         if not self._webcam.is_obicos:
             return None
         signed = (await _request(self._route, "/_tsd_/webcam/0/")).exact("snapshot", MAX_ADDRESS)
         if signed is None:
             return None
         # The address is signed: no credentials are needed with it.
-        return Place(route=replace(self._route, headers={}), url=self._on_server(signed))
+        return Resource(route=replace(self._route, headers={}), url=self._on_server(signed))
 
     @override
-    async def stream(self) -> Place | None:
+    async def stream(self) -> Resource | None:
         return None
 
     def _on_server(self, signed: str) -> URL:

@@ -28,11 +28,13 @@ from ..errors import (
 from ..octoprint.webcam import Webcam
 from ..remote_text import MAX_NAME, as_name
 from ..transport.addresses import MAX_LINK, has_credentials, picture_address, web_address
+from ..transport.message import Request
 from ..transport.route import Route, StatusCodes
-from ..webcam.source import Pictures, Place
+from ..webcam.source import Pictures, Resource
 from .app_apis import DOMAIN, AppLiveLinks, AppNotifications, Gadget, belongs_to_service, read_info, service_page
 from .base import APP_NAME, AuthorizationError, Authorized, Service, Tunnel, is_header_text
 from .models import TunnelStatus
+from .setup import Setup
 
 SERVICE = URL(f"https://{DOMAIN}")
 PORTAL = SERVICE / "appportal" / "v1"
@@ -91,6 +93,7 @@ class OctoEverywhere(Tunnel):
     """One App Connection."""
 
     provider: ClassVar[str] = "octoeverywhere"
+    setup: ClassVar[Setup] = Setup(page="octoeverywhere_portal", paste="octoeverywhere_paste", link="completion_url")
     codes: ClassVar[StatusCodes] = CODES
     default_server: ClassVar[str] = str(SERVICE)
     entity_keys: ClassVar[frozenset[str]] = ENTITY_KEYS
@@ -210,7 +213,7 @@ class AppConnectionService(Service):
 class _Pictures(Pictures):
     """Pictures at relative addresses come through the tunnel, those at absolute ones from the plugin in OctoPrint."""
 
-    pause = 2
+    min_interval = 2
 
     def __init__(self, route: Route, webcam: Webcam) -> None:
         """Read through the App Connection of `route`."""
@@ -219,31 +222,31 @@ class _Pictures(Pictures):
         self._index: int | None = None
 
     @override
-    async def snapshot(self) -> Place | None:
+    async def snapshot(self) -> Resource | None:
         return self._through_tunnel(self._webcam.snapshot_url) or await self._command("snapshot")
 
     @override
-    async def stream(self) -> Place | None:
+    async def stream(self) -> Resource | None:
         if picture_address(self._webcam.stream_url) is None:
             return None
         return self._through_tunnel(self._webcam.stream_url) or await self._command("stream")
 
-    def _through_tunnel(self, address: str | None) -> Place | None:
+    def _through_tunnel(self, address: str | None) -> Resource | None:
         url = picture_address(address)
         if url is None or url.host is not None:
             return None
-        return Place(route=self._route, url=self._route.base_url.join(url))
+        return Resource(route=self._route, url=self._route.base_url.join(url))
 
-    async def _command(self, command: str) -> Place:
+    async def _command(self, command: str) -> Resource:
         """Return where the plugin has a picture of this webcam, by its index in the plugin's list."""
         if self._index is None:
             self._index = await self._find()
         url = (self._route.base_url / WEBCAM_COMMANDS / command).with_query(index=self._index)
-        return Place(route=self._route, url=url)
+        return Resource(route=self._route, url=url)
 
     async def _find(self) -> int:
         """Return the webcam's index by its name, or its position in OctoPrint if the plugin does not list the name."""
-        response = (await self._route.request("GET", f"/{WEBCAM_COMMANDS}/list")).json()
+        response = (await self._route.send(Request("GET", f"/{WEBCAM_COMMANDS}/list"))).json()
         if (status := response.integer("Status")) not in (None, 200):
             raise COMMAND_CODES.error(status) or CODES.error(status) or ServiceError(code=status)
         names = [item.text("Name", MAX_NAME) for item in response.object("Result").objects("Webcams")]

@@ -1,4 +1,4 @@
-"""What viewers see of one webcam: stills that they share, and streams that pass through piece by piece."""
+"""The pictures of one webcam for its viewers: stills that they share, and a stream for each of them."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -12,51 +12,51 @@ from aiohttp import ClientTimeout
 from yarl import URL
 
 from ..backoff import Backoff
-from ..errors import InvalidResponse, OctoPrintTunnelError, Remedy, RequestTimeout, WebcamLimit
+from ..errors import InvalidResponse, OctoPrintTunnelError, Problem, Remedy, RequestTimeout, WebcamLimit
 from ..octoprint.webcam import Webcam
 from ..transport.route import Download
 from ..transport.router import Router, Way
 from ..tunnels.base import Service
 from .jpeg import picture_type, with_orientation
 from .mjpeg import MAX_PICTURE, delimiter_of, first_picture, pictures
-from .source import LocalPictures, Pictures, Place
+from .source import LocalPictures, Pictures, Resource
 
 STILL_TIMEOUT: Final = 9  # seconds; Home Assistant waits for ten
-FRAME_TIMEOUT: Final = 30  # seconds from one picture of a stream to the next
-STREAM_TIMEOUT: Final = ClientTimeout(total=None, connect=10, sock_read=15)  # seconds; the second one between bytes
-ENOUGH_TO_TELL: Final = 16  # bytes
-MAX_STREAMS: Final = 4  # of one webcam; all of a host have 100 connections, and polls need some of them
+FRAME_TIMEOUT: Final = 30  # seconds between two pictures of a stream
+STREAM_TIMEOUT: Final = ClientTimeout(total=None, connect=10, sock_read=15)  # seconds
+TYPE_SIZE: Final = 16  # bytes that show the type of a picture
+MAX_STREAMS: Final = 4  # of one webcam; Home Assistant opens at most 100 connections, and polls need some of them
 
-FIRST_RETRY: Final = 30  # seconds until a limit of the account is tried again, doubling
-LONGEST_RETRY: Final = 1800
+FIRST_RETRY: Final = 30  # seconds until a request is sent again after a limit of the account, doubling
+LONGEST_RETRY: Final = 1800  # seconds
 
 
 @dataclass(frozen=True, kw_only=True)
 class Still:
-    """One picture, turned as OctoPrint says."""
+    """One picture, with the orientation that OctoPrint's settings ask for."""
 
     body: bytes
     content_type: str
     orientation: int
-    """How it says it is to be turned, as Exif counts it."""
+    """The Exif orientation that is written in it."""
     taken: datetime
-    """When it was first seen: the same picture got again is no newer for that."""
+    """When it was first received; receiving the same picture again does not change it."""
 
     @classmethod
     def of(cls, body: bytes, orientation: int) -> Self:
-        """Turn a picture. Raises InvalidResponse for what is none."""
+        """Return a picture with another orientation. Raises InvalidResponse if it is neither JPEG nor PNG."""
         kind = picture_type(body)
         if kind is None:
             raise InvalidResponse(detail="no JPEG and no PNG")
-        turned = with_orientation(body, orientation)
-        return cls(body=turned, content_type=kind, orientation=orientation, taken=datetime.now(UTC))
+        body = with_orientation(body, orientation)
+        return cls(body=body, content_type=kind, orientation=orientation, taken=datetime.now(UTC))
 
 
 class Stream:
-    """A stream for one viewer; has to be closed."""
+    """A stream for one viewer. It has to be closed."""
 
     def __init__(self, way: Way, download: Download, delimiter: bytes, orientation: int) -> None:
-        """Take the pictures out of `download`, whose parts begin with `delimiter`."""
+        """Read the pictures of `download`, whose parts begin with `delimiter`."""
         self.way = way
         self._download = download
         self._delimiter = delimiter
@@ -64,7 +64,7 @@ class Stream:
         self._is_closed = False
 
     async def pictures(self) -> AsyncGenerator[Still]:
-        """Yield each picture as it comes. Raises InvalidResponse, CannotConnect or RequestTimeout."""
+        """Yield each picture as it arrives. Raises InvalidResponse, CannotConnect or RequestTimeout."""
         async with aclosing(self._download.chunks()) as chunks, aclosing(pictures(chunks, self._delimiter)) as found:
             while (body := await self._next(found)) is not None:
                 yield Still.of(body, self._orientation)
@@ -82,32 +82,32 @@ class Stream:
             raise
 
     def close(self) -> None:
-        """Receive no more."""
+        """Stop receiving."""
         self._is_closed = True
         self._download.close()
 
 
 class WebcamFeed:
-    """The pictures of one webcam, over the way that works now. Without a viewer nothing is fetched."""
+    """The pictures of one webcam, over the way that the router chooses. Without a viewer nothing is fetched."""
 
     def __init__(self, webcam: Webcam, router: Router, service: Service) -> None:
-        """Prepare to look at `webcam`."""
+        """Prepare to fetch pictures of `webcam`."""
         self.last: Still | None = None
-        """The last picture; it stays when there is no newer one to be had."""
+        """The last picture; it stays if no newer one can be fetched."""
         self.is_closed = False
         self._webcam = webcam
         self._router = router
         self._service = service
         self._pictures: Pictures | None = None
         self._through_tunnel: Pictures | None = None
-        self._choice: dict[Way, int] = {}
-        """Where a still was found last."""
-        self._look: asyncio.Task[Still | None] | None = None
-        self._no_look_before = 0.0
-        self._refusal: OctoPrintTunnelError | None = None
-        self._refused_until = 0.0
-        self._no_stream: OctoPrintTunnelError | None = None
-        self._no_stream_before = 0.0
+        self._still_source: dict[Way, int] = {}
+        """The source of the last still."""
+        self._fetching: asyncio.Task[Still | None] | None = None
+        self._next_fetch_at = 0.0
+        self._still_limit: Problem | None = None
+        self._next_still_at = 0.0
+        self._stream_limit: Problem | None = None
+        self._next_stream_at = 0.0
         self._still_retry = Backoff(FIRST_RETRY, LONGEST_RETRY)
         self._stream_retry = Backoff(FIRST_RETRY, LONGEST_RETRY)
         self._streams: set[Stream] = set()
@@ -121,40 +121,40 @@ class WebcamFeed:
     @webcam.setter
     def webcam(self, webcam: Webcam) -> None:
         if webcam != self._webcam:
-            self._choice.clear()
+            self._still_source.clear()
         self._webcam = webcam
-        # What the service knows of it may be another thing as well.
+        # The service may know the webcam by another number now.
         self._through_tunnel = None
 
     @property
-    def pace(self) -> float:
-        """Return the seconds from one still to the next where they stand in for a live view."""
-        return self._pictures.pace if self._pictures else Pictures.pace
+    def still_interval(self) -> float:
+        """Return the seconds between the stills of a live view that has no stream."""
+        return self._pictures.still_interval if self._pictures else Pictures.still_interval
 
     @property
-    def limit(self) -> OctoPrintTunnelError | None:
-        """Return the limit of the account that streams or stills have met; None once they work again."""
-        return self._no_stream or self._refusal
+    def limit(self) -> Problem | None:
+        """Return the limit of the account that stops streams or stills, None while they work."""
+        return self._stream_limit or self._still_limit
 
     async def still(self) -> Still | None:
-        """Return a picture, fetched once for all who ask at the same time; None where there never was one.
+        """Return a picture, fetched once for all viewers that ask at the same time; None if there never was one.
 
-        Raises InvalidResponse for what is no picture, and what the way raises.
+        Raises InvalidResponse for anything but a picture, and the errors of `Router.choose` and `Route.download`.
         """
         if self.is_closed:
             return None
-        if self._look is None or (self._look.done() and time.monotonic() >= self._no_look_before):
-            self._look = asyncio.create_task(self._fetch())
-            self._look.add_done_callback(_retrieve)
-        look = self._look
-        # A viewer who goes away leaves the picture to the others.
-        await asyncio.wait((look,))
-        return None if look.cancelled() else look.result()
+        if self._fetching is None or (self._fetching.done() and time.monotonic() >= self._next_fetch_at):
+            self._fetching = asyncio.create_task(self._fetch())
+            self._fetching.add_done_callback(_retrieve)
+        fetching = self._fetching
+        # Not awaited itself: a viewer that is cancelled would cancel it for the others.
+        await asyncio.wait((fetching,))
+        return None if fetching.cancelled() else fetching.result()
 
     async def stream(self) -> Stream | None:
-        """Open a stream for one viewer; None where stills have to stand in for it.
+        """Open a stream for one viewer; None if only stills are available.
 
-        Raises what the way raises.
+        Raises the errors of `Router.choose` and `Route.download`.
         """
         if self.is_closed or len(self._streams) + self._opening >= MAX_STREAMS:
             return None
@@ -168,15 +168,15 @@ class WebcamFeed:
         return stream
 
     def end_stream(self, stream: Stream) -> None:
-        """Close the stream of a viewer who has gone."""
+        """Close a stream."""
         self._streams.discard(stream)
         stream.close()
 
     def close(self) -> None:
-        """End what is under way, for good."""
+        """Close all streams and fetch nothing more."""
         self.is_closed = True
-        if self._look is not None:
-            self._look.cancel()
+        if self._fetching is not None:
+            self._fetching.cancel()
         for stream in list(self._streams):
             self.end_stream(stream)
 
@@ -190,113 +190,112 @@ class WebcamFeed:
         return way, self._pictures
 
     async def _open_stream(self) -> Stream | None:
-        way, found = await self._choose()
-        if way is Way.TUNNEL and time.monotonic() < self._no_stream_before:
+        way, pictures = await self._choose()
+        if way is Way.TUNNEL and time.monotonic() < self._next_stream_at:
             return None
         try:
-            place = await found.stream()
-            download = await _open(place) if place else None
+            resource = await pictures.stream()
+            download = await _open(resource) if resource else None
         except WebcamLimit as error:
-            self._no_stream = error
-            self._no_stream_before = time.monotonic() + self._stream_retry.next()
+            self._stream_limit = error.problem
+            self._next_stream_at = time.monotonic() + self._stream_retry.next()
             return None
         except OctoPrintTunnelError as error:
-            self._met(way, error)
+            self._record_problem(way, error.problem)
             raise
         if download is None:
             return None
         if way is Way.TUNNEL:
-            self._no_stream = None
+            self._stream_limit = None
             self._stream_retry.reset()
         delimiter = delimiter_of(download.content_type)
         if delimiter is None or self.is_closed:
-            # A page with a player in it, HLS: what only a browser can show.
+            # Something that only a browser can show: HLS, or a page with a player.
             download.close()
             return None
         return Stream(way, download, delimiter, self._webcam.orientation)
 
     async def _fetch(self) -> Still | None:
         asked_at = time.monotonic()
-        way, found = await self._choose()
-        self._no_look_before = asked_at + found.pause
-        if way is Way.TUNNEL and self._refusal and asked_at < self._refused_until:
-            failure = self._refusal
-        else:
-            try:
-                still = await self._search(way, found)
-            except OctoPrintTunnelError as error:
-                failure = error
-            else:
-                self._refusal = None
-                self._still_retry.reset()
-                if still is not None and (self.last is None or still.body != self.last.body):
-                    self.last = still
-                return self.last
-            self._met(way, failure)
-            if failure.remedy is Remedy.LIMIT:
-                self._refusal = failure
-                self._refused_until = asked_at + self._still_retry.next()
-        if failure.remedy is Remedy.LIMIT and self.last:
-            return self.last
-        raise failure
+        way, pictures = await self._choose()
+        self._next_fetch_at = asked_at + pictures.min_interval
+        if way is Way.TUNNEL and self._still_limit and asked_at < self._next_still_at:
+            return self._last_or_raise(self._still_limit)
+        try:
+            still = await self._search(way, pictures)
+        except OctoPrintTunnelError as error:
+            self._record_problem(way, error.problem)
+            if error.remedy is not Remedy.LIMIT:
+                raise
+            self._still_limit = error.problem
+            self._next_still_at = asked_at + self._still_retry.next()
+            return self._last_or_raise(self._still_limit)
+        self._still_limit = None
+        self._still_retry.reset()
+        if still is not None and (self.last is None or still.body != self.last.body):
+            self.last = still
+        return self.last
 
-    async def _search(self, way: Way, found: Pictures) -> Still | None:
-        """Fetch a still where one was found last, else from the first place that has one; None where there is none.
+    def _last_or_raise(self, limit: Problem) -> Still:
+        if self.last is None:
+            raise limit.error()
+        return self.last
 
-        Raises what the first of the places raised that failed.
+    async def _search(self, way: Way, pictures: Pictures) -> Still | None:
+        """Fetch a still from the source of the last one, else from the first source that has one; None if none has.
+
+        Raises the error of the first source that failed.
         """
-        known = self._choice.pop(way, None)
-        order = list(range(found.choices))
-        if known is not None:
-            order = [known, *(choice for choice in order if choice != known)]
-        failure: OctoPrintTunnelError | None = None
+        known = self._still_source.pop(way, 0)
+        order = sorted(range(pictures.still_sources), key=lambda source: source != known)
+        problem: Problem | None = None
         seen: set[URL] = set()
-        choice = 0
+        source = 0
         try:
             async with asyncio.timeout(STILL_TIMEOUT):
-                for choice in order:
-                    place = await found.still(choice)
-                    if place is None or place.url in seen:
+                for source in order:
+                    resource = await pictures.still(source)
+                    if resource is None or resource.url in seen:
                         continue
-                    seen.add(place.url)
+                    seen.add(resource.url)
                     try:
-                        still = Still.of(await _picture(place), self._webcam.orientation)
+                        still = Still.of(await _picture(resource), self._webcam.orientation)
                     except OctoPrintTunnelError as error:
-                        failure = failure or error
+                        problem = problem or error.problem
                     else:
-                        self._choice[way] = choice
+                        self._still_source[way] = source
                         return still
         except TimeoutError:
-            # A place that says nothing must not keep the others from being tried.
-            self._choice[way] = (choice + 1) % found.choices
-            failure = failure or RequestTimeout()
-        if failure:
-            raise failure
+            # The next fetch starts with the next source, else this one would take all the time again.
+            self._still_source[way] = (source + 1) % pictures.still_sources
+            problem = problem or Problem(RequestTimeout)
+        if problem:
+            raise problem.error()
         return None
 
-    def _met(self, way: Way, error: OctoPrintTunnelError) -> None:
+    def _record_problem(self, way: Way, problem: Problem) -> None:
         if way is Way.TUNNEL:
-            self._router.met(error)
+            self._router.record_problem(problem)
 
 
-async def _open(place: Place) -> Download:
-    """Ask for what is at a place. Raises RequestTimeout where the answer does not begin in time, however it drips."""
+async def _open(resource: Resource) -> Download:
+    """Start to read a resource. Raises RequestTimeout if the header of the response is not complete in time."""
     try:
         async with asyncio.timeout(STILL_TIMEOUT):
-            return await place.route.download(place.url, _patience(place))
+            return await resource.route.download(resource.url, _timeouts(resource))
     except TimeoutError:
         raise RequestTimeout from None
 
 
-def _patience(place: Place) -> ClientTimeout:
-    """Return the time-outs for a place: who is near connects soon."""
-    near = place.route.timeout
-    return STREAM_TIMEOUT if near is None else ClientTimeout(connect=near.connect, sock_read=STREAM_TIMEOUT.sock_read)
+def _timeouts(resource: Resource) -> ClientTimeout:
+    """Return the timeouts of a resource; a local host has to connect as fast as for other requests."""
+    local = resource.route.timeout
+    return STREAM_TIMEOUT if local is None else ClientTimeout(connect=local.connect, sock_read=STREAM_TIMEOUT.sock_read)
 
 
-async def _picture(place: Place) -> bytes:
-    """Fetch a snapshot, or what a stream begins with."""
-    download = await place.route.download(place.url, _patience(place))
+async def _picture(resource: Resource) -> bytes:
+    """Fetch a snapshot, or the first picture of a stream."""
+    download = await resource.route.download(resource.url, _timeouts(resource))
     try:
         if (delimiter := delimiter_of(download.content_type)) is None:
             return await _whole_picture(download)
@@ -307,19 +306,19 @@ async def _picture(place: Place) -> bytes:
 
 
 async def _whole_picture(download: Download) -> bytes:
-    """Return a picture of up to MAX_PICTURE bytes, and take no more than the first of them of what is none."""
+    """Return a picture of up to MAX_PICTURE bytes; of anything else, only its beginning."""
     body = bytearray()
     async with aclosing(download.chunks()) as chunks:
         async for chunk in chunks:
             body += chunk
-            if len(body) >= ENOUGH_TO_TELL and picture_type(bytes(body[:ENOUGH_TO_TELL])) is None:
+            if len(body) >= TYPE_SIZE and picture_type(bytes(body[:TYPE_SIZE])) is None:
                 break
             if len(body) > MAX_PICTURE:
                 raise InvalidResponse(detail=f"more than {MAX_PICTURE} bytes")
     return bytes(body)
 
 
-def _retrieve(look: asyncio.Task[Still | None]) -> None:
-    """Leave no error to be reported as unretrieved when everyone who waited for it has gone."""
-    if not look.cancelled():
-        look.exception()
+def _retrieve(fetching: asyncio.Task[Still | None]) -> None:
+    """Retrieve the error of a fetch that no viewer waits for any more, so that asyncio does not log it."""
+    if not fetching.cancelled():
+        fetching.exception()

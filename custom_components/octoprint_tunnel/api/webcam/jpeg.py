@@ -1,42 +1,41 @@
-"""Pictures as bytes: what kind they are, and how a viewer is told to turn them without decoding one."""
+"""Pictures as bytes: their type, and their orientation without decoding them."""
 
 from typing import Final
 
 JPEG: Final = b"\xff\xd8"
 JPEG_TYPE: Final = "image/jpeg"
-MAX_PADDING: Final = 64  # bytes that some cameras write after the end
-MAX_SEGMENTS: Final = 1000  # before the picture proper; real ones have some ten, and a color profile up to 255 more
+MAX_PADDING: Final = 64  # bytes that some cameras write after the end of a picture
+MAX_SEGMENTS: Final = 1000  # before the image data; usually some ten, and up to 255 more for a color profile
 
 _KINDS: Final = ((b"\xff\xd8\xff", JPEG_TYPE), (b"\x89PNG\r\n\x1a\n", "image/png"))
 ENDS: Final = (b"\xff\xd9", b"IEND\xaeB`\x82")
 
 _EXIF: Final = b"Exif\0\0"
 _APP1: Final = 0xE1
-_APPLICATION_SEGMENTS: Final = (*range(0xE0, 0xF0), 0xFE)  # and comments: what may stand before the picture proper
+_APPLICATION_SEGMENTS: Final = (*range(0xE0, 0xF0), 0xFE)  # and comments
 
 
 def picture_type(data: bytes) -> str | None:
-    """Return the media type of a picture by its first bytes, None for anything but JPEG and PNG."""
+    """Return the media type of a picture by its first bytes, None if it is neither JPEG nor PNG."""
     return next((kind for magic, kind in _KINDS if data.startswith(magic)), None)
 
 
 def is_complete(beginning: bytes | bytearray, end: bytes | bytearray) -> bool:
-    """Tell whether a picture of which these are the first and the last bytes is whole, but for a little padding."""
+    """Tell whether a picture with these first and last bytes is complete; padding after it is allowed."""
     return any(beginning.startswith(magic) for magic, _ in _KINDS) and end.rstrip(b"\0\r\n").endswith(ENDS)
 
 
 def orientation_segment(orientation: int) -> bytes:
-    """Return the segment that follows a JPEG's first two bytes; of several that say it, viewers take the first."""
+    """Return the Exif segment for the start of a JPEG; viewers use the first one."""
     entry = b"\x01\x12\x00\x03\x00\x00\x00\x01" + orientation.to_bytes(2) + b"\0\0"
     payload = _EXIF + b"MM\x00*\x00\x00\x00\x08" + b"\x00\x01" + entry + b"\0\0\0\0"
     return bytes((0xFF, _APP1)) + (len(payload) + 2).to_bytes(2) + payload
 
 
 def with_orientation(picture: bytes, orientation: int) -> bytes:
-    """Return a JPEG that says how to turn it, in place of what it said before; another picture as it is.
+    """Return a JPEG with this Exif orientation in place of its own Exif data; other pictures unchanged.
 
-    `orientation` is counted as Exif does, 1 being as it is. What other Exif data there was is left out, as far as it
-    is among the first MAX_SEGMENTS segments.
+    Orientation 1 is unrotated, and leaves the picture unchanged. Exif data after MAX_SEGMENTS segments stays.
     """
     if orientation == 1 or not picture.startswith(JPEG):
         return picture

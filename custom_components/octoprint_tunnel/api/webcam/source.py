@@ -1,4 +1,4 @@
-"""Where a webcam's pictures are to be had: beside OctoPrint on the local network, or as a tunnel brings them."""
+"""Where the pictures of a webcam are: on the local network, or where a tunnel carries them."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
@@ -13,105 +13,107 @@ from ..octoprint.webcam import Webcam
 from ..transport.addresses import is_loopback, picture_address, web_address
 from ..transport.route import Route
 
-PROXY = "/webcam/"  # where OctoPi's proxy has the first webcam
+PROXY_PATH = "/webcam/"  # of the first webcam behind OctoPi's proxy
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """An address, and the route whose headers and codes belong to it. Both may hold credentials."""
+class Resource:
+    """A URL, and the route whose headers and status codes belong to it. Both may hold credentials."""
 
     route: Route = field(repr=False)
     url: URL = field(repr=False)
 
 
 class Pictures(ABC):
-    """The pictures of one webcam on one way. The methods raise what `Route.request` raises."""
+    """The pictures of one webcam, over one route. The methods raise the errors of `Route.send`."""
 
-    pause: ClassVar[float] = 0
-    """Seconds from one still to the next, at least."""
-    pace: ClassVar[float] = 10
-    """Seconds from one still to the next where they stand in for a live view."""
-    choices: ClassVar[int] = 1
-    """How many places may have a still."""
-
-    @abstractmethod
-    async def snapshot(self) -> Place | None:
-        """Return where a still is; None where there is none, or none at this time."""
+    min_interval: ClassVar[float] = 0
+    """Seconds between two requests for a still, at least."""
+    still_interval: ClassVar[float] = 10
+    """Seconds between the stills of a live view that has no stream."""
+    still_sources: ClassVar[int] = 1
+    """The number of resources that may have a still."""
 
     @abstractmethod
-    async def stream(self) -> Place | None:
-        """Return where a stream is that may be MJPEG; None where there is none."""
+    async def snapshot(self) -> Resource | None:
+        """Return the resource that is a still; None if there is none, or none at this time."""
 
-    async def still(self, choice: int) -> Place | None:
-        """Return where a still, or a stream that begins with one, may be; `choice` counts from 0, the most likely."""
+    @abstractmethod
+    async def stream(self) -> Resource | None:
+        """Return the resource that may be an MJPEG stream, None if there is none."""
+
+    async def still(self, source: int) -> Resource | None:
+        """Return a resource that may be a still or a stream; `source` counts from 0, the most likely one."""
         return await self.snapshot() or await self.stream()
 
 
 @runtime_checkable
 class _Resolver(Protocol):
-    """What looks names up as Home Assistant's connections do."""
+    """Looks up host names as Home Assistant's connections do."""
 
     async def async_resolve_host(self, host: str) -> list[ResolveResult]:
-        """Return the addresses of a name."""
+        """Return the addresses of a host name."""
 
 
 class LocalPictures(Pictures):
-    """The pictures as a browser on the local network finds them: directly, and without OctoPrint's API key.
+    """The pictures as a browser on the local network gets them: directly, and without OctoPrint's API key.
 
-    An address that leads to the machine that asks was written for OctoPrint, which sits beside the webcam.
+    A loopback address in OctoPrint's settings means OctoPrint's own machine.
     """
 
-    pace: ClassVar[float] = 1
-    choices: ClassVar[int] = 4
+    still_interval: ClassVar[float] = 1
+    still_sources: ClassVar[int] = 4
 
     def __init__(self, route: Route, webcam: Webcam) -> None:
-        """Look beside the OctoPrint that `route` leads to."""
+        """Prepare to get the pictures from the machine of the OctoPrint that `route` leads to."""
         self._route = replace(route, headers={})
         self._webcam = webcam
 
     @override
-    async def snapshot(self) -> Place | None:
-        return await self._place(picture_address(self._webcam.snapshot_url))
+    async def snapshot(self) -> Resource | None:
+        return await self._resource(picture_address(self._webcam.snapshot_url))
 
     @override
-    async def stream(self) -> Place | None:
-        return await self._place(picture_address(self._webcam.stream_url))
+    async def stream(self) -> Resource | None:
+        return await self._resource(picture_address(self._webcam.stream_url))
 
     @override
-    async def still(self, choice: int) -> Place | None:
-        """Return what a person would try: the snapshot, the same through a proxy, the stream's still, the stream."""
+    async def still(self, source: int) -> Resource | None:
+        """Return the snapshot, the snapshot behind OctoPrint's proxy, a still of mjpg-streamer, or the stream."""
         snapshot, stream = picture_address(self._webcam.snapshot_url), picture_address(self._webcam.stream_url)
-        match choice:
+        match source:
             case 0:
-                return await self._place(snapshot)
+                return await self._resource(snapshot)
             case 1:
-                return await self._place(self._through_proxy(snapshot) if snapshot and is_loopback(snapshot) else None)
+                return await self._resource(
+                    self._behind_proxy(snapshot) if snapshot and is_loopback(snapshot) else None
+                )
             case 2 if stream and "action" in stream.query:
-                return await self._place(stream.update_query(action="snapshot"))
+                return await self._resource(stream.update_query(action="snapshot"))
             case 3:
-                return await self._place(stream)
+                return await self._resource(stream)
         return None
 
-    def _through_proxy(self, snapshot: URL) -> URL:
-        """Return where the proxy before OctoPrint has a snapshot: beside the stream that it has of the same webcam."""
+    def _behind_proxy(self, snapshot: URL) -> URL:
+        """Return where a proxy has the snapshot: in the same folder as the stream of the same webcam."""
         folder = (self._webcam.stream_url or "").partition("?")[0].rpartition("/")[0]
         url = picture_address(f"{folder}/")
         if url is None or url.host is not None or not url.path.strip("/"):
-            url = URL(PROXY)
+            url = URL(PROXY_PATH)
         return url.with_query(snapshot.query or {"action": "snapshot"})
 
-    async def _place(self, url: URL | None) -> Place | None:
-        """Return the place that an address of OctoPrint's settings means here; None for an address that is none."""
+    async def _resource(self, url: URL | None) -> Resource | None:
+        """Return what a URL of OctoPrint's settings means from here; None for one that cannot be used."""
         if url is None:
             return None
         url = URL(f"{self._route.base_url}/").join(url)
         host = self._route.base_url.host
-        if host and url.host != host and await self._leads_home(url):
+        if host and url.host != host and await self._leads_to_own_machine(url):
             url = url.with_host(host)
-        return Place(route=self._route, url=url) if web_address(str(url)) else None
+        return Resource(route=self._route, url=url) if web_address(str(url)) else None
 
-    async def _leads_home(self, url: URL) -> bool:
-        """Tell whether an address leads to Home Assistant's own machine, by any name."""
+    async def _leads_to_own_machine(self, url: URL) -> bool:
+        """Tell whether a URL leads to Home Assistant's own machine, also by a host name."""
         resolver: object = self._route.session.connector
         if is_loopback(url) or not isinstance(resolver, _Resolver):
             return is_loopback(url)
@@ -119,5 +121,5 @@ class LocalPictures(Pictures):
             found = await resolver.async_resolve_host(url.host or "")
             addresses = [ip_address(address["host"].partition("%")[0]) for address in found]
         except ClientError, OSError, ValueError:
-            return False  # the request will meet it, too
+            return False  # the request will fail in the same way
         return any(address.is_loopback or address.is_unspecified for address in addresses)

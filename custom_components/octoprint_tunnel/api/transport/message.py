@@ -1,0 +1,42 @@
+"""A request to OctoPrint or to a service, and the response."""
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Protocol
+
+from aiohttp import FormData
+
+from ..json_object import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request; `path` starts at the base URL of the route that sends it. A `form` may hold a file."""
+
+    method: str
+    path: str
+    _: KW_ONLY
+    query: Mapping[str, str] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    json: object = field(default=None, repr=False)
+    form: FormData | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A response that was received as a whole."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    def json(self) -> JsonObject:
+        """Return the body as a JSON object. Raises InvalidResponse."""
+        return JsonObject.parse(self.body)
+
+
+class Requester(Protocol):
+    """Sends requests: a route, or a router that chooses one for each request."""
+
+    async def send(self, request: Request) -> Response:
+        """Send a request and return its response. Raises the errors of `Route.send`."""

@@ -1,0 +1,79 @@
+"""When to poll next. No requests and no timers: the coordinators ask, and pass in the time."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from .api.backoff import Backoff
+from .api.octoprint.connection import PrinterState
+from .api.octoprint.status import PrinterStatus
+from .api.tunnels.snapshot import TunnelSnapshot
+from .const import WAIT_INTERVAL
+
+LIVE_INTERVAL: Final = timedelta(minutes=15)  # to check what the push socket reports
+PRINT_INTERVAL: Final = timedelta(seconds=14)  # with a push socket, which does not report progress and temperatures
+AFTER_RESET: Final = timedelta(seconds=5)  # after the month's end; clocks differ
+
+FIRST_FOLLOW_UP: Final = 1  # seconds, doubling
+COMMAND_TAKES: Final = 2  # seconds; OctoPrint acts on a command a moment after it has responded
+HEATERS_TAKE: Final = 15  # seconds from a connection to the first temperatures; some printers report none
+
+
+class Pace:
+    """Decides when a printer is polled next: soon while it is about to change, rarely while OctoPrint reports changes.
+
+    Times are monotonic seconds.
+    """
+
+    def __init__(self, poll_interval: timedelta) -> None:
+        """Poll at `poll_interval` unless something else is called for."""
+        self.live = False
+        """Whether OctoPrint reports changes without being polled."""
+        self._poll_interval = poll_interval
+        self._follow_up = Backoff(FIRST_FOLLOW_UP, poll_interval.total_seconds())
+        self._command_at: float | None = None
+        self._without_heaters_since: float | None = None
+
+    @property
+    def expects_change(self) -> bool:
+        """Tell whether no reading shows yet what became of the last command."""
+        return self._command_at is not None
+
+    def expect_change(self, now: float) -> None:
+        """Poll soon and often: a command was sent at `now`."""
+        self._command_at = now
+        self._follow_up.reset()
+
+    def interval(self, status: PrinterStatus, read_at: float) -> timedelta:
+        """Return the time until the next poll, after a reading that began at `read_at`."""
+        if self._command_at is not None and (self.live or read_at - self._command_at >= COMMAND_TAKES):
+            self._command_at = None
+        is_settling = self.expects_change or (status.state.is_settling and not self.live)
+        if self._awaits_heaters(status, read_at) or is_settling:
+            return timedelta(seconds=self._follow_up.next())
+        self._follow_up.reset()
+        return self._settled_interval(status)
+
+    def _awaits_heaters(self, status: PrinterStatus, read_at: float) -> bool:
+        if status.heaters or not status.state.is_connected:
+            self._without_heaters_since = None
+            return False
+        if self._without_heaters_since is None:
+            self._without_heaters_since = read_at
+        return read_at - self._without_heaters_since < HEATERS_TAKE
+
+    def _settled_interval(self, status: PrinterStatus) -> timedelta:
+        if not self.live:
+            return self._poll_interval
+        if status.state.is_active and status.state is not PrinterState.PAUSED:
+            return min(PRINT_INTERVAL, self._poll_interval)
+        if status.state.is_active or status.state.is_settling or status.is_warm:
+            return self._poll_interval
+        return max(LIVE_INTERVAL, self._poll_interval)
+
+
+def service_interval(tunnel: TunnelSnapshot, poll_interval: timedelta, now: datetime) -> timedelta:
+    """Return the time until the service is asked again: long while the tunnel is closed, unless its end is known."""
+    usage = tunnel.status.usage
+    if usage is not None and usage.is_used_up:
+        return max(AFTER_RESET, min(poll_interval, usage.reset - now + AFTER_RESET))
+    return WAIT_INTERVAL if tunnel.route_problem is not None and tunnel.route_problem.waits else poll_interval

@@ -1,0 +1,555 @@
+"""Which requests a reading makes, and what it makes of the responses. OctoPrint itself is scripted here."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from custom_components.octoprint_tunnel.api.errors import (
+    CannotConnect,
+    DownloadTooLarge,
+    InvalidResponse,
+    OctoPrintTunnelError,
+    Rejected,
+    UnexpectedStatus,
+)
+from custom_components.octoprint_tunnel.api.octoprint import reader as reader_module
+from custom_components.octoprint_tunnel.api.octoprint.client import OctoPrint
+from custom_components.octoprint_tunnel.api.octoprint.connection import Connection, ConnectionOptions, PrinterState
+from custom_components.octoprint_tunnel.api.octoprint.heaters import Heater, PrinterReading
+from custom_components.octoprint_tunnel.api.octoprint.job import Job
+from custom_components.octoprint_tunnel.api.octoprint.reader import Reader
+from custom_components.octoprint_tunnel.api.octoprint.status import PrinterStatus
+from custom_components.octoprint_tunnel.api.transport.router import Way
+
+CONNECTION, JOB, VERSION, COMMANDS = "connection", "job", "version", "system_commands"
+STATE, HEATERS, BOTH = "state", "heaters", "state and heaters"
+PART_FAILED = pytest.mark.parametrize("error", [DownloadTooLarge, InvalidResponse, Rejected, UnexpectedStatus])
+RESTART = frozenset({"restart"})
+BED = {"bed": Heater(actual=60, target=60)}
+WARMER = {"bed": Heater(actual=61, target=60)}
+
+
+def connection(text: str, port: str | None = None) -> Connection:
+    """Return a connection in a state."""
+    options = ConnectionOptions(profiles={}, preferred_parameters={})
+    return Connection(state=PrinterState.from_text(text), state_text=text, port=port, options=options)
+
+
+def job(text: str | None, progress: float | None = None, elapsed: int | None = None, **values: Any) -> Job:
+    """Return a job of one file."""
+    fields: dict[str, Any] = {"path": "part.gcode", "name": "part.gcode", "size": 1000, "left": None, **values}
+    return Job(state_text=text, progress=progress, elapsed=elapsed, **fields)
+
+
+class ScriptedOctoPrint:
+    """Responds as a test says, and keeps what it was asked. A list is responded one by one."""
+
+    def __init__(self) -> None:
+        """Begin without a printer."""
+        self.asked: list[str] = []
+        self.responses: dict[str, Any] = {
+            CONNECTION: connection("Offline"),
+            JOB: job("Offline"),
+            VERSION: "2.0.0",
+            COMMANDS: RESTART,
+        }
+
+    def script(self, **responses: Any) -> None:
+        """Respond with these from now on."""
+        self.responses.update(responses)
+        self.asked.clear()
+
+    async def reading(self, *, heaters: bool = True, state: bool = True) -> PrinterReading | None:
+        """Return state and heaters as far as they were asked for."""
+        assert heaters or state
+        found: PrinterReading | None = self._respond(
+            BOTH if heaters and state else STATE if state else HEATERS, "reading"
+        )
+        if found is None:
+            return None
+        return replace(found, heaters=found.heaters if heaters else {}, state_text=found.state_text if state else None)
+
+    def __getattr__(self, name: str) -> Callable[[], Any]:
+        """Return any other request."""
+
+        async def request() -> Any:
+            return self._respond(name, name)
+
+        return request
+
+    def _respond(self, asked: str, name: str) -> Any:
+        self.asked.append(asked)
+        response = self.responses.get(name)
+        if isinstance(response, list):
+            response = response.pop(0)
+        if isinstance(response, type):
+            raise response
+        return response
+
+
+class Clock:
+    """Monotonic time that a test moves."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        """Return it."""
+        return self.now
+
+
+class Bench:
+    """A reader, its scripted OctoPrint, and the reading before."""
+
+    def __init__(self, clock: Clock, *, metered: bool = False) -> None:
+        """Begin with nothing known."""
+        self.clock = clock
+        self.octoprint = ScriptedOctoPrint()
+        self.way = Way.TUNNEL
+        self.reader = Reader(cast(OctoPrint, self.octoprint), lambda: self.way, metered=metered)
+        self.known: PrinterStatus | None = None
+
+    async def read(self, *, live: bool = False, after_command: bool = False) -> PrinterStatus:
+        """Read once more."""
+        self.octoprint.asked.clear()
+        self.known = await self.reader.read(self.known, live=live, after_command=after_command)
+        return self.known
+
+    async def settle(self, text: str, *, live: bool = False, progress: float | None = None) -> PrinterStatus:
+        """Read until all is known of a printer in this state."""
+        connected = PrinterState.from_text(text).is_connected
+        self.octoprint.script(
+            connection=connection(text, "VIRTUAL" if connected else None),
+            job=job(text, progress, 60 if progress else None),
+            reading=PrinterReading(state_text=text, heaters=BED) if connected else None,
+        )
+        await self.read(live=live)
+        await self.read(live=live)
+        return await self.read(live=live)
+
+    @property
+    def asked(self) -> list[str]:
+        """Return what the last reading asked for."""
+        return self.octoprint.asked
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Return the reader's clock."""
+    clock = Clock()
+    monkeypatch.setattr(reader_module, "time", SimpleNamespace(monotonic=clock.monotonic))
+    return clock
+
+
+@pytest.fixture
+def bench(clock: Clock) -> Bench:
+    """Return a reader to which nothing is known."""
+    return Bench(clock)
+
+
+# What is asked
+
+
+async def test_first_readings_of_an_offline_printer(bench: Bench) -> None:
+    """The job tells why there is no connection. What is read once comes in two parts, and then no more."""
+    first = await bench.read()
+    assert bench.asked == [CONNECTION, JOB, VERSION]
+    assert (first.state, first.way, first.version, first.system_commands) == ("offline", Way.TUNNEL, "2.0.0", None)
+    second = await bench.read()
+    assert bench.asked == [CONNECTION, COMMANDS]
+    assert (second.version, second.system_commands) == ("2.0.0", RESTART)
+    assert await bench.read() == second
+    assert bench.asked == [CONNECTION]
+
+
+async def test_first_reading_of_a_connected_printer(bench: Bench) -> None:
+    """Temperatures and the last print belong to it."""
+    reading = PrinterReading(state_text="Operational", heaters=BED)
+    bench.octoprint.script(connection=connection("Operational"), job=job("Operational", 100, 60), reading=reading)
+    first = await bench.read()
+    assert bench.asked == [CONNECTION, HEATERS, JOB, VERSION]
+    assert (first.state, first.heaters) == ("operational", BED)
+    assert first.job is not None
+    assert (first.job.progress, first.job.is_over) == (100, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "live", "expected"),
+    [
+        ("Operational", False, [BOTH]),
+        ("Operational", True, [BOTH]),
+        ("Printing", False, [JOB, HEATERS]),
+        ("Printing", True, [JOB, HEATERS]),
+        ("Offline", False, [CONNECTION]),
+        ("Offline", True, [STATE]),
+        ("Connecting", False, [CONNECTION]),
+        ("Connecting", True, [CONNECTION]),
+    ],
+)
+async def test_later_readings(bench: Bench, text: str, live: bool, expected: list[str]) -> None:
+    """Only what can have changed is asked for."""
+    before = await bench.settle(text, live=live)
+    assert bench.asked == expected
+    assert before.state == PrinterState.from_text(text)
+
+
+@pytest.mark.parametrize(
+    ("metered", "way", "expected"),
+    [(True, Way.TUNNEL, [STATE]), (True, Way.LOCAL, [CONNECTION]), (False, Way.TUNNEL, [CONNECTION])],
+)
+async def test_offline_printer_on_a_metered_tunnel(clock: Clock, metered: bool, way: Way, expected: list[str]) -> None:
+    """The whole connection is many times larger than what shows that there is none."""
+    bench = Bench(clock, metered=metered)
+    bench.way = way
+    assert (await bench.settle("Offline")).way is way
+    assert bench.asked == expected
+
+
+@pytest.mark.parametrize(("live", "max_age"), [(False, 900), (True, 14400)])
+async def test_age_of_the_connection(bench: Bench, live: bool, max_age: float) -> None:
+    """It is read as a whole again after a quarter of an hour, or after four hours where OctoPrint reports changes."""
+    await bench.settle("Operational", live=live)
+    read_at = bench.clock.now
+    bench.clock.now = read_at + max_age - 0.5
+    await bench.read(live=live)
+    assert bench.asked == [BOTH]
+    bench.clock.now = read_at + max_age
+    await bench.read(live=live)
+    assert bench.asked == [CONNECTION, HEATERS, JOB]
+    await bench.read(live=live)
+    assert bench.asked == [BOTH]
+
+
+async def test_connection_that_may_be_another_one(bench: Bench) -> None:
+    """After a command, and when somebody says so, it is read as a whole once."""
+    await bench.settle("Operational")
+    await bench.read(after_command=True)
+    assert bench.asked == [CONNECTION, HEATERS, JOB]
+    bench.reader.invalidate_connection()
+    await bench.read()
+    assert bench.asked == [CONNECTION, HEATERS, JOB]
+    await bench.read()
+    assert bench.asked == [BOTH]
+
+
+@pytest.mark.parametrize(("text", "expected"), [("Operational", [JOB, HEATERS]), ("Offline", [STATE])])
+async def test_state_that_octoprint_reports(bench: Bench, text: str, expected: list[str]) -> None:
+    """It is read with its job, once; without a printer there is no job to come."""
+    await bench.settle(text, live=True)
+    bench.reader.expect_state()
+    await bench.read(live=True)
+    assert bench.asked == expected
+    await bench.read(live=True)
+    assert bench.asked == ([BOTH] if text == "Operational" else [STATE])
+
+
+# What a later reading shows
+
+
+async def test_print_that_begins(bench: Bench) -> None:
+    """A state that shows a print brings its job; what is known of the connection stays."""
+    await bench.settle("Operational")
+    bench.octoprint.script(
+        reading=PrinterReading(state_text="Printing", heaters=WARMER), job=job("Printing", 25, 60, left=180)
+    )
+    shown = await bench.read()
+    assert bench.asked == [BOTH, JOB]
+    assert (shown.state, shown.connection.port, shown.heaters) == ("printing", "VIRTUAL", WARMER)
+    assert (shown.version, shown.system_commands) == ("2.0.0", RESTART)
+    assert shown.job is not None
+    assert (shown.job.progress, shown.job.left, shown.job.is_over) == (25, 180, False)
+    assert shown.job.started_at is not None
+    assert abs(datetime.now(UTC) - timedelta(seconds=60) - shown.job.started_at) < timedelta(seconds=10)
+
+
+async def test_state_of_the_job_goes_before_that_of_the_temperatures(bench: Bench) -> None:
+    """They are read one after the other, and the progress belongs to the job's."""
+    await bench.settle("Printing", progress=25)
+    bench.octoprint.script(job=job("Paused", 30, 70))
+    shown = await bench.read()
+    assert bench.asked == [JOB, HEATERS]
+    assert (shown.state, shown.job and shown.job.progress) == ("paused", 30)
+
+
+async def test_print_whose_job_has_no_state(bench: Bench) -> None:
+    """The state is read with the temperatures then."""
+    await bench.settle("Printing", progress=25)
+    bench.octoprint.script(job=job(None, 30, 70), reading=PrinterReading(state_text="Pausing", heaters=BED))
+    shown = await bench.read()
+    assert bench.asked == [JOB, BOTH]
+    assert (shown.state, shown.job and shown.job.progress) == ("pausing", 30)
+
+
+@pytest.mark.parametrize(
+    ("text", "reading", "now", "asked"),
+    [
+        ("Offline", PrinterReading(state_text="Operational", heaters=BED), "Operational", [STATE]),
+        ("Operational", None, "Offline", [BOTH]),
+        ("Operational", PrinterReading(state_text=None, heaters=BED), "Operational", [BOTH]),
+        ("Operational", PrinterReading(state_text="Connecting", heaters={}), "Connecting", [BOTH]),
+        ("Operational", InvalidResponse, "Operational", [BOTH]),
+    ],
+)
+async def test_reading_that_shows_another_connection(
+    bench: Bench, text: str, reading: object, now: str, asked: list[str]
+) -> None:
+    """The connection is read as a whole at once."""
+    await bench.settle(text, live=True)
+    bench.octoprint.script(connection=connection(now, "OTHER"), job=job(now), reading=reading)
+    shown = await bench.read(live=True)
+    assert bench.asked[:2] == [*asked, CONNECTION]
+    assert (shown.state, shown.connection.port) == (PrinterState.from_text(now), "OTHER")
+
+
+async def test_offline_printer_that_stays_offline(bench: Bench) -> None:
+    """The reading is equal to the one before, so that no entity is written."""
+    before = await bench.settle("Offline", live=True)
+    assert await bench.read(live=True) == before
+
+
+async def test_way(bench: Bench) -> None:
+    """It is that of the last request, also where nothing else has changed."""
+    before = await bench.settle("Offline", live=True)
+    bench.way = Way.LOCAL
+    assert await bench.read(live=True) == replace(before, way=Way.LOCAL)
+
+
+async def test_print_that_has_ended_meanwhile(bench: Bench) -> None:
+    """With the last job, whose progress is that of the print to its end."""
+    await bench.settle("Printing", progress=25)
+    bench.octoprint.script(connection=connection("Operational"), job=job("Operational", 100, 90))
+    bench.reader.invalidate_connection()
+    shown = await bench.read()
+    assert bench.asked == [CONNECTION, HEATERS, JOB]
+    assert shown.job is not None
+    assert (shown.job.progress, shown.job.is_over) == (100, True)
+
+
+async def test_connection_that_has_ended_meanwhile(bench: Bench) -> None:
+    """The job is read, because there may have been a print until then."""
+    await bench.settle("Operational")
+    bench.octoprint.script(connection=connection("Offline"), job=job("Offline", 100, 90))
+    shown = await bench.read(after_command=True)
+    assert bench.asked == [CONNECTION, JOB]
+    assert (shown.state, shown.job and shown.job.progress) == ("offline", 100)
+
+
+# Parts that fail
+
+
+@PART_FAILED
+async def test_job_that_cannot_be_read(bench: Bench, error: type[OctoPrintTunnelError]) -> None:
+    """State and temperatures are shown; a print that is over by then has no time left, and the next no old file."""
+    await bench.settle("Printing", progress=25)
+    assert bench.known is not None
+    assert bench.known.job is not None
+    bench.known = replace(bench.known, job=replace(bench.known.job, left=100))
+    bench.octoprint.script(job=error, reading=PrinterReading(state_text="Printing", heaters=WARMER))
+    shown = await bench.read()
+    assert bench.asked == [JOB, BOTH, JOB]
+    assert (shown.state, shown.heaters, shown.job and shown.job.left) == ("printing", WARMER, 100)
+    bench.octoprint.script(reading=PrinterReading(state_text="Operational", heaters=BED))
+    shown = await bench.read()
+    assert shown.job is not None
+    assert (shown.job.left, shown.job.is_over) == (None, True)
+    assert await bench.read() == shown
+    bench.octoprint.script(reading=PrinterReading(state_text="Printing", heaters=BED))
+    assert (await bench.read()).job is None
+
+
+@PART_FAILED
+async def test_temperatures_that_cannot_be_read(bench: Bench, error: type[OctoPrintTunnelError]) -> None:
+    """The rest is shown: the job's state in a print, and the connection without one."""
+    await bench.settle("Printing", progress=25)
+    bench.octoprint.script(job=job("Pausing", 30, 70), reading=error)
+    shown = await bench.read()
+    assert bench.asked == [JOB, HEATERS]
+    assert (shown.state, shown.connection.port, shown.heaters) == ("pausing", "VIRTUAL", {})
+    assert (shown.job and shown.job.progress) == 30
+    bench.octoprint.script(connection=connection("Offline"), job=job("Offline"))
+    assert (await bench.read()).state == "offline"
+    assert bench.asked == [JOB, HEATERS, CONNECTION, JOB]
+
+
+@pytest.mark.parametrize("heaters", [InvalidResponse, None])
+async def test_temperatures_that_are_missing_from_a_whole_reading(bench: Bench, heaters: object) -> None:
+    """There are none then."""
+    bench.octoprint.script(connection=connection("Operational"), job=job("Operational"), reading=heaters)
+    assert (await bench.read()).heaters == {}
+
+
+@PART_FAILED
+async def test_connection_that_cannot_be_read(bench: Bench, error: type[OctoPrintTunnelError]) -> None:
+    """What is known of it goes on, with the job's state, and it is tried again with each reading."""
+    await bench.settle("Operational")
+    bench.octoprint.script(connection=error, job=job("Printing", 25, 60))
+    bench.reader.invalidate_connection()
+    for _ in range(2):
+        shown = await bench.read()
+        assert bench.asked == [CONNECTION, JOB, HEATERS]
+        assert (shown.state, shown.connection.port, shown.heaters) == ("printing", "VIRTUAL", BED)
+        assert (shown.job and shown.job.progress) == 25
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("failing", [job(None), InvalidResponse])
+async def test_connection_of_which_nothing_can_be_read(bench: Bench, known: bool, failing: object) -> None:
+    """Without a state there is nothing to show; without an earlier reading there is no job to ask for."""
+    if known:
+        await bench.settle("Operational")
+    bench.octoprint.script(connection=UnexpectedStatus, job=failing)
+    with pytest.raises(UnexpectedStatus):
+        await bench.read(after_command=True)
+    assert bench.asked == ([CONNECTION, JOB] if known else [CONNECTION])
+
+
+@PART_FAILED
+async def test_version_and_commands_that_cannot_be_read(bench: Bench, error: type[OctoPrintTunnelError]) -> None:
+    """They are not asked for again and again."""
+    bench.octoprint.script(version=error, system_commands=error)
+    assert (await bench.read()).version is None
+    shown = await bench.read()
+    assert (shown.version, shown.system_commands) == (None, frozenset())
+    await bench.read()
+    assert bench.asked == [CONNECTION]
+
+
+@pytest.mark.parametrize(("part", "text"), [("connection", "Offline"), ("reading", "Operational"), ("job", "Printing")])
+async def test_octoprint_that_is_away(bench: Bench, part: str, text: str) -> None:
+    """It may be updated or set up again meanwhile: then everything is read, and the last print goes on."""
+    before = await bench.settle(text, progress=25)
+    works = bench.octoprint.responses[part]
+    bench.octoprint.script(**{part: CannotConnect})
+    with pytest.raises(CannotConnect):
+        await bench.read()
+    bench.octoprint.script(**{part: works}, version="2.0.1", system_commands=frozenset({"reboot"}))
+    back = await bench.read()
+    heaters = [HEATERS] if text != "Offline" else []
+    assert bench.asked == [CONNECTION, *heaters, JOB, VERSION, COMMANDS]
+    assert (back.version, back.system_commands) == ("2.0.1", frozenset({"reboot"}))
+    assert (back.job and back.job.started_at) == (before.job and before.job.started_at)
+
+
+# What changes between two requests of a reading
+
+
+async def test_connection_and_job_that_disagree(bench: Bench) -> None:
+    """They are read once more, and agree then."""
+    bench.octoprint.script(
+        connection=[connection("Offline"), connection("Operational", "VIRTUAL")],
+        job=job("Operational"),
+        reading=PrinterReading(state_text="Operational", heaters=BED),
+    )
+    shown = await bench.read()
+    assert bench.asked == [CONNECTION, JOB, CONNECTION, HEATERS, JOB, VERSION]
+    assert (shown.state, shown.connection.port) == ("operational", "VIRTUAL")
+
+
+async def test_connection_and_job_that_go_on_to_disagree(bench: Bench) -> None:
+    """The connection is shown, and the next reading begins with it."""
+    bench.octoprint.script(connection=connection("Offline"), job=job("Operational"))
+    shown = await bench.read(live=True)
+    assert bench.asked == [CONNECTION, JOB, CONNECTION, JOB, VERSION]
+    assert (shown.state, shown.job and shown.job.state_text) == ("offline", None)
+    await bench.read(live=True)
+    assert bench.asked[0] == CONNECTION
+
+
+async def test_state_of_the_job_replaces_that_of_the_connection(bench: Bench) -> None:
+    """It was read later."""
+    bench.octoprint.script(
+        connection=connection("Operational", "VIRTUAL"),
+        job=job("Printing", 1, 1),
+        reading=PrinterReading(state_text="Operational", heaters=BED),
+    )
+    shown = await bench.read()
+    assert bench.asked == [CONNECTION, HEATERS, JOB, VERSION]
+    assert (shown.state, shown.connection.state_text, shown.connection.port) == ("printing", "Printing", "VIRTUAL")
+
+
+async def test_state_that_is_not_known_yet(bench: Bench) -> None:
+    """A job in a state of a later version of OctoPrint takes nothing from the connection."""
+    bench.octoprint.script(connection=connection("Offline"), job=job("Dreaming"))
+    shown = await bench.read()
+    assert (shown.state, shown.connection.state_text) == ("offline", "Offline")
+
+
+# Errors
+
+
+async def lose(bench: Bench, text: str, *, reported: str | None = None, **values: Any) -> PrinterStatus:
+    """Let a connected printer be lost, and read that."""
+    await bench.settle("Operational")
+    if reported is not None:
+        bench.reader.expect_state(reported)
+    bench.octoprint.script(connection=connection("Offline"), job=job(text, **values), reading=None)
+    return await bench.read(after_command=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "reported", "values", "state", "error"),
+    [
+        ("Offline", None, {}, "offline", None),
+        ("Offline", "halted", {}, "offline", None),  # it was disconnected afterwards
+        ("Offline after error", None, {}, "offline_after_error", None),
+        ("Offline after error", "halted", {}, "offline_after_error", "halted"),
+        ("Offline after error", "halted", {"error": "of the job"}, "offline_after_error", "halted"),
+        ("Offline after error", None, {"error": "of the job"}, "offline_after_error", "of the job"),
+        ("Offline (Error: of the state)", None, {"error": "of the job"}, "offline_after_error", "of the state"),
+    ],
+)
+async def test_error_that_ended_the_connection(
+    bench: Bench, text: str, reported: str | None, values: dict[str, Any], state: str, error: str | None
+) -> None:
+    """It is taken from the state, else from what OctoPrint reported, else from the job, and stays while it lasts."""
+    for _ in range(3):
+        shown = await lose(bench, text, reported=reported, **values) if bench.known is None else await bench.read()
+        assert (shown.state, shown.connection.error) == (state, error)
+
+
+async def test_error_that_is_reported_without_a_job(bench: Bench) -> None:
+    """It is shown all the same."""
+    await bench.settle("Operational")
+    bench.reader.expect_state("halted")
+    bench.reader.expect_state()
+    bench.octoprint.script(connection=connection("Offline"), job=InvalidResponse, reading=None)
+    shown = await bench.read()
+    assert (shown.state, shown.connection.error) == ("offline_after_error", "halted")
+
+
+async def test_error_of_an_earlier_reading(bench: Bench) -> None:
+    """It stays where the job tells only that there was one."""
+    await lose(bench, "Offline after error", error="of the job")
+    bench.octoprint.script(job=job("Offline after error"))
+    for connected in (False, True):
+        if connected:
+            assert bench.known is not None
+            bench.octoprint.script(connection=[connection("Offline"), connection("Offline")])
+            bench.known = replace(bench.known, connection=replace(bench.known.connection, state=PrinterState.PRINTING))
+            bench.octoprint.script(connection=connection("Offline"))
+        assert (await bench.read()).connection.error == "of the job"
+
+
+async def test_error_is_forgotten_with_the_next_connection(bench: Bench) -> None:
+    """A connection that is lost later has its own reason."""
+    await lose(bench, "Offline after error", reported="halted")
+    assert (await bench.settle("Operational")).connection.error is None
+    assert (await lose(bench, "Offline after error")).connection.error is None
+
+
+async def test_error_that_octoprint_goes_on_with(bench: Bench) -> None:
+    """A reported error that has not ended the connection is not the reason of a later loss."""
+    await bench.settle("Operational")
+    bench.reader.expect_state("odd line")
+    await bench.read()
+    assert (await lose(bench, "Offline after error")).connection.error is None
+
+
+async def test_disconnection_after_an_error(bench: Bench) -> None:
+    """An error that OctoPrint reported before it was told to disconnect is not shown later."""
+    await lose(bench, "Offline", reported="halted")
+    bench.octoprint.script(job=InvalidResponse)
+    assert (await bench.read()).connection.error is None

@@ -1,0 +1,69 @@
+"""Bodies as OctoPrint and the services send them: recorded from OctoPrint, or as the services document them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+RECORDED = Path(__file__).parent / "octoprint" / "recorded"
+
+
+def recorded(beginning: str) -> list[Any]:
+    """Return the recorded bodies whose names begin like this."""
+    found = [json.loads(path.read_bytes()) for path in sorted(RECORDED.glob(f"{beginning}*.json"))]
+    assert found, beginning
+    return found
+
+
+# OctoPrint
+
+JOB = json.loads("""{
+"job": {"file": {"name": "cube.gcode", "path": "a/cube.gcode", "display": "cube.gcode", "size": 1468987, "date": 1},
+        "estimatedPrintTime": 8811, "filament": {"tool0": {"length": 810, "volume": 5.36}}},
+"progress": {"completion": 22.5, "filepos": 337942, "printTime": 276, "printTimeLeft": 912},
+"state": "Printing"}""")
+READING = json.loads("""{
+"temperature": {"tool0": {"actual": 214.8, "target": 220.0, "offset": 0}, "bed": {"actual": 50.2, "target": null},
+                "chamber": {"actual": null},
+                "history": [{"time": 1395651928, "tool0": {"actual": 214.8, "target": 220.0}}]},
+"sd": {"ready": true},
+"state": {"text": "Operational", "flags": {"operational": true, "printing": false}}}""")
+UPLOADED = {"files": {"local": {"name": "a.gcode", "path": "a.gcode"}}, "done": True, "effectivePrint": True}
+COMMANDS = {"core": [{"action": "restart", "name": "Restart OctoPrint", "source": "core", "confirm": "Really?"}]}
+EVENT = {"event": {"type": "PrinterStateChanged", "payload": {"state_id": "OFFLINE", "state_string": "Offline"}}}
+FRAMES: list[Any] = [
+    EVENT,
+    {"event": {"type": "Error", "payload": {"error": "Heater", "reason": "firmware"}}},
+    {"event": {"type": "Connected", "payload": {"port": "VIRTUAL", "baudrate": 115200, "connector": "serial"}}},
+    {"event": {"type": "PrintStarted", "payload": {"name": "a.gcode", "path": "a.gcode", "user": "u", "size": 1}}},
+    {"event": {"type": "SettingsUpdated", "payload": {"config_hash": "x"}}},
+    {"connected": {"version": "2.0", "plugin_hash": "x", "permissions": []}},
+    {"history": {"state": {"text": "Printing", "flags": {}}, "temps": [], "logs": ["x"]}},
+]
+
+# OctoEverywhere
+
+INFO = json.loads("""{
+"PrinterName": "Kitchen", "PrinterLocalIp": "127.0.0.1", "IsOnline": true,
+"LastDisconnectTimeUtc": "2026-07-01T12:00:00Z", "LastConnectionTimeUtc": "2026-07-01T12:01:00.5+02:00",
+"UserFacingPrinterUrl": "https://octoeverywhere.com/view/Kitchen",
+"PrinterLimits": {"MaxDownloadFileSizeBytes": 104857600, "MaxUploadFileSizeBytes": 104857600,
+                  "MaxSingleWebcamStreamLengthSeconds": 3600}}""")
+GADGET = {"State": 3, "Status": "Looking good", "StatusColor": "g", "Rating": 9}
+LIVE_LINK = {"LiveId": "abc", "Url": "https://octoeverywhere.com/live/abc", "ShortUrl": "https://oe.ink/abc"}
+NOTIFICATION = json.loads("""{
+"PrinterId": "p", "PrintId": "1", "EventType": 6, "PrinterName": "Kitchen", "FileName": "cube.gcode",
+"SnapshotUrl": "https://octoeverywhere.com/snapshot/1.jpg", "DurationSec": 600, "Progress": 20.0,
+"TimeRemainingSec": 2400, "ZOffsetMM": 1.2, "CurrentLayer": 6, "TotalLayers": 100, "Error": "Heater",
+"PlatformErrorCode": 7, "SecretKey": "s"}""")
+COMPLETION: dict[str, str] = json.loads("""{
+"success": "true", "id": "conn-1", "url": "https://app-abcdef.octoeverywhere.com", "appApiToken": "token-1",
+"authBasicHttpUser": "user-1", "authBasicHttpPassword": "password-1", "authBearerToken": "bearer-1",
+"printername": "Kitchen", "userPrinterAccessUrl": "https://octoeverywhere.com/view/Kitchen",
+"printerLastKnownLocalIp": "192.168.7.20", "octoPrintApiKey": "key-1"}""")
+"""The parameters that the portal appends to the return address."""
+
+# Obico
+
+USAGE = {"total": 282, "monthly_cap": 314572800.0, "reset_in_seconds": 863999.99}
+PREDICTION = {"normalized_p": 0.25}
+ENDPOINT = "https://0123abcd:4567cdef@tunnel-1.app.obico.io"

@@ -1,0 +1,161 @@
+"""When to poll next: exact intervals, without Home Assistant and without waiting."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from custom_components.octoprint_tunnel.api import backoff
+from custom_components.octoprint_tunnel.api.errors import NotSupporter, OctoPrintTunnelError, OverCap, Problem
+from custom_components.octoprint_tunnel.api.octoprint.connection import Connection, ConnectionOptions, PrinterState
+from custom_components.octoprint_tunnel.api.octoprint.heaters import Heater
+from custom_components.octoprint_tunnel.api.octoprint.status import PrinterStatus
+from custom_components.octoprint_tunnel.api.tunnels.models import TunnelStatus, Usage
+from custom_components.octoprint_tunnel.api.tunnels.snapshot import TunnelRequest, TunnelSnapshot
+from custom_components.octoprint_tunnel.pace import Pace, service_interval
+
+MINUTE, HOUR = 60, 3600
+COLD, WARM = {"bed": Heater(actual=21, target=0)}, {"bed": Heater(actual=21, target=60)}
+NOW = datetime(2026, 11, 30, 23, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let delays be exact."""
+    monkeypatch.setattr(backoff, "JITTER", 0)
+
+
+@pytest.fixture
+def pace() -> Pace:
+    """Return the pace of a printer that is polled each minute."""
+    return Pace(timedelta(minutes=1))
+
+
+def status(text: str, heaters: dict[str, Heater] | None = None) -> PrinterStatus:
+    """Return a printer in a state; a connected one is cold by default."""
+    state = PrinterState.from_text(text)
+    connection = Connection(
+        state=state, state_text=text, options=ConnectionOptions(profiles={}, preferred_parameters={})
+    )
+    return PrinterStatus(
+        connection=connection, heaters=(COLD if state.is_connected else {}) if heaters is None else heaters
+    )
+
+
+def intervals(pace: Pace, shown: PrinterStatus, *read_at: float) -> list[float]:
+    """Return the intervals in seconds after readings that began at these times."""
+    return [pace.interval(shown, at).total_seconds() for at in read_at]
+
+
+@pytest.mark.parametrize(
+    ("text", "heaters", "polled", "live"),
+    [
+        ("Offline", None, MINUTE, 15 * MINUTE),
+        ("Operational", COLD, MINUTE, 15 * MINUTE),
+        ("Operational", WARM, MINUTE, MINUTE),
+        ("Printing", WARM, MINUTE, 14),
+        ("Cancelling", COLD, MINUTE, 14),
+        ("Paused", WARM, MINUTE, MINUTE),
+        ("Connecting", None, 1, MINUTE),
+        ("Detecting serial connection", None, 1, MINUTE),
+    ],
+)
+def test_interval_by_state(
+    pace: Pace, text: str, heaters: dict[str, Heater] | None, polled: float, live: float
+) -> None:
+    """A printer that OctoPrint reports on is polled for progress, temperatures and checks only."""
+    assert intervals(pace, status(text, heaters), 100) == [polled]
+    pace.live = True
+    assert intervals(pace, status(text, heaters), 100) == [live]
+
+
+@pytest.mark.parametrize(
+    ("poll_interval", "text", "expected"),
+    [(10, "Printing", 10), (30, "Printing", 14), (10, "Offline", 15 * MINUTE), (HOUR, "Offline", HOUR)],
+)
+def test_interval_of_the_user_bounds_those_of_live_updates(poll_interval: int, text: str, expected: float) -> None:
+    """A print is polled no less often than the user wants, an idle printer no more often."""
+    pace = Pace(timedelta(seconds=poll_interval))
+    pace.live = True
+    assert intervals(pace, status(text), 0) == [expected]
+
+
+def test_a_connection_in_the_making_is_followed_less_and_less_often(pace: Pace) -> None:
+    """Up to the poll interval, and from the beginning the next time."""
+    assert intervals(pace, status("Connecting"), *range(8)) == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert intervals(pace, status("Operational"), 8) == [MINUTE]
+    assert intervals(pace, status("Connecting"), 9) == [1]
+
+
+def test_a_command_is_followed_until_a_reading_is_late_enough(pace: Pace) -> None:
+    """OctoPrint acts a moment after it has responded; a reading that begins 2 s later shows the effect."""
+    expected = [pace.expects_change]
+    pace.expect_change(100)
+    for read_at, interval in ((100, 1), (101.9, 2), (102, MINUTE)):
+        expected.append(pace.expects_change)
+        assert intervals(pace, status("Operational"), read_at) == [interval]
+    assert [*expected, pace.expects_change] == [False, True, True, True, False]
+    pace.expect_change(200)
+    assert intervals(pace, status("Operational"), 200.5) == [1]
+
+
+def test_a_command_in_between_begins_from_the_first_interval(pace: Pace) -> None:
+    """What the last command has made of the connection is read soon, too."""
+    assert intervals(pace, status("Connecting"), 0, 1, 3) == [1, 2, 4]
+    pace.expect_change(4)
+    assert intervals(pace, status("Connecting"), 4) == [1]
+
+
+def test_a_command_needs_one_reading_where_octoprint_reports_changes(pace: Pace) -> None:
+    """The socket tells when there is more to read."""
+    pace.live = True
+    pace.expect_change(100)
+    assert intervals(pace, status("Operational"), 100) == [15 * MINUTE]
+    assert not pace.expects_change
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_heaters_are_awaited_for_a_while(pace: Pace, live: bool) -> None:
+    """A printer reports its first temperatures a moment after it is connected, or has none."""
+    pace.live = live
+    rest = 15 * MINUTE if live else MINUTE
+    assert intervals(pace, status("Operational", {}), 100, 101, 103, 114.9, 115) == [1, 2, 4, 8, rest]
+    assert intervals(pace, status("Operational", {}), 400) == [rest]
+    assert intervals(pace, status("Operational"), 401) == [rest]
+    assert intervals(pace, status("Operational", {}), 402) == [1]
+    assert intervals(pace, status("Offline"), 403) == [rest]
+    assert intervals(pace, status("Operational", {}), 500) == [1]
+
+
+# The service
+
+
+def usage(*, used: int, reset: datetime) -> TunnelSnapshot:
+    """Return a tunnel of which so many of 100 bytes are used."""
+    return TunnelSnapshot(status=TunnelStatus(usage=Usage(total=used, cap=100, reset=reset)))
+
+
+@pytest.mark.parametrize(
+    ("until_reset", "expected"),
+    [(HOUR, MINUTE), (56, MINUTE), (55, MINUTE), (54, 59), (10, 15), (1, 6), (0, 5), (-HOUR, 5)],
+)
+def test_a_used_up_month_is_asked_for_right_after_its_end(until_reset: int, expected: float) -> None:
+    """Clocks differ, so five seconds later, and never more often than that."""
+    tunnel = usage(used=111, reset=NOW + timedelta(seconds=until_reset))
+    assert service_interval(tunnel, timedelta(minutes=1), NOW).total_seconds() == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [(NotSupporter, 30 * MINUTE), (OctoPrintTunnelError, MINUTE), (None, MINUTE)]
+)
+def test_a_closed_tunnel_is_asked_about_rarely(kind: type[OctoPrintTunnelError] | None, expected: float) -> None:
+    """Only its owner can open it."""
+    tunnel = TunnelSnapshot(last_request=TunnelRequest(problem=Problem(kind) if kind else None))
+    assert service_interval(tunnel, timedelta(minutes=1), NOW).total_seconds() == expected
+
+
+def test_a_month_with_data_left_has_the_usual_interval() -> None:
+    """The end of the month matters only to a tunnel that is closed until then."""
+    tunnel = usage(used=110, reset=NOW + timedelta(seconds=10))
+    assert service_interval(tunnel, timedelta(minutes=1), NOW) == timedelta(minutes=1)
+    closed = TunnelSnapshot(status=tunnel.status, last_request=TunnelRequest(problem=Problem(OverCap)))
+    assert service_interval(closed, timedelta(minutes=1), NOW) == timedelta(minutes=30)
