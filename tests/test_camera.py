@@ -1,8 +1,9 @@
-"""The webcam in Home Assistant: stills and live views over each way, and whatever can be wrong with them."""
+"""Cameras in Home Assistant: stills and live views over each route, and the webcams that OctoPrint has."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 import io
 import json
@@ -21,16 +22,19 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.octoprint_tunnel import live as live_updates, webcams
 from custom_components.octoprint_tunnel.api.octoprint.webcam import MAX_WEBCAMS
+from custom_components.octoprint_tunnel.api.transport.router import Way
 from custom_components.octoprint_tunnel.api.webcam import feed as webcam_feed
+from custom_components.octoprint_tunnel.api.webcam.feed import WebcamFeed
 from custom_components.octoprint_tunnel.const import DOMAIN
 from custom_components.octoprint_tunnel.diagnostics import async_get_config_entry_diagnostics
 from homeassistant.components.camera import img_util
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
 
-from .home import entities, log_lines, settle, state, states, until, wait
+from .home import Home, entities, log_lines, settle, until, wait
 from .octoprint.server import OctoPrintServer
 from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
@@ -43,62 +47,84 @@ NO_WEBCAM = {"snapshot": "", "stream": "", "flipH": False, "flipV": False, "rota
 PART = re.compile(rb"--picture-[0-9a-f]{32}\r\nContent-Type: image/jpeg\r\n")
 
 type Browser = TestClient[Any, Any]
-type SetUp = Callable[..., Any]
-type SetWebcam = Callable[..., None]
+
+OBICO = pytest.mark.parametrize("provider", ["obico"])
 
 
-@pytest.fixture
-def set_webcam(octoprint: OctoPrintServer) -> Generator[SetWebcam]:
-    """Return what sets OctoPrint's webcam up, as its user does; afterwards there is none again."""
+@dataclass(frozen=True, kw_only=True)
+class CameraHome(Home):
+    """Home Assistant with one printer that has a webcam, in a browser."""
 
-    def set_webcam(**settings: object) -> None:
-        status, _ = octoprint.request("POST", "/api/settings", {"plugins": {"classicwebcam": settings}})
+    browser: Browser
+    caplog: pytest.LogCaptureFixture
+
+    @property
+    def feed(self) -> WebcamFeed:
+        """Return the pictures of the first webcam."""
+        return self.runtime.webcams.data.feeds["webcam"]
+
+    @property
+    def log(self) -> list[str]:
+        """Return the log lines of the integration from info up."""
+        return log_lines(self.caplog)
+
+    def options(self, route: str) -> dict[str, str]:
+        """Return the options with which this route is used."""
+        return {"local_url": self.relay.local.url} if route == "local" else {}
+
+    def set_webcam(self, **settings: object) -> None:
+        """Set up OctoPrint's webcam, as its user does."""
+        status, _ = self.octoprint.request("POST", "/api/settings", {"plugins": {"classicwebcam": settings}})
         assert status == HTTPStatus.OK
 
-    yield set_webcam
-    if not octoprint.running:
-        octoprint.start()
-    set_webcam(**NO_WEBCAM)
+    async def start(self, route: str = "tunnel", **webcam: object) -> None:
+        """Set up OctoPrint's webcam with these settings, by default at relative addresses, and then the printer."""
+        self.set_webcam(**{**RELATIVE, **webcam})
+        await self.set_up(**self.options(route))
+
+    def has_settings(self, body: str) -> None:
+        """Respond as OctoPrint does with these settings."""
+        self.relay.heal()
+        self.relay.fail("octoeverywhere_tunnel", 200, body, path="/api/settings", content_type="application/json")
+
+    async def still(self, query: str = "") -> bytes | None:
+        """Return a picture as a browser gets it, None if there is none."""
+        camera = entities(self.hass, self.entry)["webcam"]
+        async with self.browser.get(f"/api/camera_proxy/{camera}{query}") as response:
+            return await response.read() if response.status == HTTPStatus.OK else None
+
+    @asynccontextmanager
+    async def live(self) -> AsyncGenerator[ClientResponse]:
+        """Open a live view as a browser does."""
+        camera = entities(self.hass, self.entry)["webcam"]
+        async with self.browser.get(f"/api/camera_proxy_stream/{camera}") as response:
+            yield response
 
 
 @pytest.fixture
-async def set_up(hass: HomeAssistant) -> AsyncGenerator[SetUp]:
-    """Return what sets the printer up."""
-    added: list[MockConfigEntry] = []
+async def cam(
+    hass: HomeAssistant,
+    relay: Relay,
+    octoprint: OctoPrintServer,
+    provider: str,
+    entry: MockConfigEntry,
+    obico_entry: MockConfigEntry,
+    hass_client: ClientSessionGenerator,
+    caplog: pytest.LogCaptureFixture,
+) -> AsyncGenerator[CameraHome]:
+    """Return Home Assistant in which the printer is not set up yet; afterwards OctoPrint has no webcam again."""
     # Before there is a browser: Home Assistant takes no further pages then.
     for component in ("camera", DOMAIN):
         assert await async_setup_component(hass, component, {})
-
-    async def set_up(entry: MockConfigEntry, **options: object) -> MockConfigEntry:
-        entry.add_to_hass(hass)
-        added.append(entry)
-        hass.config_entries.async_update_entry(entry, options={"live_updates": False, **options})
-        assert await hass.config_entries.async_setup(entry.entry_id)
-        await settle(hass)
-        return entry
-
-    yield set_up
-    for entry in added:
-        await hass.config_entries.async_unload(entry.entry_id)
-
-
-@pytest.fixture
-async def browser(hass: HomeAssistant, set_up: SetUp, hass_client: ClientSessionGenerator) -> Browser:
-    """Return what looks at Home Assistant."""
-    return await hass_client()
-
-
-async def still(browser: Browser, hass: HomeAssistant, entry: MockConfigEntry, query: str = "") -> bytes | None:
-    """Return a picture as a browser gets it, None where there is none."""
-    async with browser.get(f"/api/camera_proxy/{entities(hass, entry)['webcam']}{query}") as response:
-        return await response.read() if response.status == HTTPStatus.OK else None
-
-
-@asynccontextmanager
-async def live(browser: Browser, hass: HomeAssistant, entry: MockConfigEntry) -> AsyncGenerator[ClientResponse]:
-    """Open a live view as a browser does."""
-    async with browser.get(f"/api/camera_proxy_stream/{entities(hass, entry)['webcam']}") as response:
-        yield response
+    chosen = entry if provider == "octoeverywhere" else obico_entry
+    browser = await hass_client()
+    cam = CameraHome(hass=hass, relay=relay, octoprint=octoprint, entry=chosen, browser=browser, caplog=caplog)
+    yield cam
+    if chosen.state is ConfigEntryState.LOADED:
+        await hass.config_entries.async_unload(chosen.entry_id)
+    if not octoprint.running:
+        octoprint.start()
+    cam.set_webcam(**NO_WEBCAM)
 
 
 async def first_bytes(response: ClientResponse, size: int = 2000) -> bytes:
@@ -136,292 +162,214 @@ def settings(*names: str) -> str:
     return json.dumps({"webcam": {"webcamEnabled": True, "webcams": webcams}})
 
 
-def has_settings(relay: Relay, body: str) -> None:
-    """Answer as OctoPrint with other settings would."""
-    relay.heal()
-    relay.fail("octoeverywhere_tunnel", 200, body, path="/api/settings", content_type="application/json")
-
-
-# the ways
+# routes
 
 
 @BOTH_VERSIONS
 @pytest.mark.parametrize("absolute", [False, True])
 @pytest.mark.parametrize("route", ["tunnel", "local"])
-async def test_still_and_live_view(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-    caplog: pytest.LogCaptureFixture,
-    octoprint: OctoPrintServer,
-    absolute: bool,
-    route: str,
-) -> None:
-    """Over the tunnel and over the local network, wherever the webcam is; each viewer's traffic ends with the view."""
-    own = {"snapshot": f"{relay.webcam.url}/?action=snapshot", "stream": f"{relay.webcam.url}/?action=stream"}
-    set_webcam(**(own if absolute else RELATIVE))
-    await set_up(entry, **({"local_url": relay.local.url} if route == "local" else {}))
-    assert state(hass, entry, "active_route").state == route
-    assert state(hass, entry, "webcam").state == "idle"
-    assert state(hass, entry, "webcam").name == "Kitchen Webcam"
-    relay.clear()
-    picture = shown(await still(browser, hass, entry))
+async def test_still_and_live_view(cam: CameraHome, absolute: bool, route: str) -> None:
+    """They work over each route, wherever the webcam is. The traffic of each viewer ends with the view."""
+    own = {"snapshot": f"{cam.relay.webcam.url}/?action=snapshot", "stream": f"{cam.relay.webcam.url}/?action=stream"}
+    await cam.start(route, **(own if absolute else RELATIVE))
+    assert cam.state("active_route").state == route
+    assert cam.state("webcam").state == "idle"
+    assert cam.state("webcam").name == "Kitchen Webcam"
+    cam.relay.clear()
+    picture = shown(await cam.still())
     assert (picture.size, red_corner(picture)) == ((320, 240), "left upper")
-    async with live(browser, hass, entry) as response:
+    async with cam.live() as response:
         assert response.headers["Content-Type"].startswith("multipart/x-mixed-replace; boundary=picture-")
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert PART.match(await first_bytes(response))
-        assert relay.webcam.open_streams == 1
-    await until(lambda: relay.webcam.open_streams == 0)
-    tunnel, local, beside = (relay.seen(where) for where in ("octoeverywhere_tunnel", "local", "webcam"))
+        assert cam.relay.webcam.open_streams == 1
+    await until(lambda: cam.relay.webcam.open_streams == 0)
+    tunnel, local, beside = (cam.relay.seen(where) for where in ("octoeverywhere_tunnel", "local", "webcam"))
     assert bool(tunnel) is (route == "tunnel")
     assert bool(beside) is (route == "local" and absolute)
     for request in (*tunnel, *local, *beside):
         assert "X-Api-Key" not in request.headers
         assert ("Authorization" in request.headers) is (request in tunnel)
-    assert log_lines(caplog) == []
+    assert cam.log == []
 
 
+@OBICO
 @BOTH_VERSIONS
-async def test_obico_has_stills(
-    hass: HomeAssistant,
-    relay: Relay,
-    obico_entry: MockConfigEntry,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """One each ten seconds for a live view; without credentials, and without a byte of the month's."""
-    set_webcam(**RELATIVE)
-    entry = await set_up(obico_entry)
-    relay.obico.watched = True
-    used = relay.obico.used_bytes
-    assert shown(await still(browser, hass, entry)).size == (320, 240)
-    feed = entry.runtime_data.webcams.data.feeds["webcam"]
+async def test_obico_stills(cam: CameraHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A live view has one each ten seconds, without credentials and without metered traffic."""
+    await cam.start()
+    cam.relay.obico.watched = True
+    used = cam.relay.obico.used_bytes
+    assert shown(await cam.still()).size == (320, 240)
+    feed = cam.feed
     assert feed.still_interval == 10
     monkeypatch.setattr(type(feed._pictures), "still_interval", 0.3)
     monkeypatch.setattr(type(feed._pictures), "min_interval", 0)
-    async with live(browser, hass, entry) as response:
+    async with cam.live() as response:
         body = b""
         while len(PART.findall(body)) < 5:
             body += await first_bytes(response, 1000)
     frames = PART.split(body)[1:5]
     assert len(set(frames)) == 4
-    asked = relay.seen("obico_site")
+    asked = cam.relay.seen("obico_site")
     assert len(asked) >= 4
     assert not [request for request in asked if "Authorization" in request.headers]
     await asyncio.sleep(0.6)
-    assert len(relay.seen("obico_site")) <= len(asked) + 1
-    assert relay.obico.used_bytes == used
-    assert log_lines(caplog) == []
+    assert len(cam.relay.seen("obico_site")) <= len(asked) + 1
+    assert cam.relay.obico.used_bytes == used
+    assert cam.log == []
 
 
+@OBICO
 @BOTH_VERSIONS
-async def test_a_server_of_ones_own_that_is_called_otherwise_has_stills(
-    hass: HomeAssistant,
-    relay: Relay,
-    obico_entry: MockConfigEntry,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """After a plain installation it takes itself for localhost:3334; path and signature hold where it was entered."""
-    set_webcam(**RELATIVE)
-    tunnel = await relay.obico.add_tunnel(self_hosted=True)
+async def test_stills_of_an_obico_server_that_does_not_know_its_address(cam: CameraHome) -> None:
+    """After a plain installation it signs addresses at localhost:3334."""
+    cam.set_webcam(**RELATIVE)
+    tunnel = await cam.relay.obico.add_tunnel(self_hosted=True)
     data = {"url": tunnel.url, "username": tunnel.user, "password": tunnel.password}
-    obico_entry.add_to_hass(hass)
-    hass.config_entries.async_update_entry(
-        obico_entry, data={**obico_entry.data, **data, "server_url": relay.obico.self_hosted_url}
+    cam.entry.add_to_hass(cam.hass)
+    cam.hass.config_entries.async_update_entry(
+        cam.entry, data={**cam.entry.data, **data, "server_url": cam.relay.obico.self_hosted_url}
     )
-    hass.config_entries.async_update_entry(obico_entry, options={"live_updates": False})
-    assert await hass.config_entries.async_setup(obico_entry.entry_id)
-    relay.obico.watched = True
-    signed = {"snapshot": f"http://localhost:3334/media/tsd-pics/snapshot.jpg?digest={relay.obico._signature}"}
-    relay.fail("obico_tsd", 200, json.dumps(signed), path="/_tsd_/webcam/0/")
-    assert shown(await still(browser, hass, obico_entry)).size == (320, 240)
-    await hass.config_entries.async_unload(obico_entry.entry_id)
-    assert log_lines(caplog) == []
+    await cam.set_up()
+    cam.relay.obico.watched = True
+    signed = {"snapshot": f"http://localhost:3334/media/tsd-pics/snapshot.jpg?digest={cam.relay.obico._signature}"}
+    cam.relay.fail("obico_tsd", 200, json.dumps(signed), path="/_tsd_/webcam/0/")
+    assert shown(await cam.still()).size == (320, 240)
+    assert cam.log == []
 
 
-async def test_obicos_picture_is_its_primary_webcams(
-    hass: HomeAssistant, relay: Relay, obico_entry: MockConfigEntry, set_up: SetUp, browser: Browser
-) -> None:
-    """Wherever OctoPrint lists it."""
+@OBICO
+async def test_obico_has_pictures_of_its_primary_webcam(cam: CameraHome) -> None:
+    """It may be any in OctoPrint's list."""
     listed = json.loads(settings("classic", "nozzle cam"))
     listed["plugins"] = {"obico": {"webcams": [{"name": "nozzle cam", "is_primary_camera": True}]}}
-    relay.fail("obico_tunnel", 200, json.dumps(listed), path="/api/settings", content_type="application/json")
-    entry = await set_up(obico_entry)
-    relay.obico.watched = True
-    feeds = entry.runtime_data.webcams.data.feeds
+    cam.relay.fail("obico_tunnel", 200, json.dumps(listed), path="/api/settings", content_type="application/json")
+    await cam.set_up()
+    cam.relay.obico.watched = True
+    feeds = cam.runtime.webcams.data.feeds
     assert await feeds["webcam"].still() is None
     assert await feeds["webcam_nozzle_cam"].still()
 
 
-async def test_the_last_picture_stays_while_obico_has_none(
-    hass: HomeAssistant,
-    relay: Relay,
-    obico_entry: MockConfigEntry,
-    freezer: FrozenDateTimeFactory,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Its age tells; nobody's fault, so nothing is logged."""
-    set_webcam(**RELATIVE)
-    entry = await set_up(obico_entry)
-    assert await still(browser, hass, entry) is None
-    await wait(hass, freezer, 3)
-    relay.obico.watched = True
-    picture = await still(browser, hass, entry)
-    taken = state(hass, entry, "webcam").attributes.get("image_taken")
-    relay.obico.watched = False
-    await wait(hass, freezer, 40)
+@OBICO
+async def test_last_picture_of_obico_stays(cam: CameraHome, freezer: FrozenDateTimeFactory) -> None:
+    """Its age is shown, and nothing is logged."""
+    await cam.start()
+    assert await cam.still() is None
+    await wait(cam.hass, freezer, 3)
+    cam.relay.obico.watched = True
+    picture = await cam.still()
+    taken = cam.state("webcam").attributes.get("image_taken")
+    cam.relay.obico.watched = False
+    await wait(cam.hass, freezer, 40)
     assert picture
-    assert await still(browser, hass, entry) == picture
-    attributes = state(hass, entry, "webcam").attributes
+    assert await cam.still() == picture
+    attributes = cam.state("webcam").attributes
     assert attributes["image_age"] == 40
     assert taken in (None, attributes["image_taken"])
-    relay.obico.watched = True
-    await wait(hass, freezer, 3)
-    assert await still(browser, hass, entry) != picture
-    assert state(hass, entry, "webcam").attributes["image_age"] == 0
-    assert log_lines(caplog) == []
+    cam.relay.obico.watched = True
+    await wait(cam.hass, freezer, 3)
+    assert await cam.still() != picture
+    assert cam.state("webcam").attributes["image_age"] == 0
+    assert cam.log == []
 
 
 @pytest.mark.parametrize("stream", ["webrtc://127.0.0.1/x", "http://127.0.0.1:1/webrtc", "{beside}/player"])
 @pytest.mark.parametrize("route", ["tunnel", "local"])
-async def test_what_is_no_mjpeg_stream_is_shown_in_stills(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-    stream: str,
-    route: str,
-) -> None:
-    """WebRTC is not tried at all, a page with a player is found out."""
-    set_webcam(snapshot=RELATIVE["snapshot"], stream=stream.format(beside="/webcam"))
-    await set_up(entry, **({"local_url": relay.local.url} if route == "local" else {}))
-    relay.fail("octoeverywhere_tunnel", 200, "<html>", path="/webcam/player")
-    relay.fail("local", 200, "<html>", path="/webcam/player")
-    async with live(browser, hass, entry) as response:
+async def test_other_streams_are_replaced_by_stills(cam: CameraHome, stream: str, route: str) -> None:
+    """WebRTC is not requested, and a page with a player is detected."""
+    await cam.start(route, snapshot=RELATIVE["snapshot"], stream=stream.format(beside="/webcam"))
+    cam.relay.fail("octoeverywhere_tunnel", 200, "<html>", path="/webcam/player")
+    cam.relay.fail("local", 200, "<html>", path="/webcam/player")
+    async with cam.live() as response:
         assert PART.match(await first_bytes(response))
-        assert relay.webcam.open_streams == 0
+        assert cam.relay.webcam.open_streams == 0
 
 
-async def test_a_webcam_with_a_stream_alone_has_stills_too(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_webcam: SetWebcam, set_up: SetUp, browser: Browser
-) -> None:
-    """What its stream begins with."""
-    set_webcam(snapshot="", stream=RELATIVE["stream"], flipH=True)
-    await set_up(entry, local_url=relay.local.url)
-    assert red_corner(shown(await still(browser, hass, entry))) == "right upper"
-    await until(lambda: relay.webcam.open_streams == 0)
+async def test_stills_of_a_webcam_without_snapshots(cam: CameraHome) -> None:
+    """They are the first picture of the stream."""
+    await cam.start("local", snapshot="", stream=RELATIVE["stream"], flipH=True)
+    assert red_corner(shown(await cam.still())) == "right upper"
+    await until(lambda: cam.relay.webcam.open_streams == 0)
 
 
-# which webcams there are
+# webcams
 
 
 @BOTH_VERSIONS
-async def test_without_a_webcam_there_is_no_camera(
-    hass: HomeAssistant, octoprint: OctoPrintServer, entry: MockConfigEntry, set_up: SetUp
-) -> None:
-    """As OctoPrint comes."""
-    await set_up(entry)
-    assert "webcam" not in entities(hass, entry)
+async def test_no_webcam(cam: CameraHome) -> None:
+    """A new OctoPrint has no camera."""
+    await cam.set_up()
+    assert "webcam" not in cam.keys
 
 
-async def test_without_the_permission_there_is_no_camera(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """The log says so once, and everything else works."""
-    set_webcam(**RELATIVE)
-    relay.fail("octoeverywhere_tunnel", 403, path="/api/settings")
-    await set_up(entry)
-    await entry.runtime_data.webcams.async_read()
-    assert "webcam" not in entities(hass, entry)
-    assert state(hass, entry, "printer_state").state == "offline"
-    [line] = log_lines(caplog)
+async def test_missing_permission(cam: CameraHome) -> None:
+    """It is logged once, and everything else works."""
+    cam.set_webcam(**RELATIVE)
+    cam.relay.fail("octoeverywhere_tunnel", 403, path="/api/settings")
+    await cam.set_up()
+    await cam.runtime.webcams.async_read()
+    assert "webcam" not in cam.keys
+    assert cam.state("printer_state").state == "offline"
+    [line] = cam.log
     assert "SETTINGS_READ" in line
 
 
 @BOTH_VERSIONS
-async def test_cameras_come_with_octoprint(
-    hass: HomeAssistant,
-    relay: Relay,
-    octoprint: OctoPrintServer,
-    entry: MockConfigEntry,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """When it was off while the printer was set up, and again when it has been away; no poll asks for them."""
+async def test_cameras_appear_with_octoprint(cam: CameraHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The webcams are read when OctoPrint starts, not with each poll."""
 
     async def poll() -> None:
-        await entry.runtime_data.tunnel.async_refresh()
-        await entry.runtime_data.printer.async_refresh()
+        await cam.runtime.tunnel.async_refresh()
+        await cam.runtime.printer.async_refresh()
 
     async def start() -> None:
-        await hass.async_add_executor_job(octoprint.start)
-        await until(lambda: octoprint.request("GET", "/api/version")[0] == HTTPStatus.OK)
+        await cam.hass.async_add_executor_job(cam.octoprint.start)
+        await until(lambda: cam.octoprint.request("GET", "/api/version")[0] == HTTPStatus.OK)
         await poll()
 
-    set_webcam(**RELATIVE)
-    await hass.async_add_executor_job(octoprint.stop)
-    await set_up(entry)
-    assert "webcam" not in entities(hass, entry)
+    cam.set_webcam(**RELATIVE)
+    await cam.hass.async_add_executor_job(cam.octoprint.stop)
+    await cam.set_up()
+    assert "webcam" not in cam.keys
     await start()
-    await until(lambda: "webcam" in entities(hass, entry))
-    assert state(hass, entry, "webcam").state == "idle"
+    await until(lambda: "webcam" in cam.keys)
+    assert cam.state("webcam").state == "idle"
 
-    relay.clear()
-    relay.fail("octoeverywhere_tunnel", 602, times=1)
+    cam.relay.clear()
+    cam.relay.fail("octoeverywhere_tunnel", 602, times=1)
     await poll()
     for _ in range(5):
         await poll()
-    await settle(hass)
-    assert not relay.seen(path="/api/settings")  # away for a moment only, soon after they were read
+    await settle(cam.hass)
+    assert not cam.relay.seen(path="/api/settings")  # away for a moment only, soon after they were read
     monkeypatch.setattr(webcams, "MIN_INTERVAL", 0)
-    await hass.async_add_executor_job(octoprint.stop)
+    await cam.hass.async_add_executor_job(cam.octoprint.stop)
     await poll()
-    assert state(hass, entry, "webcam").state == STATE_UNAVAILABLE
+    assert cam.state("webcam").state == STATE_UNAVAILABLE
     await start()
-    await until(lambda: relay.seen(path="/api/settings"))
+    await until(lambda: cam.relay.seen(path="/api/settings"))
     for _ in range(5):
         await poll()
-    assert state(hass, entry, "webcam").state == "idle"
-    assert len(relay.seen(path="/api/settings")) == 1
+    assert cam.state("webcam").state == "idle"
+    assert len(cam.relay.seen(path="/api/settings")) == 1
 
 
-async def test_several_webcams(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, octoprint: OctoPrintServer, set_up: SetUp
-) -> None:
-    """One that goes is unavailable, and forgotten with the next set-up; one that comes is there."""
-    has_settings(relay, settings("classic", "nozzle cam", "door"))
-    await set_up(entry)
+async def test_several_webcams(cam: CameraHome) -> None:
+    """A removed webcam is unavailable until the next set-up; a new one appears at once."""
+    cam.has_settings(settings("classic", "nozzle cam", "door"))
+    await cam.set_up()
     cameras = {"webcam", "webcam_nozzle_cam", "webcam_door"}
-    assert cameras <= set(entities(hass, entry))
-    assert state(hass, entry, "webcam_nozzle_cam").name == "Kitchen Webcam Nozzle Cam"
-    has_settings(relay, settings("classic", "bed", "door"))
-    await entry.runtime_data.webcams.async_read()
-    await settle(hass)
-    assert state(hass, entry, "webcam_nozzle_cam").state == STATE_UNAVAILABLE
-    assert state(hass, entry, "webcam_bed").state == state(hass, entry, "webcam_door").state == "idle"
-    await hass.config_entries.async_reload(entry.entry_id)
-    assert {key for key in entities(hass, entry) if "webcam_" in key} == {
+    assert cameras <= cam.keys
+    assert cam.state("webcam_nozzle_cam").name == "Kitchen Webcam Nozzle Cam"
+    cam.has_settings(settings("classic", "bed", "door"))
+    await cam.runtime.webcams.async_read()
+    await settle(cam.hass)
+    assert cam.state("webcam_nozzle_cam").state == STATE_UNAVAILABLE
+    assert cam.state("webcam_bed").state == cam.state("webcam_door").state == "idle"
+    await cam.hass.config_entries.async_reload(cam.entry.entry_id)
+    assert {key for key in entities(cam.hass, cam.entry) if "webcam_" in key} == {
         "webcam_bed",
         "webcam_door",
         "max_webcam_stream",
@@ -434,18 +382,17 @@ def described(*webcams: tuple[str, str]) -> str:
     return json.dumps({"webcam": {"webcamEnabled": True, "webcams": items}})
 
 
-async def shown_names(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, str]:
+async def shown_names(cam: CameraHome) -> dict[str, str]:
     """Read the settings, and return the name that each camera shows."""
-    await entry.runtime_data.webcams.async_read()
-    await settle(hass)
-    cameras = {key: hass.states.get(entity) for key, entity in entities(hass, entry).items() if "camera." in entity}
+    await cam.runtime.webcams.async_read()
+    await settle(cam.hass)
+    ids = entities(cam.hass, cam.entry)
+    cameras = {key: cam.hass.states.get(entity) for key, entity in ids.items() if "camera." in entity}
     return {key: camera.name for key, camera in cameras.items() if camera and camera.state != STATE_UNAVAILABLE}
 
 
-async def test_names_that_look_alike_give_a_camera_each(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_up: SetUp
-) -> None:
-    """Each keeps its key, wherever the webcam is listed and after a restart; equal names are told apart, too."""
+async def test_similar_names(cam: CameraHome) -> None:
+    """Each webcam keeps its key, wherever it is listed and after a restart."""
     first, *others = [
         ("a", "First"),
         ("Cam 1", "Left"),
@@ -453,210 +400,163 @@ async def test_names_that_look_alike_give_a_camera_each(
         ("\U0001f4f7", "Top"),
         ("\U0001f3a5", "Bed"),
     ]
-    has_settings(relay, described(first, *others))
-    await set_up(entry)
-    keys = await shown_names(hass, entry)
+    cam.has_settings(described(first, *others))
+    await cam.set_up()
+    keys = await shown_names(cam)
     assert sorted(keys.values()) == sorted(
         ["Kitchen Webcam", *(f"Kitchen Webcam {name}" for name in ("Left", "Right", "Top", "Bed"))]
     )
-    has_settings(relay, described(*reversed(others), first))
-    assert await shown_names(hass, entry) == keys
-    await hass.config_entries.async_reload(entry.entry_id)
-    await settle(hass)
-    has_settings(relay, described(*reversed(others)))
-    assert await shown_names(hass, entry) == {key: name for key, name in keys.items() if key != "webcam"}
-    has_settings(relay, described(("x" * 200, "One"), ("x" * 200 + "y", "Two")))
-    assert len(await shown_names(hass, entry)) == 2
+    cam.has_settings(described(*reversed(others), first))
+    assert await shown_names(cam) == keys
+    await cam.hass.config_entries.async_reload(cam.entry.entry_id)
+    await settle(cam.hass)
+    cam.has_settings(described(*reversed(others)))
+    assert await shown_names(cam) == {key: name for key, name in keys.items() if key != "webcam"}
+    cam.has_settings(described(("x" * 200, "One"), ("x" * 200 + "y", "Two")))
+    assert len(await shown_names(cam)) == 2
 
 
-async def test_cameras_of_version_0_1_0_stay_with_their_webcams(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_up: SetUp
-) -> None:
-    """It kept no names, and gave the first webcam a key without one: by then another one may be listed first."""
-    entry.add_to_hass(hass)
-    registry = er.async_get(hass)
+async def test_cameras_of_version_0_1_0(cam: CameraHome) -> None:
+    """It stored no names and gave the first webcam a key without one, but another webcam may be the first by now."""
+    cam.entry.add_to_hass(cam.hass)
+    registry = er.async_get(cam.hass)
     for key, name in (("webcam", "Classic"), ("webcam_nozzle_cam", "Nozzle"), ("webcam_door", "Door")):
-        unique_id = f"{entry.unique_id}_{key}"
-        registry.async_get_or_create("camera", DOMAIN, unique_id, config_entry=entry, suggested_object_id=name)
-    before = entities(hass, entry)
-    has_settings(relay, described(("door", "Door"), ("nozzle cam", "Nozzle"), ("classic", "Classic")))
-    hass.config_entries.async_update_entry(entry, options={"live_updates": False})
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    await settle(hass)
-    assert {key: feed.webcam.name for key, feed in entry.runtime_data.webcams.data.feeds.items()} == {
+        unique_id = f"{cam.entry.unique_id}_{key}"
+        registry.async_get_or_create("camera", DOMAIN, unique_id, config_entry=cam.entry, suggested_object_id=name)
+    before = entities(cam.hass, cam.entry)
+    cam.has_settings(described(("door", "Door"), ("nozzle cam", "Nozzle"), ("classic", "Classic")))
+    await cam.set_up()
+    assert {key: feed.webcam.name for key, feed in cam.runtime.webcams.data.feeds.items()} == {
         "webcam_door": "door",
         "webcam_nozzle_cam": "nozzle cam",
         "webcam": "classic",
     }
-    assert before.items() <= entities(hass, entry).items()
-    await hass.config_entries.async_unload(entry.entry_id)
+    assert before.items() <= entities(cam.hass, cam.entry).items()
 
 
-async def test_a_webcam_that_takes_the_place_of_the_first_one_keeps_its_camera(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_up: SetUp
-) -> None:
-    """It is one camera for its user, whose plugin is another now; a webcam that was there before keeps its own."""
-    has_settings(relay, described(("classic", "Classic"), ("door", "Door")))
-    await set_up(entry)
-    has_settings(relay, described(("door", "Door")))
-    assert set(await shown_names(hass, entry)) == {"webcam_door"}
-    has_settings(relay, described(("new", "New"), ("door", "Door")))
-    assert set(await shown_names(hass, entry)) == {"webcam", "webcam_door"}
-    has_settings(relay, described(("classic", "Classic"), ("new", "New"), ("door", "Door")))
-    assert set(await shown_names(hass, entry)) == {"webcam", "webcam_door", "webcam_classic"}
-    assert entry.runtime_data.webcams.data.feeds["webcam"].webcam.name == "new"
+async def test_replaced_first_webcam(cam: CameraHome) -> None:
+    """Its camera shows the new webcam; the other webcams keep their cameras."""
+    cam.has_settings(described(("classic", "Classic"), ("door", "Door")))
+    await cam.set_up()
+    cam.has_settings(described(("door", "Door")))
+    assert set(await shown_names(cam)) == {"webcam_door"}
+    cam.has_settings(described(("new", "New"), ("door", "Door")))
+    assert set(await shown_names(cam)) == {"webcam", "webcam_door"}
+    cam.has_settings(described(("classic", "Classic"), ("new", "New"), ("door", "Door")))
+    assert set(await shown_names(cam)) == {"webcam", "webcam_door", "webcam_classic"}
+    assert cam.feed.webcam.name == "new"
 
 
-async def test_a_webcam_that_is_renamed_renames_its_camera(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_up: SetUp
-) -> None:
-    """At once, and the entity id stays."""
-    has_settings(relay, described(("classic", "Classic"), ("door", "Door")))
-    await set_up(entry)
-    before = entities(hass, entry)["webcam_door"]
-    has_settings(relay, described(("classic", "Classic"), ("door", "Front\n\x1b[31mdoor")))
-    assert (await shown_names(hass, entry))["webcam_door"] == "Kitchen Webcam Front (31mdoor"
-    assert entities(hass, entry)["webcam_door"] == before
-    registered = er.async_get(hass).async_get(before)
+async def test_renamed_webcam(cam: CameraHome) -> None:
+    """Its camera is renamed at once, and the entity id stays."""
+    cam.has_settings(described(("classic", "Classic"), ("door", "Door")))
+    await cam.set_up()
+    before = entities(cam.hass, cam.entry)["webcam_door"]
+    cam.has_settings(described(("classic", "Classic"), ("door", "Front\n\x1b[31mdoor")))
+    assert (await shown_names(cam))["webcam_door"] == "Kitchen Webcam Front (31mdoor"
+    assert entities(cam.hass, cam.entry)["webcam_door"] == before
+    registered = er.async_get(cam.hass).async_get(before)
     assert registered is not None
     assert registered.original_name == "Webcam Front (31mdoor"
 
 
-async def test_more_webcams_than_anyone_has(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_up: SetUp, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The first ones are shown, and the log says once that there are more."""
-    has_settings(relay, described(*((f"w{number}", f"W{number}") for number in range(3000))))
-    await set_up(entry)
-    assert len(await shown_names(hass, entry)) == MAX_WEBCAMS
-    assert log_lines(caplog) == ["Kitchen: OctoPrint has too many webcams; only 16 are shown"]
+async def test_too_many_webcams(cam: CameraHome) -> None:
+    """The first ones are shown, and it is logged once that there are more."""
+    cam.has_settings(described(*((f"w{number}", f"W{number}") for number in range(3000))))
+    await cam.set_up()
+    assert len(await shown_names(cam)) == MAX_WEBCAMS
+    assert cam.log == ["Kitchen: OctoPrint has too many webcams; only 16 are shown"]
 
 
-async def test_settings_that_cannot_be_read_are_read_later(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    freezer: FrozenDateTimeFactory,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Less and less often, and without forgetting cameras that were there."""
-    set_webcam(**RELATIVE)
-    relay.fail("octoeverywhere_tunnel", 607, path="/api/settings")
-    await set_up(entry)
+async def test_unreadable_settings(cam: CameraHome, freezer: FrozenDateTimeFactory) -> None:
+    """Reading them is retried with back-off."""
+    cam.set_webcam(**RELATIVE)
+    cam.relay.fail("octoeverywhere_tunnel", 607, path="/api/settings")
+    await cam.set_up()
     for _ in range(30):
-        await wait(hass, freezer, 61)
-    assert 3 <= len(relay.seen(path="/api/settings")) <= 6
-    relay.heal()
+        await wait(cam.hass, freezer, 61)
+    assert 3 <= len(cam.relay.seen(path="/api/settings")) <= 6
+    cam.relay.heal()
     for _ in range(35):
-        await wait(hass, freezer, 61)
-    assert state(hass, entry, "webcam").state == "idle"
-    assert log_lines(caplog) == []
+        await wait(cam.hass, freezer, 61)
+    assert cam.state("webcam").state == "idle"
+    assert cam.log == []
 
 
-async def test_a_printer_that_goes_while_its_settings_are_read(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    set_up: SetUp,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Nothing is planned for a printer that is not there any more."""
+async def test_unload_while_settings_are_read(cam: CameraHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No retry is scheduled."""
     monkeypatch.setattr(webcams, "FIRST_RETRY", 0.2)
-    relay.fail("octoeverywhere_tunnel", 607, path="/api/settings")
-    await set_up(entry)
-    relay.heal()
-    relay.hang("octoeverywhere_tunnel", path="/api/settings")
-    await until(lambda: len(relay.seen(path="/api/settings")) == 2)
-    feeds = entry.runtime_data.webcams
-    await hass.config_entries.async_unload(entry.entry_id)
-    relay.heal()
-    await settle(hass)
+    cam.relay.fail("octoeverywhere_tunnel", 607, path="/api/settings")
+    await cam.set_up()
+    cam.relay.heal()
+    cam.relay.hang("octoeverywhere_tunnel", path="/api/settings")
+    await until(lambda: len(cam.relay.seen(path="/api/settings")) == 2)
+    feeds = cam.runtime.webcams
+    await cam.hass.config_entries.async_unload(cam.entry.entry_id)
+    cam.relay.heal()
+    await settle(cam.hass)
     assert feeds._planned is None
 
 
 @BOTH_VERSIONS
-async def test_changed_settings_are_heard_of(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    monkeypatch: pytest.MonkeyPatch,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-) -> None:
-    """OctoPrint says so on its push socket; saved again and again, they are read again once."""
+async def test_changed_settings(cam: CameraHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OctoPrint reports them on its push socket. Several changes are read once."""
     monkeypatch.setattr(live_updates, "START_DELAY", 0)
     monkeypatch.setattr(webcams, "CHANGE_DELAY", 0.2)
     monkeypatch.setattr(webcams, "MIN_INTERVAL", 0)
-    await set_up(entry, live_updates=True)
-    await until(lambda: entry.runtime_data.live.since is not None)
-    await settle(hass)  # the poll comes after what the socket asked OctoPrint for, so that is known there by now
-    relay.clear()
+    await cam.set_up(live_updates=True)
+    await until(lambda: cam.runtime.live.since is not None)
+    await settle(cam.hass)  # the poll comes after what the socket asked OctoPrint for, so that is known there by now
+    cam.relay.clear()
     for flip in (True, False):
-        set_webcam(**RELATIVE, flipV=flip)
-    await until(lambda: "webcam" in entities(hass, entry))
-    assert len(relay.seen(path="/api/settings")) == 1
+        cam.set_webcam(**RELATIVE, flipV=flip)
+    await until(lambda: "webcam" in cam.keys)
+    assert len(cam.relay.seen(path="/api/settings")) == 1
     monkeypatch.setattr(webcams, "MIN_INTERVAL", 900)
-    set_webcam(**NO_WEBCAM)
+    cam.set_webcam(**NO_WEBCAM)
     await asyncio.sleep(0.5)
-    assert len(relay.seen(path="/api/settings")) == 1
+    assert len(cam.relay.seen(path="/api/settings")) == 1
 
 
 # stills
 
 
-async def test_viewers_share_a_still(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    freezer: FrozenDateTimeFactory,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-) -> None:
-    """At the same time, and over the tunnel for two seconds more; without a viewer nothing is fetched."""
-    set_webcam(**RELATIVE)
-    await set_up(entry)
+async def test_viewers_share_a_still(cam: CameraHome, freezer: FrozenDateTimeFactory) -> None:
+    """They share it for two seconds over the tunnel; without a viewer nothing is fetched."""
+    await cam.start()
     for _ in range(5):
-        await wait(hass, freezer, 61)
-    assert not relay.seen(path="/webcam/")
-    pictures = await asyncio.gather(*(still(browser, hass, entry) for _ in range(8)))
+        await wait(cam.hass, freezer, 61)
+    assert not cam.relay.seen(path="/webcam/")
+    pictures = await asyncio.gather(*(cam.still() for _ in range(8)))
     assert len(set(pictures)) == 1
     freezer.tick(1.9)
-    assert await still(browser, hass, entry) == pictures[0]
-    assert len(relay.seen(path="/webcam/")) == 1
+    assert await cam.still() == pictures[0]
+    assert len(cam.relay.seen(path="/webcam/")) == 1
     freezer.tick(0.2)
-    assert await still(browser, hass, entry) != pictures[0]
-    assert len(relay.seen(path="/webcam/")) == 2
+    assert await cam.still() != pictures[0]
+    assert len(cam.relay.seen(path="/webcam/")) == 2
 
 
-async def test_a_local_still_is_always_new(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_webcam: SetWebcam, set_up: SetUp, browser: Browser
-) -> None:
-    """It costs nothing; those who ask at the same time share it all the same."""
-    set_webcam(**RELATIVE)
-    await set_up(entry, local_url=relay.local.url)
-    relay.delay("local", 0.2, path="/webcam/")
-    assert len(set(await asyncio.gather(*(still(browser, hass, entry) for _ in range(8))))) == 1
-    assert await still(browser, hass, entry) != await still(browser, hass, entry)
-    assert len(relay.seen("local", path="/webcam/")) == 3
+async def test_local_stills_are_always_new(cam: CameraHome) -> None:
+    """Only those who request one at the same time share it."""
+    await cam.start("local")
+    cam.relay.delay("local", 0.2, path="/webcam/")
+    assert len(set(await asyncio.gather(*(cam.still() for _ in range(8))))) == 1
+    assert await cam.still() != await cam.still()
+    assert len(cam.relay.seen("local", path="/webcam/")) == 3
 
 
-async def test_who_goes_away_leaves_the_still_to_the_others(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_webcam: SetWebcam, set_up: SetUp, browser: Browser
-) -> None:
-    """The first to ask is the first to go."""
-    set_webcam(**RELATIVE)
-    await set_up(entry)
-    relay.delay("octoeverywhere_tunnel", 0.5, path="/webcam/")
-    first = asyncio.create_task(still(browser, hass, entry))
-    await until(lambda: bool(relay.seen(path="/webcam/")))
-    second = asyncio.create_task(still(browser, hass, entry))
+async def test_viewer_leaves_during_a_request(cam: CameraHome) -> None:
+    """The other viewers still get the picture."""
+    await cam.start()
+    cam.relay.delay("octoeverywhere_tunnel", 0.5, path="/webcam/")
+    first = asyncio.create_task(cam.still())
+    await until(lambda: bool(cam.relay.seen(path="/webcam/")))
+    second = asyncio.create_task(cam.still())
     await asyncio.sleep(0.1)
     first.cancel()
     assert await second
-    assert len(relay.seen(path="/webcam/")) == 1
+    assert len(cam.relay.seen(path="/webcam/")) == 1
 
 
 @pytest.mark.parametrize(
@@ -668,29 +568,19 @@ async def test_who_goes_away_leaves_the_still_to_the_others(
         ({"flipH": True, "rotate90": True}, "left upper", (240, 320)),
     ],
 )
-async def test_pictures_are_turned_as_octoprint_says(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-    monkeypatch: pytest.MonkeyPatch,
-    settings: dict[str, bool],
-    corner: str,
-    size: tuple[int, int],
+async def test_orientation(
+    cam: CameraHome, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], corner: str, size: tuple[int, int]
 ) -> None:
-    """Stills, also when they are scaled, and each picture of a stream."""
-    set_webcam(**RELATIVE, **settings)
-    await set_up(entry)
-    picture = shown(await still(browser, hass, entry))
+    """Stills, scaled stills and each picture of a stream are turned."""
+    await cam.start(**settings)
+    picture = shown(await cam.still())
     assert (picture.size, red_corner(picture)) == (size, corner)
 
     monkeypatch.setattr(img_util.TurboJPEGSingleton, "instance", PillowAsTurboJpeg)
-    small = shown(await still(browser, hass, entry, "?width=40&height=30"))
+    small = shown(await cam.still("?width=40&height=30"))
     assert (small.size, red_corner(small)) == ((size[0] // 8, size[1] // 8), corner)
 
-    async with live(browser, hass, entry) as response:
+    async with cam.live() as response:
         reader = MultipartReader.from_response(response)
         for _ in range(2):
             part = await reader.next()
@@ -716,205 +606,142 @@ class PillowAsTurboJpeg:
 
 
 @pytest.mark.parametrize("trouble", ["redirect", "html", "large", "404", "drop", "cut", "silent", "502"])
-async def test_no_image(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    freezer: FrozenDateTimeFactory,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    trouble: str,
+async def test_broken_webcam(
+    cam: CameraHome, freezer: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
-    """A broken webcam is one line in the log, one more when it works again, and nobody else's trouble."""
-    set_webcam(**RELATIVE)
-    await set_up(entry)
+    """It is logged once, and once when it works again. Other entities are not affected."""
+    await cam.start()
     where, path = "octoeverywhere_tunnel", "/webcam/"
     match trouble:
         case "redirect":
-            relay.redirect(where, "/octoeverywhere-command-api/webcam/snapshot?index=0", path=path)
+            cam.relay.redirect(where, "/octoeverywhere-command-api/webcam/snapshot?index=0", path=path)
         case "html":
-            relay.fail(where, 200, "<html>", path=path)
+            cam.relay.fail(where, 200, "<html>", path=path)
         case "large":
-            relay.webcam.frame_size = 16_000_001
+            cam.relay.webcam.frame_size = 16_000_001
         case "drop":
-            relay.drop(where, path=path)
+            cam.relay.drop(where, path=path)
         case "cut":
-            relay.truncate(where, 1000, path=path)
+            cam.relay.truncate(where, 1000, path=path)
         case "silent":
             monkeypatch.setattr(webcam_feed, "STILL_TIMEOUT", 0)
-            relay.delay(where, 60, path=path)
+            cam.relay.delay(where, 60, path=path)
         case status:
-            relay.fail(where, int(status), path=path)
+            cam.relay.fail(where, int(status), path=path)
     for _ in range(3):
-        assert await still(browser, hass, entry) is None
-        await wait(hass, freezer, 61)
-    assert len(log_lines(caplog)) == 1
-    assert states(hass, entry, "tunnel_status", "octoprint_online", "printer_state", "webcam") == (
+        assert await cam.still() is None
+        await wait(cam.hass, freezer, 61)
+    assert len(cam.log) == 1
+    assert cam.states("tunnel_status", "octoprint_online", "printer_state", "webcam") == (
         "ok",
         "on",
         "offline",
         "idle",
     )
-    assert not relay.seen("webcam")
+    assert not cam.relay.seen("webcam")
     monkeypatch.undo()
-    relay.heal()
-    relay.webcam.frame_size = None
-    assert await still(browser, hass, entry)
-    assert await still(browser, hass, entry)
-    assert log_lines(caplog)[1:] == ["Kitchen Classic Webcam: works again"]
+    cam.relay.heal()
+    cam.relay.webcam.frame_size = None
+    assert await cam.still()
+    assert await cam.still()
+    assert cam.log[1:] == ["Kitchen Classic Webcam: works again"]
 
 
 @pytest.mark.parametrize(("code", "status"), [(605, "not_supporter"), (601, "offline")])
-async def test_what_concerns_everything_is_said_where_everything_is(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    freezer: FrozenDateTimeFactory,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-    caplog: pytest.LogCaptureFixture,
-    code: int,
-    status: str,
+async def test_picture_meets_an_error_of_the_tunnel(
+    cam: CameraHome, freezer: FrozenDateTimeFactory, code: int, status: str
 ) -> None:
-    """A picture can be the first to meet it; then none is asked for any more."""
-    set_webcam(**RELATIVE)
-    await set_up(entry)
-    relay.fail("octoeverywhere_tunnel", code)
-    assert await still(browser, hass, entry) is None
-    assert state(hass, entry, "tunnel_status").state == status
-    await wait(hass, freezer, 61)
-    assert state(hass, entry, "webcam").state == STATE_UNAVAILABLE
-    relay.clear()
-    await wait(hass, freezer, 3)
-    assert await still(browser, hass, entry) is None
-    assert not relay.seen(path="/webcam/")
-    assert len(log_lines(caplog)) == 1
+    """The tunnel's entities show it, and no more pictures are requested."""
+    await cam.start()
+    cam.relay.fail("octoeverywhere_tunnel", code)
+    assert await cam.still() is None
+    assert cam.state("tunnel_status").state == status
+    await wait(cam.hass, freezer, 61)
+    assert cam.state("webcam").state == STATE_UNAVAILABLE
+    cam.relay.clear()
+    await wait(cam.hass, freezer, 3)
+    assert await cam.still() is None
+    assert not cam.relay.seen(path="/webcam/")
+    assert len(cam.log) == 1
 
 
-# where stills are
+# sources of stills
 
 
-async def test_octopi_as_it_comes_has_stills_at_home(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Its snapshot address works on the machine alone; what worked is asked first, until it fails."""
-    set_webcam(snapshot="http://127.0.0.1:1/?action=snapshot", stream=RELATIVE["stream"])
-    await set_up(entry, local_url=relay.local.url)
+async def test_local_stills_of_octopi(cam: CameraHome) -> None:
+    """Its snapshot address works on its own machine only. The source that worked is asked first, until it fails."""
+    await cam.start("local", snapshot="http://127.0.0.1:1/?action=snapshot", stream=RELATIVE["stream"])
     for _ in range(2):
-        relay.clear()
-        assert shown(await still(browser, hass, entry)).size == (320, 240)
-        assert [request.query["action"] for request in relay.seen("local", path="/webcam/")] == ["snapshot"]
-    feed = entry.runtime_data.webcams.data.feeds["webcam"]
-    assert list(feed._still_source.values()) == [1]
-    relay.fail("local", 404, path="/webcam/", times=1)
-    relay.clear()
-    assert await still(browser, hass, entry)  # its stream's first picture
-    assert [request.query["action"] for request in relay.seen("local", path="/webcam/")] == ["snapshot", "stream"]
-    await until(lambda: relay.webcam.open_streams == 0)
-    assert log_lines(caplog) == []
+        cam.relay.clear()
+        assert shown(await cam.still()).size == (320, 240)
+        assert [request.query["action"] for request in cam.relay.seen("local", path="/webcam/")] == ["snapshot"]
+    assert list(cam.feed._still_source.values()) == [1]
+    cam.relay.fail("local", 404, path="/webcam/", times=1)
+    cam.relay.clear()
+    assert await cam.still()  # its stream's first picture
+    assert [request.query["action"] for request in cam.relay.seen("local", path="/webcam/")] == ["snapshot", "stream"]
+    await until(lambda: cam.relay.webcam.open_streams == 0)
+    assert cam.log == []
 
 
-async def test_a_place_that_says_nothing_does_not_keep_the_others_from_being_tried(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The next look begins after it."""
+async def test_silent_source_of_stills(cam: CameraHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next request starts with the source after it."""
     monkeypatch.setattr(webcam_feed, "STILL_TIMEOUT", 0.5)
-    set_webcam(snapshot=f"{relay.webcam.url}/?action=snapshot", stream=RELATIVE["stream"])
-    await set_up(entry, local_url=relay.local.url)
-    relay.hang("webcam")
-    assert await still(browser, hass, entry) is None
-    assert await still(browser, hass, entry)
-    assert len(relay.seen("webcam")) == 1
+    await cam.start("local", snapshot=f"{cam.relay.webcam.url}/?action=snapshot", stream=RELATIVE["stream"])
+    cam.relay.hang("webcam")
+    assert await cam.still() is None
+    assert await cam.still()
+    assert len(cam.relay.seen("webcam")) == 1
 
 
 @pytest.mark.parametrize("route", ["tunnel", "local"])
-async def test_a_snapshot_address_that_is_a_stream_gives_its_first_picture(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-    route: str,
-) -> None:
-    """And no more of it."""
-    set_webcam(snapshot=RELATIVE["stream"], stream="")
-    await set_up(entry, **({"local_url": relay.local.url} if route == "local" else {}))
-    assert shown(await still(browser, hass, entry)).size == (320, 240)
-    await until(lambda: relay.webcam.open_streams == 0)
-    assert sum(request.response_bytes for request in relay.seen(path="/webcam/")) < 50_000
+async def test_snapshot_address_of_a_stream(cam: CameraHome, route: str) -> None:
+    """Only the first picture is fetched."""
+    await cam.start(route, snapshot=RELATIVE["stream"], stream="")
+    assert shown(await cam.still()).size == (320, 240)
+    await until(lambda: cam.relay.webcam.open_streams == 0)
+    assert sum(request.response_bytes for request in cam.relay.seen(path="/webcam/")) < 50_000
 
 
-async def test_what_is_no_picture_is_not_fetched_whole(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_webcam: SetWebcam, set_up: SetUp, browser: Browser
-) -> None:
-    """Its first bytes tell."""
-    set_webcam(**RELATIVE)
-    await set_up(entry)
-    relay.webcam.picture = b"<html>" + bytes(12_000_000)
-    assert await still(browser, hass, entry) is None
-    [request] = relay.seen(path="/webcam/")
+async def test_download_of_no_picture_is_canceled(cam: CameraHome) -> None:
+    """Its first bytes show that it is none."""
+    await cam.start()
+    cam.relay.webcam.picture = b"<html>" + bytes(12_000_000)
+    assert await cam.still() is None
+    [request] = cam.relay.seen(path="/webcam/")
     await until(lambda: request.response_bytes)
-    assert entry.runtime_data.printer.router.traffic["tunnel"].bytes_received < 5_000_000
+    assert cam.runtime.printer.router.traffic[Way.TUNNEL].bytes_received < 5_000_000
 
 
-async def test_a_still_of_12_megapixels_is_shown(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_webcam: SetWebcam, set_up: SetUp, browser: Browser
-) -> None:
-    """Also one that can hardly be compressed."""
-    set_webcam(**RELATIVE)
-    await set_up(entry, local_url=relay.local.url)
+async def test_12_megapixels(cam: CameraHome) -> None:
+    """A still of this size is shown even if it is hardly compressed."""
+    await cam.start("local")
     body = io.BytesIO()
     Picture.frombytes("RGB", (4000, 3000), random.Random(0).randbytes(36_000_000)).save(body, "JPEG", quality=90)
-    relay.webcam.picture = body.getvalue()
-    assert len(relay.webcam.picture) > 10_000_000
-    assert await still(browser, hass, entry) == relay.webcam.picture
+    cam.relay.webcam.picture = body.getvalue()
+    assert len(cam.relay.webcam.picture) > 10_000_000
+    assert await cam.still() == cam.relay.webcam.picture
 
 
-async def test_a_webcams_password_is_told_to_the_webcam_alone(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Not to the log, not even where it is most detailed, and not to diagnostics."""
-    caplog.set_level("DEBUG")
-    address = relay.webcam.url.replace("://", "://anna:hunter2@")
-    set_webcam(snapshot=f"{address}/?action=snapshot", stream=f"{address}/?action=stream")
-    await set_up(entry, local_url=relay.local.url)
-    assert await still(browser, hass, entry)
-    async with live(browser, hass, entry) as response:
+async def test_password_of_a_webcam(cam: CameraHome) -> None:
+    """It is sent to the webcam only, and is in neither the debug log nor the diagnostics."""
+    cam.caplog.set_level("DEBUG")
+    address = cam.relay.webcam.url.replace("://", "://anna:hunter2@")
+    await cam.start("local", snapshot=f"{address}/?action=snapshot", stream=f"{address}/?action=stream")
+    assert await cam.still()
+    async with cam.live() as response:
         await first_bytes(response)
-    asked = relay.seen("webcam")
+    asked = cam.relay.seen("webcam")
     assert {request.headers["Authorization"] for request in asked} == {"Basic YW5uYTpodW50ZXIy"}
     for where in ("webcam", "local"):  # beside OctoPrint, and through the proxy before it
-        relay.drop(where, path="/webcam/" if where == "local" else None)
-    assert await still(browser, hass, entry) is None
-    relay.heal()
-    relay.fail("webcam", 401)
-    async with live(browser, hass, entry) as response:
+        cam.relay.drop(where, path="/webcam/" if where == "local" else None)
+    assert await cam.still() is None
+    cam.relay.heal()
+    cam.relay.fail("webcam", 401)
+    async with cam.live() as response:
         assert response.status == HTTPStatus.BAD_GATEWAY
-    found = json.dumps(await async_get_config_entry_diagnostics(hass, entry), default=str)
-    assert "hunter2" not in caplog.text + found
+    found = json.dumps(await async_get_config_entry_diagnostics(cam.hass, cam.entry), default=str)
+    assert "hunter2" not in cam.caplog.text + found
 
 
 # live views
@@ -922,113 +749,70 @@ async def test_a_webcams_password_is_told_to_the_webcam_alone(
 
 @pytest.mark.parametrize("fault", ["silent", "stalls", "ends", "garbage"])
 @pytest.mark.parametrize("route", ["tunnel", "local"])
-async def test_a_broken_stream_ends(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    fault: Fault,
-    route: str,
-) -> None:
-    """Within a fixed time, with what was good of it; the entities never notice."""
+async def test_broken_stream(cam: CameraHome, monkeypatch: pytest.MonkeyPatch, fault: Fault, route: str) -> None:
+    """It ends within a fixed time, after its valid pictures. Other entities are not affected."""
     monkeypatch.setattr(webcam_feed, "STREAM_TIMEOUT", ClientTimeout(total=None, sock_read=0.5))
-    set_webcam(**RELATIVE)
-    await set_up(entry, **({"local_url": relay.local.url} if route == "local" else {}))
-    relay.webcam.fault = fault
+    await cam.start(route)
+    cam.relay.webcam.fault = fault
     for _ in range(2):
-        async with live(browser, hass, entry) as response:
+        async with cam.live() as response:
             has_frames = fault in ("stalls", "ends")
             assert response.status == (HTTPStatus.OK if has_frames else HTTPStatus.BAD_GATEWAY)
             if has_frames:
                 assert len(PART.findall(await last_bytes(response))) == 1
-    assert len(log_lines(caplog)) == {"silent": 1, "garbage": 1, "stalls": 3, "ends": 0}[fault]
-    assert states(hass, entry, "active_route", "tunnel_status", "webcam") == (route, "ok", "idle")
-    relay.webcam.fault = None
-    caplog.clear()
-    async with live(browser, hass, entry) as response:
+    assert len(cam.log) == {"silent": 1, "garbage": 1, "stalls": 3, "ends": 0}[fault]
+    assert cam.states("active_route", "tunnel_status", "webcam") == (route, "ok", "idle")
+    cam.relay.webcam.fault = None
+    cam.caplog.clear()
+    async with cam.live() as response:
         await first_bytes(response)
-    assert len(log_lines(caplog)) == (fault != "ends")
+    assert len(cam.log) == (fault != "ends")
 
 
-async def test_a_stream_that_is_cut_off_ends(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """A stream that cannot be opened is no stream at all."""
-    set_webcam(**RELATIVE)
-    await set_up(entry)
-    relay.truncate("octoeverywhere_tunnel", 5000, path="/webcam/")
-    async with live(browser, hass, entry) as response:
+async def test_stream_that_is_cut_off(cam: CameraHome) -> None:
+    """It ends; a stream that cannot be opened is an error."""
+    await cam.start()
+    cam.relay.truncate("octoeverywhere_tunnel", 5000, path="/webcam/")
+    async with cam.live() as response:
         assert await last_bytes(response)
-    relay.heal()
-    relay.fail("octoeverywhere_tunnel", 404, path="/webcam/")
-    async with live(browser, hass, entry) as response:
+    cam.relay.heal()
+    cam.relay.fail("octoeverywhere_tunnel", 404, path="/webcam/")
+    async with cam.live() as response:
         assert response.status == HTTPStatus.BAD_GATEWAY
-    assert len(log_lines(caplog)) == 1
+    assert len(cam.log) == 1
 
 
-async def test_a_stream_lasts_as_long_as_the_account_allows(
-    hass: HomeAssistant,
-    relay: Relay,
-    connection: AppConnection,
-    entry: MockConfigEntry,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """It ends cleanly then, and is not opened again by itself."""
+async def test_limit_of_a_stream(cam: CameraHome, connection: AppConnection) -> None:
+    """The stream ends at the limit of the account, without an error and without a new request."""
     connection.info = {"PrinterLimits": {"MaxSingleWebcamStreamLengthSeconds": 1}}
-    set_webcam(**RELATIVE)
-    await set_up(entry)
+    await cam.start()
     started = time.monotonic()
-    async with live(browser, hass, entry) as response:
+    async with cam.live() as response:
         assert len(await last_bytes(response)) > 2 * 3000
     assert 0.9 < time.monotonic() - started < 4
-    await until(lambda: relay.webcam.open_streams == 0)
+    await until(lambda: cam.relay.webcam.open_streams == 0)
     await asyncio.sleep(0.2)
-    assert len(relay.seen(path="/webcam/")) == 1
-    assert log_lines(caplog) == []
+    assert len(cam.relay.seen(path="/webcam/")) == 1
+    assert cam.log == []
 
 
-async def test_the_limit_ends_a_view_that_nobody_takes(
-    hass: HomeAssistant,
-    relay: Relay,
-    connection: AppConnection,
-    entry: MockConfigEntry,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-) -> None:
-    """A viewer that falls asleep does not hold the tunnel's line."""
+async def test_limit_of_a_stream_without_reader(cam: CameraHome, connection: AppConnection) -> None:
+    """The stream ends also if the viewer does not read."""
     connection.info = {"PrinterLimits": {"MaxSingleWebcamStreamLengthSeconds": 1}}
-    set_webcam(**RELATIVE)
-    await set_up(entry)
-    relay.webcam.interval, relay.webcam.frame_size = 0, 500_000
-    async with live(browser, hass, entry) as response:
+    await cam.start()
+    cam.relay.webcam.interval, cam.relay.webcam.frame_size = 0, 500_000
+    async with cam.live() as response:
         await first_bytes(response)
-        await until(lambda: relay.webcam.open_streams == 0)
+        await until(lambda: cam.relay.webcam.open_streams == 0)
 
 
-async def test_a_slow_viewer_slows_the_source(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_webcam: SetWebcam, set_up: SetUp, browser: Browser
-) -> None:
-    """Nothing is stored on the way but what the sockets hold."""
-    set_webcam(**RELATIVE)
-    await set_up(entry)
-    relay.webcam.interval, relay.webcam.frame_size, relay.webcam.frames = 0, 1_000_000, 200
-    async with live(browser, hass, entry) as response:
+async def test_slow_viewer(cam: CameraHome) -> None:
+    """It slows down the source. Nothing is buffered except in the sockets."""
+    await cam.start()
+    cam.relay.webcam.interval, cam.relay.webcam.frame_size, cam.relay.webcam.frames = 0, 1_000_000, 200
+    async with cam.live() as response:
         await first_bytes(response)
-        [source] = relay.seen(path="/webcam/")
+        [source] = cam.relay.seen(path="/webcam/")
         sent = -1
         while sent != source.response_bytes:
             sent = source.response_bytes
@@ -1037,201 +821,134 @@ async def test_a_slow_viewer_slows_the_source(
         assert len(await last_bytes(response)) > 199_000_000
 
 
-async def test_the_webcam_limit_turns_live_views_into_stills(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    freezer: FrozenDateTimeFactory,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Said once; streams are tried again less and less often, and come back by themselves."""
-    set_webcam(snapshot=RELATIVE["snapshot"], stream="/webcam/stream/?action=stream")
-    await set_up(entry)
-    relay.fail("octoeverywhere_tunnel", 609, path="/webcam/stream/")
-    relay.webcam.interval = 0
+async def test_webcam_limit_of_live_views(cam: CameraHome, freezer: FrozenDateTimeFactory) -> None:
+    """They show stills and it is logged once. Streams are retried with back-off."""
+    await cam.start(snapshot=RELATIVE["snapshot"], stream="/webcam/stream/?action=stream")
+    cam.relay.fail("octoeverywhere_tunnel", 609, path="/webcam/stream/")
+    cam.relay.webcam.interval = 0
 
     async def is_live() -> bool:
-        async with live(browser, hass, entry) as response:
+        async with cam.live() as response:
             assert PART.match(await first_bytes(response))
-            return relay.webcam.open_streams == 1
+            return cam.relay.webcam.open_streams == 1
 
     for tries, seconds in ((1, 0), (1, 10), (2, 25), (2, 25), (3, 50)):
-        await wait(hass, freezer, seconds)
+        await wait(cam.hass, freezer, seconds)
         assert not await is_live()
-        assert len(relay.seen(path="/webcam/stream/")) == tries
-    [line] = log_lines(caplog)
+        assert len(cam.relay.seen(path="/webcam/stream/")) == tries
+    [line] = cam.log
     assert "no live view" in line
-    assert states(hass, entry, "tunnel_status", "printer_state", "webcam") == ("ok", "offline", "idle")
-    relay.heal()
-    await wait(hass, freezer, 150)
+    assert cam.states("tunnel_status", "printer_state", "webcam") == ("ok", "offline", "idle")
+    cam.relay.heal()
+    await wait(cam.hass, freezer, 150)
     assert await is_live()
-    assert log_lines(caplog)[1:] == ["Kitchen Classic Webcam, no live view: works again"]
+    assert cam.log[1:] == ["Kitchen Classic Webcam, no live view: works again"]
 
 
 @pytest.mark.parametrize("code", [607, 609])
-async def test_a_limit_concerns_the_picture_alone(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    freezer: FrozenDateTimeFactory,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-    caplog: pytest.LogCaptureFixture,
-    code: int,
-) -> None:
-    """No image, or the last one; asked for less and less often, but the local network is free of it."""
-    set_webcam(**RELATIVE)
-    await set_up(entry)
-    relay.fail("octoeverywhere_tunnel", code, path="/webcam/")
+async def test_limits_of_stills(cam: CameraHome, freezer: FrozenDateTimeFactory, code: int) -> None:
+    """There is no new image. It is retried with back-off, and the local route is not affected."""
+    await cam.start()
+    cam.relay.fail("octoeverywhere_tunnel", code, path="/webcam/")
     for _ in range(10):
-        assert await still(browser, hass, entry) is None
-        await wait(hass, freezer, 3)
-    assert len(relay.seen(path="/webcam/")) == 1
-    assert states(hass, entry, "tunnel_status", "printer_state", "webcam") == ("ok", "offline", "idle")
-    assert len(log_lines(caplog)) == 1
-    relay.heal()
-    await wait(hass, freezer, 61)
-    picture = await still(browser, hass, entry)
-    relay.fail("octoeverywhere_tunnel", code, path="/webcam/")
-    await wait(hass, freezer, 10)
-    assert await still(browser, hass, entry) == picture
-    assert state(hass, entry, "webcam").attributes["image_age"] == 10
-    assert len(log_lines(caplog)) == 3
-    hass.config_entries.async_update_entry(entry, options={"live_updates": False, "local_url": relay.local.url})
-    await wait(hass, freezer, 3)
-    assert await still(browser, hass, entry) not in (None, picture)
+        assert await cam.still() is None
+        await wait(cam.hass, freezer, 3)
+    assert len(cam.relay.seen(path="/webcam/")) == 1
+    assert cam.states("tunnel_status", "printer_state", "webcam") == ("ok", "offline", "idle")
+    assert len(cam.log) == 1
+    cam.relay.heal()
+    await wait(cam.hass, freezer, 61)
+    picture = await cam.still()
+    cam.relay.fail("octoeverywhere_tunnel", code, path="/webcam/")
+    await wait(cam.hass, freezer, 10)
+    assert await cam.still() == picture
+    assert cam.state("webcam").attributes["image_age"] == 10
+    assert len(cam.log) == 3
+    cam.hass.config_entries.async_update_entry(
+        cam.entry, options={"live_updates": False, "local_url": cam.relay.local.url}
+    )
+    await wait(cam.hass, freezer, 3)
+    assert await cam.still() not in (None, picture)
 
 
-async def test_a_camera_that_goes_takes_its_viewers_along(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_webcam: SetWebcam, set_up: SetUp, browser: Browser
-) -> None:
-    """A still that is under way when the printer is unloaded ends with it."""
-    set_webcam(**RELATIVE)
-    await set_up(entry)
-    relay.delay("octoeverywhere_tunnel", 5, path="/webcam/")
-    looking = asyncio.create_task(still(browser, hass, entry))
-    await until(lambda: bool(relay.seen(path="/webcam/")))
+async def test_unload_during_a_request(cam: CameraHome) -> None:
+    """The request ends."""
+    await cam.start()
+    cam.relay.delay("octoeverywhere_tunnel", 5, path="/webcam/")
+    looking = asyncio.create_task(cam.still())
+    await until(lambda: bool(cam.relay.seen(path="/webcam/")))
     started = time.monotonic()
-    assert await hass.config_entries.async_unload(entry.entry_id)
+    assert await cam.hass.config_entries.async_unload(cam.entry.entry_id)
     assert await looking is None
     assert time.monotonic() - started < 3
 
 
-async def test_diagnostics_tell_of_webcams(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_webcam: SetWebcam, set_up: SetUp
-) -> None:
-    """What there is, and neither its addresses nor what may be in them."""
-    set_webcam(snapshot="http://user:pass@10.0.0.9/s", stream="", rotate90=True)
-    await set_up(entry)
-    found = await async_get_config_entry_diagnostics(hass, entry)
-    assert found["webcams"] == {"webcam": {"has_snapshot": True, "has_stream": False, "orientation": 8, "limit": None}}
-    assert "10.0.0.9" not in json.dumps(found, default=str)
-
-
-# what a webcam may do to Home Assistant
+# hostile webcams
 
 
 PAGE = "--frame\r\nContent-Type: text/html\r\n\r\n<script>alert(1)</script>\r\n"
 
 
-async def test_a_page_in_a_stream_is_not_passed_on(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_webcam: SetWebcam, set_up: SetUp, browser: Browser
-) -> None:
-    """It would come from Home Assistant's own origin."""
-    set_webcam(**RELATIVE)
-    await set_up(entry)
+async def test_page_in_a_stream(cam: CameraHome) -> None:
+    """It is not shown: it would have Home Assistant's own origin."""
+    await cam.start()
     content_type = 'multipart/x-mixed-replace; boundary=frame; charset="x"'
-    relay.fail("octoeverywhere_tunnel", 200, PAGE * 5, path="/webcam/", content_type=content_type)
-    async with live(browser, hass, entry) as response:
+    cam.relay.fail("octoeverywhere_tunnel", 200, PAGE * 5, path="/webcam/", content_type=content_type)
+    async with cam.live() as response:
         assert response.status == HTTPStatus.BAD_GATEWAY
         assert b"script" not in await response.read()
 
 
 @pytest.mark.parametrize("query", ["", "?interval=0.5"])
-async def test_a_picture_cannot_begin_a_part_of_its_own(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-    query: str,
-) -> None:
-    """Whichever boundary Home Assistant or a webcam is known to use."""
-    set_webcam(snapshot=RELATIVE["snapshot"], stream="")
-    await set_up(entry, local_url=relay.local.url)
+async def test_boundary_in_a_picture(cam: CameraHome, query: str) -> None:
+    """A picture cannot contain the boundary of the response."""
+    await cam.start("local", snapshot=RELATIVE["snapshot"], stream="")
     trap = "".join(PAGE.replace("--frame", f"\r\n--{name}") for name in ("frameboundary", "--frameboundary"))
-    relay.webcam.picture = b"\xff\xd8\xff\xe0" + trap.encode() + b"\xff\xd9"
-    camera = entities(hass, entry)["webcam"]
-    async with browser.get(f"/api/camera_proxy_stream/{camera}{query}") as response:
+    cam.relay.webcam.picture = b"\xff\xd8\xff\xe0" + trap.encode() + b"\xff\xd9"
+    camera = entities(cam.hass, cam.entry)["webcam"]
+    async with cam.browser.get(f"/api/camera_proxy_stream/{camera}{query}") as response:
         boundary = response.headers["Content-Type"].partition("boundary=")[2].encode()
         body = await first_bytes(response, 200)
     assert body.startswith(b"--" + boundary + b"\r\nContent-Type: image/jpeg\r\n")
-    assert boundary not in relay.webcam.picture
+    assert boundary not in cam.relay.webcam.picture
 
 
-async def test_many_viewers_leave_connections_for_everything_else(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Some see the stream, the others stills; OctoPrint is polled as ever."""
-    set_webcam(**RELATIVE)
-    await set_up(entry, local_url=relay.local.url)
+async def test_many_viewers(cam: CameraHome) -> None:
+    """Some see the stream, the others stills. Polls continue."""
+    await cam.start("local")
     async with AsyncExitStack() as viewers:
-        responses = [await viewers.enter_async_context(live(browser, hass, entry)) for _ in range(12)]
+        responses = [await viewers.enter_async_context(cam.live()) for _ in range(12)]
         assert all([PART.match(await first_bytes(response)) for response in responses])
-        assert relay.webcam.open_streams == webcam_feed.MAX_STREAMS
-        await entry.runtime_data.printer.async_refresh()
-        assert entry.runtime_data.printer.last_update_success
-    await until(lambda: relay.webcam.open_streams == 0)
-    async with live(browser, hass, entry) as response:
+        assert cam.relay.webcam.open_streams == webcam_feed.MAX_STREAMS
+        await cam.runtime.printer.async_refresh()
+        assert cam.runtime.printer.last_update_success
+    await until(lambda: cam.relay.webcam.open_streams == 0)
+    async with cam.live() as response:
         await first_bytes(response)
-        assert relay.webcam.open_streams == 1
-    assert log_lines(caplog) == []
+        assert cam.relay.webcam.open_streams == 1
+    assert cam.log == []
 
 
-async def test_a_viewer_who_goes_before_the_first_picture_ends_the_connection(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_webcam: SetWebcam, set_up: SetUp, browser: Browser
-) -> None:
-    """Nobody looks any more."""
-    set_webcam(**RELATIVE)
-    await set_up(entry, local_url=relay.local.url)
-    relay.drip("local", 0.05, path="/webcam/")
+async def test_viewer_leaves_before_the_first_picture(cam: CameraHome) -> None:
+    """The connection is closed."""
+    await cam.start("local")
+    cam.relay.drip("local", 0.05, path="/webcam/")
     for _ in range(webcam_feed.MAX_STREAMS + 1):
-        looking = asyncio.create_task(still_of_stream(browser, hass, entry))
-        await until(lambda: relay.webcam.open_streams == 1)
+        looking = asyncio.create_task(still_of_stream(cam))
+        await until(lambda: cam.relay.webcam.open_streams == 1)
         looking.cancel()
-        await until(lambda: relay.webcam.open_streams == 0)
+        await until(lambda: cam.relay.webcam.open_streams == 0)
 
 
-async def still_of_stream(browser: Browser, hass: HomeAssistant, entry: MockConfigEntry) -> bytes:
-    """Open a live view, and return what it begins with."""
-    async with live(browser, hass, entry) as response:
+async def still_of_stream(cam: CameraHome) -> bytes:
+    """Open a live view, and return its first bytes."""
+    async with cam.live() as response:
         return await first_bytes(response)
 
 
 @pytest.mark.parametrize("where", ["header", "body"])
-async def test_a_stream_that_drips_ends(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    where: str,
-) -> None:
-    """However often it says something; and so does its connection."""
+async def test_slow_stream(cam: CameraHome, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """It ends, and its connection is closed, even if bytes keep coming."""
     monkeypatch.setattr(webcam_feed, "STILL_TIMEOUT" if where == "header" else "FRAME_TIMEOUT", 0.5)
     ended = asyncio.Event()
 
@@ -1252,48 +969,34 @@ async def test_a_stream_that_drips_ends(
             writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    set_webcam(snapshot="", stream=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/stream")
-    await set_up(entry, local_url=relay.local.url)
-    async with asyncio.timeout(10), live(browser, hass, entry) as response:
+    await cam.start("local", snapshot="", stream=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/stream")
+    async with asyncio.timeout(10), cam.live() as response:
         assert response.status == HTTPStatus.BAD_GATEWAY
     async with asyncio.timeout(10):
         await ended.wait()
     server.close()
-    assert len(log_lines(caplog)) == 1
+    assert len(cam.log) == 1
 
 
 @pytest.mark.parametrize(
     "content_type", ["multipart/x-mixed-replace; boundary*" + "9" * 5000 + "=x", "multipart/x-mixed-replace; boundary="]
 )
-async def test_a_type_that_is_none_is_shown_in_stills(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-    caplog: pytest.LogCaptureFixture,
-    content_type: str,
-) -> None:
-    """Without an error, and without a connection that stays."""
-    set_webcam(snapshot=RELATIVE["snapshot"], stream="/webcam/stream")
-    await set_up(entry, local_url=relay.local.url)
-    relay.fail("local", 200, "x" * 1000, path="/webcam/stream", content_type=content_type)
-    async with live(browser, hass, entry) as response:
+async def test_invalid_content_type(cam: CameraHome, content_type: str) -> None:
+    """It is replaced by stills."""
+    await cam.start("local", snapshot=RELATIVE["snapshot"], stream="/webcam/stream")
+    cam.relay.fail("local", 200, "x" * 1000, path="/webcam/stream", content_type=content_type)
+    async with cam.live() as response:
         assert PART.match(await first_bytes(response))
-    assert log_lines(caplog) == []
+    assert cam.log == []
 
 
-async def test_a_look_that_ends_with_its_camera_is_no_cancellation_of_those_who_look(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, set_webcam: SetWebcam, set_up: SetUp
-) -> None:
-    """An automation that takes a picture goes on; a viewer who is canceled stays canceled."""
-    set_webcam(**RELATIVE)
-    await set_up(entry)
-    relay.hang("octoeverywhere_tunnel", path="/webcam/")
-    feed = entry.runtime_data.webcams.data.feeds["webcam"]
+async def test_removed_camera_does_not_cancel_its_viewers(cam: CameraHome) -> None:
+    """A request ends without a picture; a canceled viewer stays canceled."""
+    await cam.start()
+    cam.relay.hang("octoeverywhere_tunnel", path="/webcam/")
+    feed = cam.feed
     one, other = asyncio.create_task(feed.still()), asyncio.create_task(feed.still())
-    await until(lambda: relay.seen(path="/webcam/"))
+    await until(lambda: cam.relay.seen(path="/webcam/"))
     other.cancel()
     await asyncio.wait((other,))
     assert other.cancelled()
@@ -1305,22 +1008,12 @@ async def test_a_look_that_ends_with_its_camera_is_no_cancellation_of_those_who_
 
 
 @pytest.mark.parametrize("stream", [RELATIVE["stream"], ""])
-async def test_a_camera_that_goes_ends_its_live_views(
-    hass: HomeAssistant,
-    relay: Relay,
-    entry: MockConfigEntry,
-    set_webcam: SetWebcam,
-    set_up: SetUp,
-    browser: Browser,
-    caplog: pytest.LogCaptureFixture,
-    stream: str,
-) -> None:
-    """Streams and stills, without a line in the log."""
-    set_webcam(snapshot=RELATIVE["snapshot"], stream=stream)
-    await set_up(entry, local_url=relay.local.url)
-    async with live(browser, hass, entry) as response:
+async def test_unload_during_a_live_view(cam: CameraHome, stream: str) -> None:
+    """Streams and stills end without a log line."""
+    await cam.start("local", snapshot=RELATIVE["snapshot"], stream=stream)
+    async with cam.live() as response:
         await first_bytes(response)
-        assert await hass.config_entries.async_unload(entry.entry_id)
+        assert await cam.hass.config_entries.async_unload(cam.entry.entry_id)
         await last_bytes(response)
-    await until(lambda: relay.webcam.open_streams == 0)
-    assert log_lines(caplog) == []
+    await until(lambda: cam.relay.webcam.open_streams == 0)
+    assert cam.log == []
