@@ -1,4 +1,4 @@
-"""Actions, as an automation uses them: what arrives in a real OctoPrint, and what is refused before that."""
+"""Actions: what arrives in a real OctoPrint, and what is refused before that."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -7,7 +7,7 @@ import logging
 import os
 from pathlib import Path
 import re
-from typing import Any
+from typing import Any, override
 from unittest.mock import Mock
 from urllib.parse import quote
 
@@ -24,13 +24,15 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError,
 from homeassistant.helpers import config_validation as cv, device_registry as dr, entity_registry as er, template
 from homeassistant.util.yaml import parse_yaml
 
-from .home import log_lines, settle, until
+from .home import Home, log_lines, settle, until
 from .octoprint import printing
 from .octoprint.server import OctoPrintServer
 from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
 
 DOCS = Path(__file__).parents[1] / "docs"
+BOTH_SERVICES = pytest.mark.parametrize("provider", ["octoeverywhere", "obico"])
+OBICO = pytest.mark.parametrize("provider", ["obico"])
 BOTH = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
 CONNECTION = "/api/connection"
 UPLOAD = "/api/files/local"
@@ -38,65 +40,79 @@ LIVE_LINK = "/api/live/createfromappconnection"
 PART = printing.gcode(20) + b"; padding\n" * 60_000  # bytes; sent in several pieces
 
 
-def device_of(hass: HomeAssistant, entry: MockConfigEntry) -> str:
-    """Return the id of the printer's device."""
-    [device] = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
-    return device.id
+class ActionHome(Home):
+    """Home Assistant with one printer, whose actions are called."""
 
+    @property
+    def device_id(self) -> str:
+        """Return the id of the printer's device."""
+        [device] = dr.async_entries_for_config_entry(dr.async_get(self.hass), self.entry.entry_id)
+        return device.id
 
-async def call(hass: HomeAssistant, entry: MockConfigEntry, action: str, **fields: object) -> Any:
-    """Use an action, and return what it answers."""
-    data = {"device_id": device_of(hass, entry), **fields}
-    returns = action in ("create_live_link", "upload_file")
-    answer = await hass.services.async_call(DOMAIN, action, data, blocking=True, return_response=returns)
-    await settle(hass)
-    return answer
+    @property
+    def sent(self) -> list[Any]:
+        """Return the commands about the connection that arrived."""
+        return [request.json() for request in self.relay.seen("tunnel", method="POST", path=CONNECTION)]
 
+    @override
+    async def set_up(self, **options: object) -> None:
+        await super().set_up(**options)
+        self.relay.clear()
 
-async def refusal(hass: HomeAssistant, entry: MockConfigEntry, action: str, **fields: object) -> HomeAssistantError:
-    """Use an action that fails, and return with which words."""
-    with pytest.raises(HomeAssistantError) as caught:
-        await call(hass, entry, action, **fields)
-    assert caught.value.translation_domain == DOMAIN
-    return caught.value
+    @override
+    async def call(self, action: str, **data: object) -> Any:
+        return await self.call_as(None, action, **data)
 
+    async def call_as(self, user_id: str | None, action: str, **data: object) -> Any:
+        """Call one of the integration's actions as a user, or as an automation, and return the response."""
+        response = await self.hass.services.async_call(
+            DOMAIN,
+            action,
+            {"device_id": self.device_id, **data},
+            blocking=True,
+            return_response=action in ("create_live_link", "upload_file"),
+            context=Context(user_id=user_id),
+        )
+        await settle(self.hass)
+        return response
 
-def sent(relay: Relay) -> list[Any]:
-    """Return the commands about the connection that arrived."""
-    return [request.json() for request in relay.seen("tunnel", method="POST", path=CONNECTION)]
+    async def refusal(self, action: str, **data: object) -> HomeAssistantError:
+        """Call an action that fails, and return its error."""
+        with pytest.raises(HomeAssistantError) as caught:
+            await self.call(action, **data)
+        assert caught.value.translation_domain == DOMAIN
+        return caught.value
 
+    async def ask(self, path: str) -> Any:
+        """Return OctoPrint's own response, without any tunnel."""
+        status, body = await self.hass.async_add_executor_job(self.octoprint.request, "GET", path)
+        return json.loads(body) if status == 200 else None
 
-async def ask(hass: HomeAssistant, octoprint: OctoPrintServer, path: str) -> Any:
-    """Return what OctoPrint says itself, past every tunnel."""
-    status, body = await hass.async_add_executor_job(octoprint.request, "GET", path)
-    return json.loads(body) if status == 200 else None
+    async def operational(self) -> None:
+        """Connect the printer, and wait until it can be used."""
+        await self.call("connect")
+        await self.in_octoprint(_until_operational)
 
 
 @pytest.fixture
-async def ready(hass: HomeAssistant, relay: Relay, chosen: MockConfigEntry) -> MockConfigEntry:
-    """Return a printer behind each service that is set up and not connected."""
-    return await set_up(hass, relay, chosen)
+async def new_home(
+    hass: HomeAssistant,
+    relay: Relay,
+    octoprint: OctoPrintServer,
+    provider: str,
+    entry: MockConfigEntry,
+    obico_entry: MockConfigEntry,
+) -> ActionHome:
+    """Return Home Assistant in which the printer is not set up yet."""
+    chosen = entry if provider == "octoeverywhere" else obico_entry
+    return ActionHome(hass=hass, relay=relay, octoprint=octoprint, entry=chosen)
 
 
 @pytest.fixture
-async def printer_entry(hass: HomeAssistant, relay: Relay, entry: MockConfigEntry) -> MockConfigEntry:
-    """Return the same behind OctoEverywhere alone."""
-    return await set_up(hass, relay, entry)
-
-
-async def set_up(hass: HomeAssistant, relay: Relay, entry: MockConfigEntry) -> MockConfigEntry:
-    """Set a printer up, and forget what that took."""
-    entry.add_to_hass(hass)
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    await settle(hass)
-    relay.clear()
-    return entry
-
-
-async def operational(hass: HomeAssistant, entry: MockConfigEntry, octoprint: OctoPrintServer) -> None:
-    """Connect the printer, and wait until it can be used."""
-    await call(hass, entry, "connect")
-    await hass.async_add_executor_job(_until_operational, octoprint)
+async def home(new_home: ActionHome) -> ActionHome:
+    """Return Home Assistant with a printer that is set up and not connected."""
+    await new_home.set_up()
+    return new_home
 
 
 def _until_operational(octoprint: OctoPrintServer) -> None:
@@ -105,9 +121,9 @@ def _until_operational(octoprint: OctoPrintServer) -> None:
 
 
 @pytest.mark.parametrize("page", ["actions.md", "automations.md"])
-async def test_documented_examples(hass: HomeAssistant, printer_entry: MockConfigEntry, page: str) -> None:
-    """They are steps of a script, with fields that the actions take; of each action there is one."""
-    text = await hass.async_add_executor_job((DOCS / page).read_text)
+async def test_documented_examples(home: ActionHome, page: str) -> None:
+    """They are valid, and there is one of each action."""
+    text = await home.hass.async_add_executor_job((DOCS / page).read_text)
     used = set()
     for example in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
         parsed = parse_yaml(example)
@@ -116,51 +132,46 @@ async def test_documented_examples(hass: HomeAssistant, printer_entry: MockConfi
             domain, _, action = step.get("action", "").partition(".")
             if domain == DOMAIN:
                 used.add(action)
-                schema = hass.services.async_services()[DOMAIN][action].schema
+                schema = home.hass.services.async_services()[DOMAIN][action].schema
                 assert schema is not None
                 schema(template.render_complex(step["data"], limited=True))
-    assert used == set(hass.services.async_services()[DOMAIN]) if page == "actions.md" else used
+    assert used == set(home.hass.services.async_services()[DOMAIN]) if page == "actions.md" else used
 
 
 # the connection
 
 
+@BOTH_SERVICES
 @BOTH
-async def test_connect_and_disconnect(
-    hass: HomeAssistant, ready: MockConfigEntry, octoprint: OctoPrintServer, relay: Relay
-) -> None:
-    """With values that OctoPrint offers; the profile by its name in any case."""
-    await call(hass, ready, "connect", port="VIRTUAL", baudrate=115200, printer_profile="DEFAULT", save=True)
-    await hass.async_add_executor_job(_until_operational, octoprint)
-    [command] = sent(relay)
+async def test_connect_and_disconnect(home: ActionHome) -> None:
+    """The options are sent as given; a profile is found by its name in any case."""
+    await home.call("connect", port="VIRTUAL", baudrate=115200, printer_profile="DEFAULT", save=True)
+    await home.in_octoprint(_until_operational)
+    [command] = home.sent
     assert (command["command"], command["printerProfile"], command["save"]) == ("connect", "_default", True)
-    given = command["parameters"] if octoprint.version == "2.0" else command
+    given = command["parameters"] if home.octoprint.version == "2.0" else command
     assert (given["port"], given["baudrate"]) == ("VIRTUAL", 115200)
-    relay.clear()
-    await call(hass, ready, "disconnect")
-    assert sent(relay) == [{"command": "disconnect"}]
-    assert (await ask(hass, octoprint, CONNECTION))["current"]["state"] in ("Closed", "Offline")
+    home.relay.clear()
+    await home.call("disconnect")
+    assert home.sent == [{"command": "disconnect"}]
+    assert (await home.ask(CONNECTION))["current"]["state"] in ("Closed", "Offline")
 
 
-async def test_connect_with_a_connector(
-    hass: HomeAssistant, printer_entry: MockConfigEntry, octoprint: OctoPrintServer, relay: Relay
-) -> None:
-    """Parameters by their names, the profile by its id; AUTO and 0 stand for themselves."""
+async def test_connect_with_a_connector(home: ActionHome) -> None:
+    """Its parameters are sent as given, also those that mean automatic."""
     parameters = {"port": "VIRTUAL", "baudrate": 0}
-    await call(hass, printer_entry, "connect", connector="serial", parameters=parameters, printer_profile="_default")
-    [command] = sent(relay)
+    await home.call("connect", connector="serial", parameters=parameters, printer_profile="_default")
+    [command] = home.sent
     assert (command["connector"], command["parameters"]) == ("serial", parameters)
-    await hass.async_add_executor_job(_until_operational, octoprint)
+    await home.in_octoprint(_until_operational)
 
 
-async def test_autoconnect_goes_with_save(
-    hass: HomeAssistant, printer_entry: MockConfigEntry, octoprint: OctoPrintServer, relay: Relay
-) -> None:
-    """Both arrive as they were given."""
-    await call(hass, printer_entry, "connect", save=True, autoconnect=False)
-    [command] = sent(relay)
+async def test_autoconnect_with_save(home: ActionHome) -> None:
+    """Both are sent."""
+    await home.call("connect", save=True, autoconnect=False)
+    [command] = home.sent
     assert (command["save"], command["autoconnect"]) == (True, False)
-    await hass.async_add_executor_job(_until_operational, octoprint)
+    await home.in_octoprint(_until_operational)
 
 
 @pytest.fixture
@@ -202,39 +213,30 @@ def preferences(octoprint: OctoPrintServer) -> tuple[Any, ...]:
         ({"autoconnect": True}, ("VIRTUAL", 115200, "second", True)),
     ],
 )
-async def test_what_is_not_given_stays_preferred(
-    hass: HomeAssistant,
-    printer_entry: MockConfigEntry,
-    octoprint: OctoPrintServer,
-    preferred: str,
-    fields: dict[str, object],
-    expected: tuple[Any, ...],
+async def test_save_keeps_other_preferences(
+    home: ActionHome, preferred: str, fields: dict[str, object], expected: tuple[Any, ...]
 ) -> None:
-    """OctoPrint would store what is left out as none."""
-    assert await hass.async_add_executor_job(preferences, octoprint) == ("VIRTUAL", 115200, preferred, False)
-    await call(hass, printer_entry, "connect", save=True, **fields)
-    assert await hass.async_add_executor_job(preferences, octoprint) == expected
+    """OctoPrint alone would delete those that are left out."""
+    assert await home.hass.async_add_executor_job(preferences, home.octoprint) == ("VIRTUAL", 115200, preferred, False)
+    await home.call("connect", save=True, **fields)
+    assert await home.hass.async_add_executor_job(preferences, home.octoprint) == expected
 
 
 @BOTH
-async def test_autoconnect_alone(
-    hass: HomeAssistant, printer_entry: MockConfigEntry, octoprint: OctoPrintServer, preferred: str
-) -> None:
-    """It is stored whether or not this OctoPrint needs `save` for that, and no other preference changes."""
+async def test_autoconnect_alone(home: ActionHome, preferred: str) -> None:
+    """It is saved, and no other preference changes."""
     for wish in (True, False):
-        await call(hass, printer_entry, "connect", autoconnect=wish)
-        stored = await hass.async_add_executor_job(preferences, octoprint)
+        await home.call("connect", autoconnect=wish)
+        stored = await home.hass.async_add_executor_job(preferences, home.octoprint)
         assert stored == ("VIRTUAL", 115200, preferred, wish)
 
 
 @pytest.mark.parametrize("fields", [{"port": "VIRTUAL"}, {"save": False}])
-async def test_autoconnect_with_values_that_are_not_to_be_saved(
-    hass: HomeAssistant, printer_entry: MockConfigEntry, relay: Relay, fields: dict[str, object]
-) -> None:
-    """OctoPrint 2.0 would ignore it."""
-    error = await refusal(hass, printer_entry, "connect", autoconnect=True, **fields)
+async def test_autoconnect_without_save(home: ActionHome, fields: dict[str, object]) -> None:
+    """It is refused with other options: OctoPrint 2.0 would ignore it."""
+    error = await home.refusal("connect", autoconnect=True, **fields)
     assert error.translation_key == "autoconnect_needs_save"
-    assert not relay.seen(method="POST")
+    assert not home.relay.seen(method="POST")
 
 
 @BOTH
@@ -248,81 +250,62 @@ async def test_autoconnect_with_values_that_are_not_to_be_saved(
         ({"printer_profile": "nobody's"}, "not_offered", "nobody's"),
     ],
 )
-async def test_what_is_not_offered_is_not_sent(
-    hass: HomeAssistant,
-    printer_entry: MockConfigEntry,
-    relay: Relay,
-    fields: dict[str, object],
-    key: str,
-    value: str,
+async def test_options_that_octoprint_does_not_offer(
+    home: ActionHome, fields: dict[str, object], key: str, value: str
 ) -> None:
-    """The message names the value, and nothing but a look at what is offered arrives."""
-    error = await refusal(hass, printer_entry, "connect", **fields)
+    """They are refused with a message that contains the value."""
+    error = await home.refusal("connect", **fields)
     assert isinstance(error, ServiceValidationError)
     assert error.translation_key == key
     assert (error.translation_placeholders or {}).get("value") == value
-    assert not relay.seen(method="POST")
+    assert not home.relay.seen(method="POST")
 
 
 @pytest.mark.parametrize(("octoprint_version", "key"), [("1.11", "no_connectors"), ("2.0", "not_offered")])
-async def test_connectors_that_are_not_there(
-    hass: HomeAssistant, printer_entry: MockConfigEntry, relay: Relay, key: str
-) -> None:
-    """Unknown ones, and any before OctoPrint 2.0."""
-    error = await refusal(hass, printer_entry, "connect", connector="telepathy")
+async def test_unknown_connectors(home: ActionHome, key: str) -> None:
+    """They are refused, and so is any connector before OctoPrint 2.0."""
+    error = await home.refusal("connect", connector="telepathy")
     assert error.translation_key == key
-    assert not relay.seen(method="POST")
+    assert not home.relay.seen(method="POST")
 
 
+@BOTH_SERVICES
 @BOTH
-async def test_repair(hass: HomeAssistant, ready: MockConfigEntry, octoprint: OctoPrintServer, relay: Relay) -> None:
-    """By the name that this OctoPrint has for it."""
-    await call(hass, ready, "repair")
-    assert sent(relay) == [{"command": "repair" if octoprint.version == "2.0" else "fake_ack"}]
+async def test_repair(home: ActionHome) -> None:
+    """The command is the one of this version of OctoPrint."""
+    await home.call("repair")
+    assert home.sent == [{"command": "repair" if home.octoprint.version == "2.0" else "fake_ack"}]
 
 
 # live links
 
 
-async def test_live_link(
-    hass: HomeAssistant, printer_entry: MockConfigEntry, connection: AppConnection, relay: Relay
-) -> None:
-    """For so many hours, and with the links for what comes next."""
-    answer = await call(hass, printer_entry, "create_live_link", hours=48)
+async def test_live_link(home: ActionHome, connection: AppConnection) -> None:
+    """It lasts the given hours, and its addresses are returned."""
+    answer = await home.call("create_live_link", hours=48)
     [made] = connection.apis.live_links
     assert answer == {"live_id": made["LiveId"], "url": made["Url"], "short_url": made["ShortUrl"]}
     assert (made["ExpirationHours"], made["EndWhenCurrentPrintIsComplete"]) == (48, False)
 
 
-async def test_live_link_until_the_print_ends(
-    hass: HomeAssistant, printer_entry: MockConfigEntry, connection: AppConnection, relay: Relay
-) -> None:
-    """Refused by the service while nothing prints."""
-    error = await refusal(hass, printer_entry, "create_live_link", until_print_ends=True)
+async def test_live_link_until_the_print_ends(home: ActionHome, connection: AppConnection) -> None:
+    """It fails while nothing prints."""
+    error = await home.refusal("create_live_link", until_print_ends=True)
     assert error.translation_key == "nothing_printing"
     connection.apis.printing = True
-    answer = await call(hass, printer_entry, "create_live_link", until_print_ends=True)
+    answer = await home.call("create_live_link", until_print_ends=True)
     [made] = connection.apis.live_links
     assert answer["url"] == made["Url"]
     assert "ExpirationHours" not in made
 
 
-@pytest.mark.parametrize("hours", [0, -1, 17521])
-async def test_live_link_for_a_time_that_is_none(
-    hass: HomeAssistant, printer_entry: MockConfigEntry, relay: Relay, hours: int
-) -> None:
-    """From an hour to two years."""
-    with pytest.raises(vol.Invalid):
-        await call(hass, printer_entry, "create_live_link", hours=hours)
-    assert not relay.seen(path=LIVE_LINK)
-
-
-async def test_obico_has_no_live_links(hass: HomeAssistant, relay: Relay, obico_entry: MockConfigEntry) -> None:
-    """The message says which service has them."""
-    await set_up(hass, relay, obico_entry)
-    error = await refusal(hass, obico_entry, "create_live_link")
+@OBICO
+async def test_live_link_of_obico(new_home: ActionHome) -> None:
+    """It fails with a message about the service that has live links."""
+    await new_home.set_up()
+    error = await new_home.refusal("create_live_link")
     assert error.translation_key == "only_octoeverywhere"
-    assert not relay.requests
+    assert not new_home.relay.requests
 
 
 # files
@@ -343,19 +326,14 @@ def part(folder: Path) -> Path:
     return path
 
 
+@BOTH_SERVICES
 @BOTH
-async def test_upload(
-    hass: HomeAssistant,
-    ready: MockConfigEntry,
-    octoprint: OctoPrintServer,
-    part: Path,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """The file is in OctoPrint afterwards as it was here, and the log told how far it was."""
+async def test_upload(home: ActionHome, part: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The file arrives in OctoPrint unchanged, and its progress is logged."""
     caplog.set_level(logging.INFO)
-    answer = await call(hass, ready, "upload_file", path=str(part), folder="automations")
+    answer = await home.call("upload_file", path=str(part), folder="automations")
     assert answer == {"path": "automations/cube.gcode", "selected": False, "printing": False}
-    there = octoprint.basedir / "uploads" / "automations" / "cube.gcode"
+    there = home.octoprint.basedir / "uploads" / "automations" / "cube.gcode"
     assert there.read_bytes() == PART
     assert log_lines(caplog) == [
         f"Kitchen: uploading cube.gcode ({len(PART)} bytes)",
@@ -366,24 +344,17 @@ async def test_upload(
 
 @BOTH
 @pytest.mark.parametrize(("wish", "prints"), [({"select": True}, False), ({"print": True}, True)])
-async def test_upload_to_print(
-    hass: HomeAssistant,
-    printer_entry: MockConfigEntry,
-    octoprint: OctoPrintServer,
-    part: Path,
-    wish: dict[str, bool],
-    prints: bool,
-) -> None:
-    """It is the next job, or printed at once."""
-    await operational(hass, printer_entry, octoprint)
-    answer = await call(hass, printer_entry, "upload_file", path=str(part), **wish)
+async def test_upload_and_print(home: ActionHome, part: Path, wish: dict[str, bool], prints: bool) -> None:
+    """The file is selected or printed."""
+    await home.operational()
+    answer = await home.call("upload_file", path=str(part), **wish)
     assert answer == {"path": "cube.gcode", "selected": True, "printing": prints}
-    job = await ask(hass, octoprint, "/api/job")
+    job = await home.ask("/api/job")
     assert job["job"]["file"]["path"] == "cube.gcode"
     if prints:
         assert job["state"] in ("Starting", "Printing")
-        await hass.async_add_executor_job(octoprint.request, "POST", "/api/job", {"command": "cancel"})
-        await hass.async_add_executor_job(_until_operational, octoprint)
+        await home.hass.async_add_executor_job(home.octoprint.request, "POST", "/api/job", {"command": "cancel"})
+        await home.in_octoprint(_until_operational)
 
 
 NAMES = (
@@ -414,65 +385,54 @@ def upload_as_browser(octoprint: OctoPrintServer, name: str, folder: str) -> str
 
 
 @BOTH
-async def test_names_are_those_that_a_browser_gives(
-    hass: HomeAssistant, printer_entry: MockConfigEntry, octoprint: OctoPrintServer, folder: Path
-) -> None:
-    """Of the file and of its folder."""
+async def test_upload_names(home: ActionHome, folder: Path) -> None:
+    """Files and folders have the same names as after an upload with a browser."""
     for name in NAMES:
         where = f"Ordner für {name.removesuffix('.gcode').strip()}"
-        expected = await hass.async_add_executor_job(upload_as_browser, octoprint, name, where)
+        expected = await home.hass.async_add_executor_job(upload_as_browser, home.octoprint, name, where)
         assert "%20" not in expected or "%20" in name
         (folder / name).write_text("G28")
-        answer = await call(hass, printer_entry, "upload_file", path=str(folder / name), folder=where)
+        answer = await home.call("upload_file", path=str(folder / name), folder=where)
         assert answer["path"] == expected
 
 
 @pytest.mark.parametrize(
     "character", ["\n", "\r", "\t", "\x1b", "\x7f", "\x85", "\u2028", "\u202e", "\udcff", '"', "\\"]
 )
-async def test_names_that_no_form_can_carry(
-    hass: HomeAssistant, printer_entry: MockConfigEntry, relay: Relay, folder: Path, part: Path, character: str
-) -> None:
-    """Refused with a message in one line; nothing arrives."""
+async def test_names_that_no_form_can_carry(home: ActionHome, folder: Path, part: Path, character: str) -> None:
+    """They are refused with a message of one line."""
     path = folder / f"a{character}b.gcode"
     path.write_text("G28")
     for fields in ({"path": str(path)}, {"path": str(part), "folder": f"a{character}b"}):
-        error = await refusal(hass, printer_entry, "upload_file", **fields)
+        error = await home.refusal("upload_file", **fields)
         assert error.translation_key == "name_not_usable"
         assert "\n" not in str((error.translation_placeholders or {})["name"])
-    assert not relay.requests
+    assert not home.relay.requests
 
 
-async def test_folder_name_that_is_too_long(
-    hass: HomeAssistant, printer_entry: MockConfigEntry, relay: Relay, part: Path
-) -> None:
-    """The message does not repeat all of it."""
-    error = await refusal(hass, printer_entry, "upload_file", path=str(part), folder="x" * 1_000_000)
+async def test_long_folder_name(home: ActionHome, part: Path) -> None:
+    """It is refused, and the message has a part of it."""
+    error = await home.refusal("upload_file", path=str(part), folder="x" * 1_000_000)
     assert error.translation_key == "name_not_usable"
     assert len(str(error.translation_placeholders)) < 2000
-    assert not relay.requests
+    assert not home.relay.requests
 
 
 @pytest.mark.parametrize("turned", ["file", "folder"])
-async def test_link_that_turns_while_the_file_is_opened(
-    hass: HomeAssistant,
-    printer_entry: MockConfigEntry,
-    relay: Relay,
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    turned: str,
+async def test_link_that_changes_while_the_file_is_opened(
+    home: ActionHome, folder: Path, monkeypatch: pytest.MonkeyPatch, turned: str
 ) -> None:
-    """What counts is where the open file is."""
+    """The location of the open file is checked."""
     allowed, forbidden = folder / "allowed", folder / "forbidden"
     for path in (allowed, forbidden):
         path.mkdir()
         (path / "part.gcode").write_text("G28" if path is allowed else "forbidden words")
-    hass.config.allowlist_external_dirs = {str(allowed)}
+    home.hass.config.allowlist_external_dirs = {str(allowed)}
     link = allowed / "link"
     targets = [path if turned == "folder" else path / "part.gcode" for path in (allowed, forbidden)]
     link.symlink_to(targets[0])
     asked = link / "part.gcode" if turned == "folder" else link
-    is_allowed_path = type(hass.config).is_allowed_path
+    is_allowed_path = type(home.hass.config).is_allowed_path
 
     def turn_after_the_look(config: Any, path: str) -> bool:
         result = is_allowed_path(config, path)
@@ -480,39 +440,37 @@ async def test_link_that_turns_while_the_file_is_opened(
         link.symlink_to(targets[1])
         return result
 
-    monkeypatch.setattr(type(hass.config), "is_allowed_path", turn_after_the_look)
-    error = await refusal(hass, printer_entry, "upload_file", path=str(asked))
+    monkeypatch.setattr(type(home.hass.config), "is_allowed_path", turn_after_the_look)
+    error = await home.refusal("upload_file", path=str(asked))
     assert error.translation_key == "path_not_allowed"
-    assert not relay.requests
+    assert not home.relay.requests
 
 
-async def test_upload_that_obico_does_not_carry(
-    hass: HomeAssistant, relay: Relay, obico_entry: MockConfigEntry, folder: Path
-) -> None:
+@OBICO
+async def test_upload_that_obico_does_not_carry(new_home: ActionHome, folder: Path) -> None:
     """Refused before its first byte is sent, with the limit."""
-    await set_up(hass, relay, obico_entry)
+    await new_home.set_up()
     path = folder / "large.gcode"
     path.touch()
     os.truncate(path, 50 * 1024 * 1024)
-    error = await refusal(hass, obico_entry, "upload_file", path=str(path))
+    error = await new_home.refusal("upload_file", path=str(path))
     assert error.translation_key == "file_too_large"
     assert error.translation_placeholders == {"size": "52.4 MB", "limit": "52.4 MB"}
-    assert not relay.requests
+    assert not new_home.relay.requests
 
 
-async def test_largest_upload_that_obico_carries(
-    hass: HomeAssistant, relay: Relay, obico_entry: MockConfigEntry, folder: Path, octoprint: OctoPrintServer
-) -> None:
-    """With everything else that a form has in it."""
-    await set_up(hass, relay, obico_entry)
+@OBICO
+async def test_largest_upload_through_obico(new_home: ActionHome, folder: Path) -> None:
+    """The limit includes the other parts of the form."""
+    await new_home.set_up()
     path = folder / f"{'large ' * 40}.gcode"
     path.touch()
     os.truncate(path, MAX_BODY - MAX_FORM)
-    answer = await call(hass, obico_entry, "upload_file", path=str(path), folder="ü" * 100)
+    answer = await new_home.call("upload_file", path=str(path), folder="ü" * 100)
     assert answer["path"].startswith("ü" * 100)
-    [request] = relay.seen("tunnel", path=UPLOAD)
+    [request] = new_home.relay.seen("tunnel", path=UPLOAD)
     assert request.status == 201
-    octoprint.request("DELETE", f"{UPLOAD}/{quote(answer['path'])}")
+    new_home.octoprint.request("DELETE", f"{UPLOAD}/{quote(answer['path'])}")
 
 
 def _elsewhere(part: Path) -> Path:
@@ -576,61 +534,51 @@ def _without_end(part: Path) -> Path:
         (_without_end, "file_not_readable"),
     ],
 )
-async def test_upload_of_what_cannot_be_read(
-    hass: HomeAssistant,
-    printer_entry: MockConfigEntry,
-    relay: Relay,
-    part: Path,
-    choose: Callable[[Path], Path],
-    key: str,
-) -> None:
-    """Nothing arrives."""
+async def test_unreadable_files(home: ActionHome, part: Path, choose: Callable[[Path], Path], key: str) -> None:
+    """They are refused with a message that contains the path."""
     path = choose(part)
-    error = await refusal(hass, printer_entry, "upload_file", path=str(path))
+    error = await home.refusal("upload_file", path=str(path))
     assert isinstance(error, ServiceValidationError)
     assert error.translation_key == key
     assert (error.translation_placeholders or {})["path"] == str(path)
-    assert not relay.requests
+    assert not home.relay.requests
 
 
-async def test_upload_of_a_device(hass: HomeAssistant, printer_entry: MockConfigEntry, relay: Relay) -> None:
-    """Reading it would never end; not even where its folder is allowed."""
-    hass.config.allowlist_external_dirs = {"/dev"}
-    error = await refusal(hass, printer_entry, "upload_file", path="/dev/zero")
+async def test_upload_of_a_device(home: ActionHome) -> None:
+    """It is refused even in an allowed folder."""
+    home.hass.config.allowlist_external_dirs = {"/dev"}
+    error = await home.refusal("upload_file", path="/dev/zero")
     assert error.translation_key == "file_not_readable"
-    assert not relay.requests
+    assert not home.relay.requests
 
 
-async def test_upload_that_the_account_does_not_allow(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, connection: AppConnection, part: Path
+async def test_upload_above_the_limit_of_the_account(
+    new_home: ActionHome, connection: AppConnection, part: Path
 ) -> None:
-    """Refused before its first byte is sent, with both sizes."""
+    """It is refused before it is sent, with both sizes in the message."""
     connection.info["PrinterLimits"] = {"MaxUploadFileSizeBytes": 100_000}
-    await set_up(hass, relay, entry)
-    error = await refusal(hass, entry, "upload_file", path=str(part))
+    await new_home.set_up()
+    error = await new_home.refusal("upload_file", path=str(part))
     assert error.translation_key == "file_too_large"
     assert error.translation_placeholders == {"size": f"{len(PART) / 1e6:.1f} MB", "limit": "0.1 MB"}
-    assert not relay.requests
+    assert not new_home.relay.requests
 
 
-async def test_upload_that_the_service_refuses(
-    hass: HomeAssistant, printer_entry: MockConfigEntry, relay: Relay, part: Path
-) -> None:
-    """A limit that was not known beforehand; the tunnel itself is none the worse."""
-    relay.fail("tunnel", 608, path=UPLOAD)
-    error = await refusal(hass, printer_entry, "upload_file", path=str(part))
+async def test_upload_that_the_service_refuses(home: ActionHome, part: Path) -> None:
+    """The action fails, and the printer stays available."""
+    home.relay.fail("tunnel", 608, path=UPLOAD)
+    error = await home.refusal("upload_file", path=str(part))
     assert error.translation_key == "upload_too_large"
-    assert printer_entry.runtime_data.printer.last_update_success
+    assert home.runtime.printer.last_update_success
 
 
+@BOTH_SERVICES
 @BOTH
-async def test_upload_of_what_octoprint_does_not_take(
-    hass: HomeAssistant, ready: MockConfigEntry, folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """OctoPrint says why, in its own words."""
+async def test_upload_that_octoprint_refuses(home: ActionHome, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The message contains OctoPrint's text."""
     path = folder / "letter.txt"
     path.write_text("Dear printer")
-    error = await refusal(hass, ready, "upload_file", path=str(path))
+    error = await home.refusal("upload_file", path=str(path))
     assert isinstance(error, ServiceValidationError)
     assert error.translation_key == "rejected"
     assert "invalid type" in (error.translation_placeholders or {})["detail"]
@@ -640,59 +588,53 @@ async def test_upload_of_what_octoprint_does_not_take(
 # commands
 
 
+@BOTH_SERVICES
 @BOTH
-async def test_send_commands(
-    hass: HomeAssistant, ready: MockConfigEntry, octoprint: OctoPrintServer, relay: Relay
-) -> None:
-    """Line by line, and with an effect."""
-    await operational(hass, ready, octoprint)
-    await call(hass, ready, "send_commands", commands=["M140 S41\n\n  M105  ", " "])
-    [request] = relay.seen("tunnel", path="/api/printer/command")
+async def test_send_commands(home: ActionHome) -> None:
+    """They are sent line by line."""
+    await home.operational()
+    await home.call("send_commands", commands=["M140 S41\n\n  M105  ", " "])
+    [request] = home.relay.seen("tunnel", path="/api/printer/command")
     assert request.json() == {"commands": ["M140 S41", "M105"]}
 
     def target() -> float:
-        return float(json.loads(octoprint.request("GET", "/api/printer")[1])["temperature"]["bed"]["target"])
+        return float(json.loads(home.octoprint.request("GET", "/api/printer")[1])["temperature"]["bed"]["target"])
 
     await until(lambda: target() == 41)
-    await hass.async_add_executor_job(partial(printing.command, octoprint, "M140 S0"))
+    await home.hass.async_add_executor_job(partial(printing.command, home.octoprint, "M140 S0"))
 
 
 @pytest.mark.parametrize("commands", [["  ", "\n"], [""]])
-async def test_no_commands(
-    hass: HomeAssistant, printer_entry: MockConfigEntry, relay: Relay, commands: list[str]
-) -> None:
-    """Empty lines are none."""
-    assert (await refusal(hass, printer_entry, "send_commands", commands=commands)).translation_key == "no_commands"
-    assert not relay.requests
+async def test_empty_commands(home: ActionHome, commands: list[str]) -> None:
+    """They are refused."""
+    assert (await home.refusal("send_commands", commands=commands)).translation_key == "no_commands"
+    assert not home.relay.requests
 
 
+@BOTH_SERVICES
 @BOTH
 @pytest.mark.parametrize("commands", [["G1 X1"] * 20_000, ["G1 " + "X" * 100_000]], ids=["many", "long"])
-async def test_more_commands_than_octoprint_takes(
-    hass: HomeAssistant, ready: MockConfigEntry, octoprint: OctoPrintServer, relay: Relay, commands: list[str]
-) -> None:
-    """Refused with both sizes; almost as many arrive."""
-    await operational(hass, ready, octoprint)
-    relay.clear()
-    error = await refusal(hass, ready, "send_commands", commands=commands)
+async def test_too_many_commands(home: ActionHome, commands: list[str]) -> None:
+    """They are refused with the limit in the message; almost as many are sent."""
+    await home.operational()
+    home.relay.clear()
+    error = await home.refusal("send_commands", commands=commands)
     assert error.translation_key == "commands_too_long"
     assert (error.translation_placeholders or {})["limit"] == "100.0 kB"
-    assert not relay.requests
-    await call(hass, ready, "send_commands", commands=["M117 " + "x" * 99_950])
-    [request] = relay.seen("tunnel", path="/api/printer/command")
+    assert not home.relay.requests
+    await home.call("send_commands", commands=["M117 " + "x" * 99_950])
+    [request] = home.relay.seen("tunnel", path="/api/printer/command")
     assert request.status == 204
 
 
 @BOTH
-async def test_strange_commands(
-    hass: HomeAssistant, printer_entry: MockConfigEntry, octoprint: OctoPrintServer, relay: Relay
-) -> None:
-    """What a printer makes of them is its own affair, but what is one line here is one there."""
-    await operational(hass, printer_entry, octoprint)
-    relay.clear()
+async def test_special_characters_in_commands(home: ActionHome) -> None:
+    """They are sent as given, except for line breaks."""
+    await home.operational()
+    home.relay.clear()
     strange = ["M117 \x1b\0\x7f", "M117 \U0001f5a8\u202e", 'M117 "}]\\']
-    await call(hass, printer_entry, "send_commands", commands=[*strange, "M117 a\r\nM117 b\u2028M117 c"])
-    [request] = relay.seen("tunnel", path="/api/printer/command")
+    await home.call("send_commands", commands=[*strange, "M117 a\r\nM117 b\u2028M117 c"])
+    [request] = home.relay.seen("tunnel", path="/api/printer/command")
     assert request.json() == {"commands": [*strange, "M117 a", "M117 b", "M117 c"]}
     assert request.status == 204
 
@@ -700,6 +642,7 @@ async def test_strange_commands(
 @pytest.mark.parametrize(
     ("action", "fields"),
     [
+        *(("create_live_link", {"hours": hours}) for hours in (0, -1, 17521)),
         ("create_live_link", {"hours": float("inf")}),
         ("create_live_link", {"hours": float("nan")}),
         ("create_live_link", {"hours": -1e300}),
@@ -722,19 +665,18 @@ async def test_strange_commands(
         ("disconnect", {"force": True}),
     ],
 )
-async def test_absurd_fields(
-    hass: HomeAssistant, printer_entry: MockConfigEntry, relay: Relay, action: str, fields: dict[str, object]
-) -> None:
-    """Refused before anything is asked of anybody."""
+async def test_invalid_fields(home: ActionHome, action: str, fields: dict[str, object]) -> None:
+    """They are refused before anything is sent."""
     with pytest.raises(vol.Invalid):
-        await call(hass, printer_entry, action, **fields)
-    assert not relay.requests
+        await home.call(action, **fields)
+    assert not home.relay.requests
 
 
+@BOTH_SERVICES
 @BOTH
-async def test_commands_without_a_printer(hass: HomeAssistant, ready: MockConfigEntry) -> None:
-    """OctoPrint's own words."""
-    error = await refusal(hass, ready, "send_commands", commands=["G28"])
+async def test_commands_without_a_printer(home: ActionHome) -> None:
+    """The message contains OctoPrint's text."""
+    error = await home.refusal("send_commands", commands=["G28"])
     assert error.translation_key == "rejected"
     assert "not operational" in (error.translation_placeholders or {})["detail"]
 
@@ -742,20 +684,14 @@ async def test_commands_without_a_printer(hass: HomeAssistant, ready: MockConfig
 @pytest.mark.parametrize(
     "commands", [["G28 " * 100_000_000], ["G28\n" * 30_000_000], ["G1 X1"] * 49_999], ids=["long", "lines", "many"]
 )
-async def test_commands_without_end(
-    hass: HomeAssistant,
-    printer_entry: MockConfigEntry,
-    relay: Relay,
-    monkeypatch: pytest.MonkeyPatch,
-    commands: list[str],
-) -> None:
+async def test_endless_commands(home: ActionHome, monkeypatch: pytest.MonkeyPatch, commands: list[str]) -> None:
     """They are refused before they are encoded."""
     encode = Mock()
     monkeypatch.setattr(services, "json_bytes", encode)
-    error = await refusal(hass, printer_entry, "send_commands", commands=commands)
+    error = await home.refusal("send_commands", commands=commands)
     assert error.translation_key == "commands_too_long"
     encode.assert_not_called()
-    assert not relay.requests
+    assert not home.relay.requests
 
 
 # users
@@ -771,20 +707,6 @@ CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 
-async def call_as(
-    hass: HomeAssistant, entry: MockConfigEntry, user_id: str | None, action: str, fields: dict[str, Any]
-) -> None:
-    """Use an action as a user."""
-    await hass.services.async_call(
-        DOMAIN,
-        action,
-        {"device_id": device_of(hass, entry), **fields},
-        blocking=True,
-        return_response=action in ("create_live_link", "upload_file"),
-        context=Context(user_id=user_id),
-    )
-
-
 @pytest.mark.parametrize(
     "policy",
     [
@@ -795,42 +717,23 @@ async def call_as(
     ],
 )
 @pytest.mark.parametrize(("action", "fields"), CALLS)
-async def test_user_who_may_not_control_the_printer(
-    hass: HomeAssistant,
-    printer_entry: MockConfigEntry,
-    relay: Relay,
-    hass_read_only_user: MockUser,
-    policy: dict[str, Any],
-    action: str,
-    fields: dict[str, Any],
+async def test_user_without_permission(
+    home: ActionHome, hass_read_only_user: MockUser, policy: dict[str, Any], action: str, fields: dict[str, Any]
 ) -> None:
-    """Nothing arrives."""
+    """Nothing arrives, and neither does what an unknown user calls."""
     hass_read_only_user.mock_policy(policy)
     with pytest.raises(Unauthorized):
-        await call_as(hass, printer_entry, hass_read_only_user.id, action, fields)
-    assert not relay.requests
-
-
-@pytest.mark.parametrize(("action", "fields"), CALLS)
-async def test_user_who_is_not_known(
-    hass: HomeAssistant, printer_entry: MockConfigEntry, relay: Relay, action: str, fields: dict[str, Any]
-) -> None:
-    """Nothing arrives."""
+        await home.call_as(hass_read_only_user.id, action, **fields)
     with pytest.raises(UnknownUser):
-        await call_as(hass, printer_entry, "nobody", action, fields)
-    assert not relay.requests
+        await home.call_as("nobody", action, **fields)
+    assert not home.relay.requests
 
 
 @pytest.mark.parametrize("kind", ["admin", "entities", "domains", "automation"])
-async def test_user_who_may_control_the_printer(
-    hass: HomeAssistant,
-    printer_entry: MockConfigEntry,
-    relay: Relay,
-    hass_admin_user: MockUser,
-    hass_read_only_user: MockUser,
-    kind: str,
+async def test_user_with_permission(
+    home: ActionHome, hass_admin_user: MockUser, hass_read_only_user: MockUser, kind: str
 ) -> None:
-    """All of it, or all that commands it; an automation runs without a user."""
+    """A user needs permission for all entities that control the printer; an automation has no user."""
     user_id: str | None = hass_read_only_user.id
     match kind:
         case "admin":
@@ -838,60 +741,49 @@ async def test_user_who_may_control_the_printer(
         case "automation":
             user_id = None
         case "entities":
-            registered = er.async_entries_for_config_entry(er.async_get(hass), printer_entry.entry_id)
+            registered = er.async_entries_for_config_entry(er.async_get(home.hass), home.entry.entry_id)
             allowed = {item.entity_id: True for item in registered if item.domain in ("button", "number")}
             hass_read_only_user.mock_policy({"entities": {"entity_ids": allowed}})
         case "domains":
             hass_read_only_user.mock_policy({"entities": {"domains": {"button": {"control": True}, "number": True}}})
-    await call_as(hass, printer_entry, user_id, "disconnect", {})
-    assert sent(relay) == [{"command": "disconnect"}]
+    await home.call_as(user_id, "disconnect")
+    assert home.sent == [{"command": "disconnect"}]
 
 
 # devices
 
 
-async def test_unknown_device(hass: HomeAssistant, printer_entry: MockConfigEntry, relay: Relay) -> None:
-    """An id that no device has."""
+async def test_unknown_device(home: ActionHome) -> None:
+    """The action fails."""
     with pytest.raises(ServiceValidationError) as caught:
-        await call(hass, printer_entry, "disconnect", device_id="nobody")
+        await home.call("disconnect", device_id="nobody")
     assert caught.value.translation_key == "service_device_not_found"
-    assert not relay.requests
+    assert not home.relay.requests
 
 
-async def test_device_of_another_integration(hass: HomeAssistant, printer_entry: MockConfigEntry, relay: Relay) -> None:
-    """A lamp is no printer."""
-    other = MockConfigEntry(domain="lamp")
-    other.add_to_hass(hass)
-    lamp = dr.async_get(hass).async_get_or_create(config_entry_id=other.entry_id, identifiers={("lamp", "1")})
+async def test_unloaded_printer(home: ActionHome) -> None:
+    """The action exists and fails."""
+    await home.hass.config_entries.async_unload(home.entry.entry_id)
     with pytest.raises(ServiceValidationError) as caught:
-        await call(hass, printer_entry, "disconnect", device_id=lamp.id)
+        await home.call("disconnect")
     assert caught.value.translation_key
-    assert not relay.requests
+    assert not home.relay.requests
 
 
-async def test_printer_that_is_not_loaded(hass: HomeAssistant, printer_entry: MockConfigEntry, relay: Relay) -> None:
-    """Its actions are there, and say that it is not."""
-    await hass.config_entries.async_unload(printer_entry.entry_id)
-    with pytest.raises(ServiceValidationError) as caught:
-        await call(hass, printer_entry, "disconnect")
-    assert caught.value.translation_key
-    assert not relay.requests
-
-
-async def test_key_without_the_permission(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, octoprint: OctoPrintServer, part: Path
-) -> None:
-    """The message names what is missing."""
-    entry.add_to_hass(hass)
-    hass.config_entries.async_update_entry(entry, data={**entry.data, "api_key": octoprint.limited_api_key})
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    await settle(hass)
+async def test_api_key_without_permission(new_home: ActionHome, part: Path) -> None:
+    """The message names the missing permission."""
+    new_home.entry.add_to_hass(new_home.hass)
+    new_home.hass.config_entries.async_update_entry(
+        new_home.entry, data={**new_home.entry.data, "api_key": new_home.octoprint.limited_api_key}
+    )
+    assert await new_home.hass.config_entries.async_setup(new_home.entry.entry_id)
+    await settle(new_home.hass)
     for action, fields, permission in (
         ("connect", {}, "CONNECTION"),
         ("upload_file", {"path": str(part)}, "FILES_UPLOAD"),
         ("send_commands", {"commands": ["G28"]}, "CONTROL"),
     ):
-        error = await refusal(hass, entry, action, **fields)
+        error = await new_home.refusal(action, **fields)
         assert error.translation_key == "permission_missing"
         assert error.translation_placeholders is not None
         assert permission in error.translation_placeholders["detail"]
