@@ -591,6 +591,7 @@ async def test_changed_settings_are_heard_of(
     monkeypatch.setattr(webcams, "MIN_INTERVAL", 0)
     await set_up(entry, live_updates=True)
     await until(lambda: entry.runtime_data.live.since is not None)
+    await settle(hass)  # the poll comes after what the socket asked OctoPrint for, so that is known there by now
     relay.clear()
     for flip in (True, False):
         set_webcam(**RELATIVE, flipV=flip)

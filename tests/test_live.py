@@ -132,7 +132,7 @@ async def test_log_in_again(live_home: Home) -> None:
     assert sockets(live_home) == 0
     await live_home.relay.say_on_sockets('{"reauthRequired": {"reason": "stale"}, "event": {"type": "x"}}', 50)
     await until_open(live_home, False)
-    assert live_home.runtime.live.failure == "said too much"
+    assert live_home.runtime.live.failure == "sent too much"
     assert 1 < len(live_home.relay.seen(path="/api/login")) < 7
     await until_open(live_home)
 
@@ -238,7 +238,7 @@ async def test_messages_that_are_no_events(live_home: Home, text: str) -> None:
     async with lag_of_the_loop() as lag:
         await live_home.relay.say_on_sockets(text, 1000)
         await until_open(live_home, False)
-    assert live_home.runtime.live.failure == "said too much"
+    assert live_home.runtime.live.failure == "sent too much"
     assert lag.worst < 0.5
     await until_open(live_home)
 
@@ -257,7 +257,7 @@ async def test_frames_without_end(live_home: Home, frame: bytes) -> None:
             await live_home.hass.config_entries.async_unload(live_home.entry.entry_id)
         else:
             await until_open(live_home, False)
-            assert live_home.runtime.live.failure == "said too much"
+            assert live_home.runtime.live.failure == "sent too much"
     assert lag.worst < MAX_LAG
 
 
@@ -266,14 +266,14 @@ async def test_more_or_longer_messages_than_octoprint_sends(
     live_home: Home, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     """Too many events are read slowly and after a while no more; a message that is too long ends the socket."""
-    monkeypatch.setattr(push, "MAX_DEBT", 0.3)
+    monkeypatch.setattr(push, "MAX_SLOW_SECONDS", 0.3)
     if size == 1:
         await live_home.relay.say_on_sockets(EVENT % "Printing", push.EVENTS_AT_ONCE + 100)
     else:
         await live_home.relay.say_on_sockets("x" * size)
     await until_open(live_home, False)
     assert live_home.runtime.live.failure
-    assert size > 1 or live_home.runtime.live.failure == "said too much"
+    assert size > 1 or live_home.runtime.live.failure == "sent too much"
     await until_open(live_home)
 
 

@@ -22,7 +22,7 @@ from .relay.server import Relay
 
 NOW = "2026-12-05T12:00:00+00:00"
 
-PRINTING = {
+PRINTING: dict[str, Any] = {
     "/api/connection": {
         "current": {
             "state": "Printing",
@@ -74,7 +74,7 @@ PRINTING = {
     "/api/system/commands": {"core": [{"action": action} for action in ("shutdown", "reboot", "restart", "other")]},
     "/api/version": {"server": "2.0.1"},
 }
-SERVICES = {
+SERVICES: dict[str, dict[str, Any]] = {
     "octoeverywhere_api": {
         "/api/appconnection/info": {
             "PrinterName": "Kitchen",

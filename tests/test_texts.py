@@ -61,7 +61,7 @@ AUTHORIZATION_ERRORS = {
     "incomplete_link",
     SERVER_IS_HTTP,
 }
-REFUSALS = re.findall(r'(?<!\.)(?:_refuse|validation_error)\(\s*"(\w+)"(.*?)\)(?:\n| from)', SOURCE, re.DOTALL)
+REFUSALS = re.findall(r'validation_error\(\s*"(\w+)"(.*?)\)(?:\n| from)', SOURCE, re.DOTALL)
 """The key of each refusal of an action, and the source of its placeholders."""
 
 

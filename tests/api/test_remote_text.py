@@ -1,12 +1,11 @@
-"""Words that come from outside: one line, of a length, that forges nothing where it is shown."""
+"""Text from outside is one line of limited length, without links in Markdown."""
 
 import re
 from time import thread_time
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 import pytest
 
-from custom_components.octoprint_tunnel.api.errors import MAX_DETAIL, Rejected
 from custom_components.octoprint_tunnel.api.remote_text import (
     MAX_NAME,
     as_name,
@@ -17,7 +16,7 @@ from custom_components.octoprint_tunnel.api.remote_text import (
 )
 from custom_components.octoprint_tunnel.api.transport.addresses import web_address
 
-PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"  # what Markdown gives a meaning to, or could
+PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"  # may have a meaning in Markdown
 TRAP = "[Log in again](https://evil.example/login)"
 MANY = settings(max_examples=1000, derandomize=True, database=None, deadline=None)
 TEXTS = st.text(max_size=60) | st.lists(
@@ -54,15 +53,15 @@ TEXTS = st.text(max_size=60) | st.lists(
     ],
     ids=ascii,
 )
-def test_a_text_becomes_one_line_of_what_can_be_seen(text: str, line: str) -> None:
-    """Words in every script stay as they are."""
+def test_a_text_becomes_one_line_of_visible_characters(text: str, line: str) -> None:
+    """Words in every script are unchanged."""
     assert one_line(text, 100) == line
 
 
 @MANY
 @given(TEXTS, st.integers(1, 80))
-def test_a_line_is_no_longer_than_it_may_be(text: str, limit: int) -> None:
-    """It is a line, and stays the same when it is read again."""
+def test_a_line_has_a_limited_length(text: str, limit: int) -> None:
+    """To shorten it again changes nothing."""
     line = one_line(text, limit)
     assert len(line) <= limit
     assert is_one_line(line)
@@ -75,8 +74,8 @@ def test_a_line_is_no_longer_than_it_may_be(text: str, limit: int) -> None:
 @pytest.mark.parametrize(
     "character", ["x", " ", "\n", "\x00", "\u202e", "\u200b", "[", "@", "\U0001f5a8", "\u65e5"], ids=ascii
 )
-def test_a_text_without_end_is_cut_before_it_is_looked_at(character: str) -> None:
-    """Its length costs nothing: a million characters take no longer than a thousand."""
+def test_a_long_text_takes_no_more_time(character: str) -> None:
+    """It is cut before it is processed."""
     began = thread_time()
     for _ in range(100):
         for shorten in (as_name, in_markdown):
@@ -85,8 +84,8 @@ def test_a_text_without_end_is_cut_before_it_is_looked_at(character: str) -> Non
 
 
 @pytest.mark.parametrize("character", ["x", "\u65e5", "\u337f", "\ufdfa", "\U0001f5a8", "\u0645", "e\u0301"], ids=ascii)
-def test_a_name_has_a_hundred_characters_in_any_script(character: str) -> None:
-    """No more than what a person gives."""
+def test_a_name_has_at_most_100_characters_in_any_script(character: str) -> None:
+    """That is enough for a printer."""
     assert as_name(character * 200) == (character * 100)[:MAX_NAME]
     assert as_name(character * 10) == character * 10
 
@@ -112,35 +111,27 @@ def test_a_name_has_a_hundred_characters_in_any_script(character: str) -> None:
     ],
     ids=ascii,
 )
-def test_a_name_makes_no_link_and_no_picture(text: str, name: str) -> None:
+def test_a_name_holds_no_link_and_no_image(text: str, name: str) -> None:
     """Home Assistant shows titles and names in the Markdown of its dialogs and repair issues."""
     assert as_name(text) == name
 
 
 @MANY
 @given(TEXTS)
-def test_no_name_makes_a_link(text: str) -> None:
-    """However its parts are put together: neither in brackets, nor as an address that is found in the text."""
+def test_no_name_holds_a_link(text: str) -> None:
+    """However its parts are combined."""
     name = as_name(text)
     assert not re.search(r"[\[\]<>`]|://|www\.|[\w.+-]@[\w-]+\.", name, re.IGNORECASE)
     assert len(name) <= MAX_NAME
     assert as_name(name) == name
 
 
-@pytest.mark.parametrize(
-    "text", [TRAP, "<b>", "www.evil.example", "a@b.co", "https://evil.example", "&lt;", "1. *x* _y_ \\", PUNCTUATION]
-)
-def test_a_text_in_markdown_is_shown_as_it_is(text: str) -> None:
-    """Every sign that could have a meaning is escaped, so that no link is found in it either."""
-    written = in_markdown(text)
-    assert re.sub(r"\\(.)", r"\1", written) == one_line(text, 1000)
-    assert not re.search(r"[!-/:-@\[-`{-~]", re.sub(r"\\.", "", written))
-
-
 @MANY
 @given(TEXTS)
-def test_any_text_in_markdown_is_shown_as_it_is(text: str) -> None:
-    """And stays one paragraph."""
+@example(TRAP)
+@example(PUNCTUATION)
+def test_any_text_is_escaped_in_markdown(text: str) -> None:
+    """Every punctuation character."""
     written = in_markdown(text)
     assert re.sub(r"\\(.)", r"\1", written) == one_line(text, 1000)
     assert not set(re.sub(r"\\.", "", written)) & set(PUNCTUATION)
@@ -158,8 +149,8 @@ def test_any_text_in_markdown_is_shown_as_it_is(text: str) -> None:
         ("https://octoeverywhere.com/&#41;", "https://octoeverywhere.com/&#41;"),
     ],
 )
-def test_a_link_ends_where_the_address_ends(address: str, target: str | None) -> None:
-    """Nothing in it closes the brackets of the link or begins something else."""
+def test_the_target_of_a_link_is_escaped(address: str, target: str | None) -> None:
+    """Nothing in it ends the link."""
     url = web_address(address)
     assert url is not None
     written = link_in_markdown(str(url))
@@ -168,13 +159,3 @@ def test_a_link_ends_where_the_address_ends(address: str, target: str | None) ->
     read = web_address(written)
     assert read is not None
     assert read.host == url.host
-
-
-def test_words_of_an_error_make_no_link() -> None:
-    """Dialogs show what OctoPrint said; the log shows it as it was, in one line."""
-    error = Rejected(code=400, detail=f"Bad port\n{TRAP}" + "x" * 1000)
-    assert str(error).startswith(f"rejected 400 Bad port {TRAP}x")
-    assert len(error.detail) == MAX_DETAIL
-    shown = error.problem.placeholders["detail"]
-    assert shown.startswith("Bad port (Log in again)(https: evil.example/login)x")
-    assert len(shown) <= MAX_DETAIL

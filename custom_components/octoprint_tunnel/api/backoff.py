@@ -1,9 +1,9 @@
-"""Delays that double, so that what is down is not hammered."""
+"""Delays between retries, which double each time."""
 
 from dataclasses import dataclass, field
 from random import uniform
 
-JITTER = 0.1  # of the delay, both ways: many printers behind one service must not come back all at once
+JITTER = 0.1  # of the delay, shorter or longer, so that many printers do not return to a service at once
 
 
 @dataclass(slots=True)
@@ -15,15 +15,15 @@ class Backoff:
     _next: float = field(init=False)
 
     def __post_init__(self) -> None:
-        """Begin at the first delay."""
+        """Start with the first delay."""
         self.reset()
 
     def reset(self) -> None:
-        """Begin with the first delay again."""
+        """Start with the first delay again."""
         self._next = self.first
 
     def next(self) -> float:
         """Return the next delay."""
         delay = self._next
         self._next = min(delay * 2, self.longest)
-        return delay * uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret, only not all at once
+        return delay * uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - not a secret

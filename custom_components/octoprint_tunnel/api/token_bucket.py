@@ -1,4 +1,4 @@
-"""A rate limit that lets a burst pass, and no more than a steady rate after it."""
+"""A rate limit that allows a burst, and a steady rate after it."""
 
 from dataclasses import dataclass, field
 import time
@@ -6,7 +6,7 @@ import time
 
 @dataclass(kw_only=True, slots=True)
 class TokenBucket:
-    """Allows `burst` tokens at once, and `per_second` more of them each second."""
+    """Allows `burst` tokens at once, and `per_second` more each second."""
 
     burst: int
     per_second: float
@@ -14,17 +14,17 @@ class TokenBucket:
     _filled_at: float = field(init=False)
 
     def __post_init__(self) -> None:
-        """Begin with a full bucket."""
+        """Start with a full bucket."""
         self._tokens, self._filled_at = self.burst, time.monotonic()
 
     @property
     def is_full(self) -> bool:
-        """Tell whether a whole burst is allowed."""
+        """Tell whether a whole burst is available."""
         self._fill()
         return self._tokens >= self.burst
 
     def take(self) -> bool:
-        """Take one token; False where there is none."""
+        """Take one token; False if there is none."""
         self._fill()
         if self._tokens < 1:
             return False
@@ -32,7 +32,7 @@ class TokenBucket:
         return True
 
     def spend(self, tokens: float) -> float:
-        """Take tokens, whether or not they are there, and return the seconds until they are."""
+        """Take tokens even if there are too few, and return the seconds until they are available."""
         self._fill()
         self._tokens -= tokens
         return max(0.0, -self._tokens / self.per_second)

@@ -1,4 +1,4 @@
-"""A client of a real OctoPrint, on each of the ways that lead to it."""
+"""Clients of a real OctoPrint, over each route to it."""
 
 from collections.abc import AsyncGenerator
 
@@ -18,14 +18,14 @@ from ...relay.server import Relay
 
 @pytest.fixture
 async def session(socket_enabled: None) -> AsyncGenerator[ClientSession]:
-    """Return a session as the integration makes them: without cookies."""
+    """Return a session without cookies."""
     async with ClientSession(cookie_jar=DummyCookieJar()) as session:
         yield session
 
 
 @pytest.fixture
 def app_connection(relay: Relay, connection: AppConnection) -> OctoEverywhere:
-    """Return the tunnel that the portal's answer makes."""
+    """Return the tunnel that the portal issued."""
     tunnel = OctoEverywhere.from_link(relay.octoeverywhere.completion_url(connection), "").tunnel
     assert isinstance(tunnel, OctoEverywhere)
     return tunnel
@@ -33,7 +33,7 @@ def app_connection(relay: Relay, connection: AppConnection) -> OctoEverywhere:
 
 @pytest.fixture
 def tunnelled(session: ClientSession, app_connection: OctoEverywhere) -> Route:
-    """Return the way through OctoEverywhere; the relay sees what goes it."""
+    """Return the route through OctoEverywhere."""
     return app_connection.route(session)
 
 
@@ -45,7 +45,7 @@ async def route(
     relay: Relay,
     app_connection: OctoEverywhere,
 ) -> Route:
-    """Return each way to OctoPrint."""
+    """Return each route to OctoPrint."""
     match request.param:
         case "directly":
             return Route(session=session, base_url=URL(octoprint.url))

@@ -1,4 +1,4 @@
-"""Who answers, and whom OctoPrint takes us for."""
+"""The instance, and the user of a key."""
 
 from pathlib import Path
 
@@ -13,19 +13,19 @@ UUID = "4fc1b2a8-1c0f-4d0c-9d5e-6a2f3b7c8d90"
 
 
 def discovery(udn: str = f"uuid:{UUID}", name: str = 'OctoPrint instance "Kitchen"') -> bytes:
-    """Return a discovery document, cut down to what is read of it."""
+    """Return the part of a discovery document that is read."""
     return f"<root><device><friendlyName>{name}</friendlyName><UDN>{udn}</UDN></device></root>".encode()
 
 
 @pytest.mark.parametrize("version", ["1.11", "2.0"])
-def test_a_recorded_discovery_document_names_the_instance(version: str) -> None:
-    """Its id is the same in both versions, and its name is the one that its owner gave it."""
+def test_a_recorded_discovery_document_is_read(version: str) -> None:
+    """With the id and the owner's name."""
     instance = Instance.from_xml((RECORDED / f"discovery_{version}.xml").read_bytes())
     assert instance == Instance(uuid=UUID, name="Test printer")
 
 
 @pytest.mark.parametrize(
-    ("told", "name"),
+    ("text", "name"),
     [
         ("OctoPrint instance &#34;Tom &amp; Jerry&#34;", "Tom & Jerry"),
         ("OctoPrint instance &quot;&lt;b&gt;&quot;", "(b)"),
@@ -39,14 +39,14 @@ def test_a_recorded_discovery_document_names_the_instance(version: str) -> None:
     ],
     ids=lambda text: repr(text)[:40],
 )
-def test_a_name_is_the_owners_or_none(told: str, name: str | None) -> None:
-    """Without one, an instance calls itself after its machine: that names no printer."""
-    assert Instance.from_xml(discovery(name=told)) == Instance(uuid=UUID, name=name)
+def test_only_the_owners_name_is_read(text: str, name: str | None) -> None:
+    """The default text names the machine."""
+    assert Instance.from_xml(discovery(name=text)) == Instance(uuid=UUID, name=name)
 
 
 @pytest.mark.parametrize("udn", [f"uuid:{UUID.upper()}", f" uuid:{UUID} ", f"\n uuid:{UUID}\n"])
-def test_an_id_is_the_same_however_it_is_written(udn: str) -> None:
-    """It identifies the printer for good."""
+def test_an_id_reads_the_same_however_it_is_written(udn: str) -> None:
+    """It identifies the printer."""
     assert Instance.from_xml(discovery(udn)).uuid == UUID
 
 
@@ -66,8 +66,8 @@ def test_an_id_is_the_same_however_it_is_written(udn: str) -> None:
     ],
     ids=lambda body: repr(body[:40]),
 )
-def test_a_document_without_an_id_is_an_invalid_response(body: bytes) -> None:
-    """Nothing is guessed, and entities stay what they are."""
+def test_a_document_without_an_id_is_invalid(body: bytes) -> None:
+    """XML entities are not expanded."""
     with pytest.raises(InvalidResponse, match="no UDN"):
         Instance.from_xml(body)
 
@@ -77,15 +77,15 @@ def test_a_document_without_an_id_is_an_invalid_response(body: bytes) -> None:
     ("key", "name", "lacking"),
     [("good", "owner", ()), ("limited", "viewer", (CONNECTION,)), ("bad", None, (STATUS, CONNECTION))],
 )
-def test_a_recorded_user_is_known_by_name(version: str, key: str, name: str | None, lacking: tuple[str, ...]) -> None:
-    """OctoPrint answers a bad key with a guest who has no name."""
+def test_a_recorded_user_is_read(version: str, key: str, name: str | None, lacking: tuple[str, ...]) -> None:
+    """For an unknown key OctoPrint returns a guest without a name."""
     user = User.from_json(JsonObject.parse((RECORDED / f"currentuser_{version}_{key}_key.json").read_bytes()))
     assert (user.name, user.is_known) == (name, name is not None)
     assert user.lacks(STATUS, CONNECTION) == lacking
 
 
 def test_an_administrator_lacks_nothing() -> None:
-    """Whatever else is listed, or not yet."""
+    """Whatever permissions are listed."""
     assert User(name="owner", permissions=frozenset({ADMIN})).lacks(STATUS, CONNECTION, "NEW") == ()
     assert User(name="owner", permissions=frozenset({STATUS})).lacks(STATUS, CONNECTION, "NEW") == (CONNECTION, "NEW")
 
@@ -99,6 +99,6 @@ def test_an_administrator_lacks_nothing() -> None:
         b'{"name": 7, "permissions": [null, 7]}',
     ],
 )
-def test_a_user_of_whom_nothing_is_told_is_unknown(body: bytes) -> None:
-    """And may do nothing."""
+def test_a_user_without_a_name_is_unknown(body: bytes) -> None:
+    """And has no permissions."""
     assert User.from_json(JsonObject.parse(body)) == User(name=None, permissions=frozenset())

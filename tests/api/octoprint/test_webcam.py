@@ -1,4 +1,4 @@
-"""The webcams in OctoPrint's settings, complete or not; the recorded answers come from the versions in their names."""
+"""The webcams in OctoPrint's settings; the recorded ones are of the versions in their names."""
 
 import json
 from pathlib import Path
@@ -29,13 +29,13 @@ CLASSIC = Webcam(
 
 
 def read(webcam: Any) -> tuple[Webcam, ...]:
-    """Read settings as they come over the network."""
+    """Read settings as they arrive over the network."""
     return webcams_from_json(JsonObject.parse(json.dumps({"webcam": webcam}).encode()))
 
 
 @pytest.mark.parametrize("version", ["1.11", "2.0"])
 def test_recorded_settings_are_read(version: str) -> None:
-    """With a webcam, and as OctoPrint comes, without one."""
+    """With and without a webcam."""
     with_webcam, without = (
         JsonObject.parse((RECORDED / f"settings_{version}_{name}.json").read_bytes()) for name in ("classic", "none")
     )
@@ -49,8 +49,8 @@ def test_the_only_webcam_of_older_versions_is_read() -> None:
     assert read({**flat, "webcamEnabled": True}) == (CLASSIC,)
 
 
-def test_webcams_with_nothing_to_show_are_left_out() -> None:
-    """The others keep their places."""
+def test_webcams_without_an_address_are_skipped() -> None:
+    """The others keep their positions."""
     nozzle = {"name": "nozzle", "compat": {"snapshot": " ", "stream": "http://10.0.0.2/s"}, "flipV": True}
     webcams = [{"name": "a", "compat": None}, "b", {"name": "c", "compat": {"stream": None, "snapshot": ""}}, nozzle]
     [found] = read({"webcams": webcams})
@@ -73,15 +73,15 @@ def test_webcams_with_nothing_to_show_are_left_out() -> None:
     ],
 )
 def test_obicos_pictures_are_of_its_primary_webcam(obico: Any, expected: str) -> None:
-    """The plugin's settings tell, in the same response; the first one's where they do not."""
+    """Which is in the plugin's settings; else it is the first one."""
     webcams = [{"name": name, "compat": {"snapshot": SNAPSHOT}} for name in ("a", "b", "c")]
     said = {"webcam": {"webcams": webcams}, "plugins": {"obico": {"webcams": obico}}}
     found = webcams_from_json(JsonObject.parse(json.dumps(said).encode()))
     assert [webcam.name for webcam in found if webcam.is_obicos] == [expected]
 
 
-def test_more_webcams_than_anyone_has_are_counted() -> None:
-    """As far as they are read."""
+def test_the_number_of_webcams_is_limited() -> None:
+    """Those beyond the limit are counted."""
     for count, expected in ((0, 0), (16, 0), (17, 1), (3000, 84)):
         webcams = [{"name": f"w{number}", "compat": {"snapshot": SNAPSHOT}} for number in range(count)]
         said = JsonObject.parse(json.dumps({"webcam": {"webcams": webcams}}).encode())
@@ -89,27 +89,27 @@ def test_more_webcams_than_anyone_has_are_counted() -> None:
         assert left_out(said) == expected
 
 
-def test_webcams_that_are_switched_off_are_none() -> None:
+def test_disabled_webcams_are_skipped() -> None:
     """OctoPrint does not show them either."""
     assert read({"webcamEnabled": False, "webcams": [nozzle := {"name": "n", "compat": {"stream": STREAM}}]}) == ()
     assert len(read({"webcamEnabled": None, "webcams": [nozzle]})) == 1
 
 
-def test_webcams_that_are_hidden_are_not_none() -> None:
-    """OctoPrint answers an empty object to a user who may not see them."""
+def test_hidden_webcams_need_a_permission() -> None:
+    """OctoPrint sends an empty object to a user without it."""
     with pytest.raises(PermissionMissing, match="WEBCAM"):
         read({})
 
 
 def test_a_response_without_webcam_settings_is_invalid() -> None:
-    """A page of a proxy or a plugin is no reason to ask for a permission."""
+    """It is not from OctoPrint."""
     with pytest.raises(InvalidResponse):
         webcams_from_json(JsonObject({"current": None}))
 
 
 @pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
-async def test_a_real_octoprint_tells_them(octoprint: OctoPrintServer, client: OctoPrint, relay: Relay) -> None:
-    """None as it comes; and 403 names the permission."""
+async def test_webcams_of_a_real_octoprint(octoprint: OctoPrintServer, client: OctoPrint, relay: Relay) -> None:
+    """It has none by default; to read settings needs a permission."""
     assert webcams_from_json(await client.settings()) == ()
     relay.fail("octoeverywhere_tunnel", 403, path="/api/settings")
     with pytest.raises(PermissionMissing, match="SETTINGS_READ"):

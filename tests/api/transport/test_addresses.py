@@ -1,4 +1,4 @@
-"""Addresses that a user types, a service tells or a device announces: read as they will be used, or not at all."""
+"""Addresses that a user types, a service reports or a device announces: one reading of each, or None."""
 
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -28,56 +28,36 @@ BAD = {
     "empty brackets": "http://[]",
     "IndexError, empty brackets": "http://[]@",
     "IndexError, nothing after the user": "https://[::1]@",
-    "IndexError, with a path": "http://[::1]@/x",
     "UnicodeError, punycode of nothing": "https://xn--",
     "UnicodeError, punycode that is none": "https://xn--a",
-    "UnicodeError, in a label": "https://xn--a.octoeverywhere.com/",
     "UnicodeError, punycode of half a character": "https://xn--0000h",
     "half of a character": "http://\ud83d.local",
     "a bracket": "http://[fd00::1",
-    "two brackets": "http://[[::1]]",
     "words after a bracket": "http://[::1]x",
     "a zone": "http://[fe80::1%eth0]",
-    "a zone that is quoted": "http://[fe80::1%25eth0]",
     "a zone of digits": "http://[fe80::1%1]:5000",
-    "an empty zone": "http://[fd00::1%]",
-    "a zone on IPv4": "http://192.168.1.20%25eth0",
     "unspecified": "http://0.0.0.0",
-    "unspecified with a dot": "http://0.0.0.0.",
-    "unspecified with a port": "http://0.0.0.0:5000/x",
     "unspecified, short": "http://0",
-    "unspecified, in two parts": "http://0.0",
     "unspecified, in full width": "http://\uff10.\uff10.\uff10.\uff10",
     "unspecified, IPv6": "http://[::]",
-    "unspecified, IPv6 with a port": "http://[::]:5000",
-    "unspecified, written out": "http://[0:0:0:0:0:0:0:0]",
     "unspecified, with zeros": "http://[0000::0000]",
-    "unspecified, with dots": "http://[::0.0.0.0]",
     "unspecified, mapped": "http://[::ffff:0.0.0.0]",
     "unspecified, mapped in hexadecimal": "http://[::ffff:0:0]",
     "IPv4 in two parts": "http://127.1",
-    "IPv4 in three parts": "http://192.168.1",
     "IPv4 in hexadecimal": "http://0x7f000001",
-    "IPv4 in hexadecimal parts": "http://0x7f.0.0.1",
     "IPv4 that ends in hexadecimal": "http://127.0.0.0x1",
     "IPv4 as a number": "http://2130706433",
-    "IPv4 as a number with a dot": "http://2130706433.",
     "IPv4 in octal": "http://0177.0.0.1",
-    "IPv4 as an octal number": "http://017700000001",
     "IPv4 with zeros": "http://127.000.000.001",
     "IPv4 with a dot": "http://127.0.0.1.",
-    "IPv4 of five parts": "http://192.168.1.20.1",
     "IPv4 beyond 255": "http://192.168.1.256",
     "no IPv6": "http://[fd00::g]",
     "IPv6 without brackets": "http://fd00::1/x",
     "port 0": "http://octopi:0",
-    "port 0, written out": "http://octopi:00000",
-    "port 0 of IPv6": "http://[fd00::1]:0",
     "port 99999": "http://octopi:99999",
     "negative port": "http://octopi:-1",
     "a port that is none": "http://octopi:port",
     "blanks in the host": "http://octo pi",
-    "a tab in the host": "http://octo\tpi",
     "a line break": "http://octopi\r\nX-Api-Key: x",
     "NUL": "http://octopi/\x00",
     "a blank of another script": "http://octopi/\u3000x",
@@ -85,9 +65,7 @@ BAD = {
     "a joiner": "http://octo\u200dpi",
     "a backslash in the host": "http://evil.example\\@octopi",
     "a backslash after the host": "https://octoeverywhere.com\\.evil.example",
-    "backslashes for slashes": "http:\\\\octopi",
     "a quoted slash in the host": "http://octoeverywhere.com%2f.evil.example",
-    "a quoted blank": "http://octo%20pi",
     "a slash in one character": "http://octoeverywhere.com\u2100.evil.example",
     "a dot of full width": "http://octopi\uff0e\uff0elocal",
     "punctuation": "http://octopi!",
@@ -96,16 +74,12 @@ BAD = {
     "a hyphen at the end": "http://octopi-.local",
     "two dots": "http://octopi..local",
     "a dot at the beginning": "http://.local",
-    "two dots at the end": "http://octopi..",
     "a long label": "http://" + "o" * 64,
     "a long name": "http://" + "octopi." * 40 + "local",
     "a long path": "http://octopi/" + "o" * MAX_ADDRESS,
     "a path that is long when it is quoted": "http://octopi/" + "\U0001f5a8" * 1000,
-    "a query that is long when it is quoted": "http://octopi/?" + "\u65e5" * 1000,
     "another scheme": "ftp://octopi",
-    "a file": "file:///etc/passwd",
     "a script": "javascript:alert(1)",
-    "data": "data:text/html,x",
 }
 every_bad = pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 
@@ -155,21 +129,21 @@ every_function = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUN
 
 @every_function
 @every_bad
-def test_what_is_no_address_is_none(function: Callable[[str], URL | None], bad: str) -> None:
-    """For every reader, and never an exception."""
+def test_anything_else_is_none(function: Callable[[str], URL | None], bad: str) -> None:
+    """And never an exception."""
     assert function(bad) is None
 
 
 @every_good
-def test_an_address_is_read_as_it_will_be_used(text: str, address: str) -> None:
-    """In ASCII, with the host as it goes over the network."""
+def test_an_address_is_normalized(text: str, address: str) -> None:
+    """In ASCII, with the host as it is sent."""
     assert str(web_address(text)).removesuffix("/") == address.removesuffix("/")
     assert web_address(text) == web_address(address)
     assert picture_address(text) == web_address(text)
 
 
-def test_no_text_is_no_address() -> None:
-    """A field that is missing."""
+def test_none_is_no_address() -> None:
+    """It is a missing field."""
     assert (web_address(None), picture_address(None), private_addresses(None)) == (None, None, [])
 
 
@@ -188,8 +162,8 @@ MADE_UP = st.lists(PIECES, min_size=1, max_size=7).map("".join)
 
 
 @pytest.mark.parametrize("function", list(FUNCTIONS.values())[:-1], ids=list(FUNCTIONS)[:-1])
-def test_what_is_taken_reads_the_same_wherever_it_is_read(function: Callable[[str], URL | None]) -> None:
-    """By this parser again, and by another one: two readers of one address never see two hosts."""
+def test_every_parser_reads_an_address_the_same(function: Callable[[str], URL | None]) -> None:
+    """Two parsers never see two hosts."""
 
     @settings(max_examples=1500, derandomize=True, database=None, deadline=None)
     @example("http://[fd00::1%]@[2001:db8::7]")
@@ -231,8 +205,8 @@ def test_what_is_taken_reads_the_same_wherever_it_is_read(function: Callable[[st
         ("https://octopi/?a=1#b", "https://octopi"),
     ],
 )
-def test_an_address_is_written_in_its_shortest_form(typed: str, address: str) -> None:
-    """However it was typed, so that the same one is the same; the short form stays as it is."""
+def test_a_typed_address_gets_its_shortest_form(typed: str, address: str) -> None:
+    """So that equal addresses are stored equally."""
     assert typed_address(typed, "http") == URL(address)
     assert typed_address(address, "ftp") == URL(address)
 
@@ -251,21 +225,21 @@ def test_an_address_is_written_in_its_shortest_form(typed: str, address: str) ->
         "o" * 63,
     ],
 )
-def test_hosts_of_every_kind_are_taken(typed: str) -> None:
-    """Names of the local network and of the world, and addresses of both kinds."""
+def test_any_kind_of_host_may_be_typed(typed: str) -> None:
+    """Host names and IP addresses."""
     assert typed_address(typed, "http") is not None
 
 
 def test_an_address_without_a_scheme_gets_one() -> None:
-    """Which, depends on what it is the address of."""
+    """The default of its field."""
     assert typed_address("octopi", "https") == URL("https://octopi")
 
 
 @pytest.mark.parametrize(
     "address", ["http://user@octopi", "http://user:password@octopi", "http://:password@octopi", "http://user:@octopi"]
 )
-def test_credentials_have_no_place_in_a_typed_address(address: str) -> None:
-    """It is shown and stored as it is."""
+def test_a_typed_address_may_not_hold_credentials(address: str) -> None:
+    """It is stored and shown."""
     url = web_address(address)
     assert url is not None
     assert has_credentials(url)
@@ -279,8 +253,8 @@ def test_credentials_have_no_place_in_a_typed_address(address: str) -> None:
 @pytest.mark.parametrize(
     "text", ["/webcam/?action=stream", "webcam/?action=snapshot", "?action=stream", "/a:b", "/%2e%2e//x"]
 )
-def test_a_picture_may_be_on_the_host_of_octoprint(text: str) -> None:
-    """Joined to that address, it stays on that host."""
+def test_the_address_of_a_picture_may_have_no_host(text: str) -> None:
+    """It is on the host of OctoPrint then."""
     url = picture_address(text)
     assert url is not None
     assert url.raw_host is None
@@ -303,8 +277,8 @@ def test_a_picture_may_be_on_the_host_of_octoprint(text: str) -> None:
         "/webcam/webrtc",
     ],
 )
-def test_what_is_no_address_of_a_picture_is_none(text: str) -> None:
-    """Another scheme, or a host that can be seen by one reader only."""
+def test_any_other_address_of_a_picture_is_none(text: str) -> None:
+    """Another scheme, or a host that only one parser sees."""
     url = picture_address(text)
     assert url is None or URL("https://octopi").join(url).host == "octopi"
     assert text.startswith("/.//") or url is None
@@ -324,16 +298,16 @@ def test_what_is_no_address_of_a_picture_is_none(text: str) -> None:
     ],
 )
 def test_private_addresses_are_tried_on_the_ports_of_octoprint(host: str, written: str) -> None:
-    """OctoPi's, and OctoPrint's own."""
+    """OctoPi's proxy and OctoPrint itself."""
     assert private_addresses(host) == [web_address(f"http://{written}:{port}") for port in LOCAL_PORTS]
 
 
 @pytest.mark.parametrize(
     "host",
     [
-        *("203.0.113.9", "8.8.8.8", "172.32.0.1", "100.64.0.1", "127.0.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255"),
-        *("::", "::1", "2001:db8::7", "fe80::1", "ff02::1", "::ffff:192.168.1.20", "::192.168.1.20"),
-        *("fd00::1%", "fd00::1%25", "fd00::1%eth0", "fd00::1%]@[2001:db8::7", "fd00::1%]@[::1", "fd00::1%@x:80"),
+        *("8.8.8.8", "172.32.0.1", "100.64.0.1", "127.0.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255"),
+        *("::", "::1", "2001:db8::7", "fe80::1", "ff02::1", "::ffff:192.168.1.20"),
+        *("fd00::1%", "fd00::1%eth0", "fd00::1%]@[2001:db8::7", "fd00::1%@x:80"),
         *("fd00::1]@[2001:db8::7", "[fd00::1]", "192.168.1.20:80", "192.168.1.20@evil.example", "192.168.1.20/x"),
         *("192.168.1.20 ", " 192.168.1.20", "192.168.1.20\n", "192.168.1", "192.168.1.020", "0xc0a80114", "3232235796"),
         *(
@@ -348,8 +322,8 @@ def test_private_addresses_are_tried_on_the_ports_of_octoprint(host: str, writte
     ],
     ids=ascii,
 )
-def test_no_other_address_is_tried(host: str) -> None:
-    """What a service or a device told gets the API key once proved, so it has to be on this network."""
+def test_other_addresses_are_not_tried(host: str) -> None:
+    """Once verified, an address gets the API key, so it has to be on this network."""
     assert private_addresses(host) == []
 
 
@@ -357,8 +331,8 @@ def test_no_other_address_is_tried(host: str) -> None:
 @given(
     st.ip_addresses().map(str) | MADE_UP | st.tuples(st.ip_addresses(network="fd00::/8").map(str), MADE_UP).map("".join)
 )
-def test_what_is_tried_is_what_was_told(host: str) -> None:
-    """The very address and no other, with anything put behind it."""
+def test_only_the_given_address_is_tried(host: str) -> None:
+    """Whatever is appended to it."""
     for url in private_addresses(host):
         assert ip_address(url.raw_host or "") == ip_address(host)
 
@@ -375,22 +349,22 @@ def test_what_is_tried_is_what_was_told(host: str) -> None:
     ],
     ids=ascii,
 )
-def test_a_loopback_is_one_in_every_spelling(host: str) -> None:
-    """An address for OctoPrint's own machine means another one to Home Assistant."""
+def test_every_spelling_of_a_loopback_address(host: str) -> None:
+    """On Home Assistant it leads to another machine than on OctoPrint."""
     url = web_address(f"http://{host}:8080/")
     assert url is not None
     assert is_loopback(url)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "[::ffff:0.0.0.0]"])
-def test_an_unspecified_address_leads_to_the_own_machine(host: str) -> None:
-    """Though none gets as far as that."""
+def test_an_unspecified_address_is_a_loopback_address(host: str) -> None:
+    """Connections to it reach the own machine."""
     assert is_loopback(URL(f"http://{host}/"))
 
 
 @pytest.mark.parametrize("address", ["http://192.168.1.20", "http://localhost.example", "http://[fd00::1]", "/webcam"])
-def test_other_addresses_are_no_loopback(address: str) -> None:
-    """In every spelling."""
+def test_other_addresses_are_not_loopback(address: str) -> None:
+    """Also similar ones."""
     url = picture_address(address)
     assert url is not None
     assert not is_loopback(url)

@@ -1,6 +1,6 @@
-"""OctoPrint's connection to the printer, in both shapes that its API has.
+"""OctoPrint's connection to the printer, in the shapes of 1.11 and of 2.0.
 
-Source: OctoPrint's REST API, "Connection handling"; states as OctoPrint 1.11 and 2.0 send them.
+Source: OctoPrint's REST API, "Connection handling", and the states that 1.11 and 2.0 send.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ MAX_BAUDRATE = 100_000_000  # bit/s
 
 
 class PrinterState(StrEnum):
-    """The state of the printer as OctoPrint sees it."""
+    """The state of the printer as OctoPrint reports it."""
 
     OFFLINE = "offline"
     OFFLINE_AFTER_ERROR = "offline_after_error"
@@ -38,10 +38,10 @@ class PrinterState(StrEnum):
 
     @classmethod
     def from_text(cls, text: str | None) -> PrinterState:
-        """Return the state that one of OctoPrint's English state texts names."""
-        words = (text or "").strip().lower()
+        """Return the state for a state string of OctoPrint, which is in English."""
+        text = (text or "").strip().lower()
         for beginning, state in _BEGINNINGS:
-            if words.startswith(beginning):
+            if text.startswith(beginning):
                 return state
         return cls.UNKNOWN_STATE
 
@@ -52,17 +52,17 @@ class PrinterState(StrEnum):
 
     @property
     def is_active(self) -> bool:
-        """Tell whether the printer works on a job, or pauses in one."""
+        """Tell whether the printer is working on a job, or paused in one."""
         return self.is_connected and self is not PrinterState.OPERATIONAL
 
     @property
     def is_lost(self) -> bool:
-        """Tell whether there is no connection and none is made, for an error or without one."""
+        """Tell whether there is no connection and none is being made."""
         return self in (PrinterState.OFFLINE, PrinterState.OFFLINE_AFTER_ERROR, PrinterState.ERROR)
 
     @property
     def is_settling(self) -> bool:
-        """Tell whether the connection is just being made."""
+        """Tell whether the connection is being made."""
         return self in (PrinterState.DETECTING, PrinterState.CONNECTING)
 
 
@@ -79,7 +79,7 @@ _NOT_CONNECTED = frozenset(
 
 _ERRORS = (PrinterState.ERROR, PrinterState.OFFLINE_AFTER_ERROR)
 
-# The first beginning that fits wins: OctoPrint appends details ("Error: …", "Detecting serial connection").
+# The first match counts. OctoPrint appends details ("Error: …", "Detecting serial connection").
 _BEGINNINGS = (
     ("offline after error", PrinterState.OFFLINE_AFTER_ERROR),
     ("offline (error", PrinterState.OFFLINE_AFTER_ERROR),
@@ -103,7 +103,7 @@ _BEGINNINGS = (
 
 
 def error_in(state_text: str | None) -> str | None:
-    """Return the error that older versions of OctoPrint append to the state text."""
+    """Return the error that older versions of OctoPrint append to the state string."""
     text = (state_text or "").strip()
     if text.startswith("Offline (Error:") and text.endswith(")"):
         text = text[len("Offline (") : -1]
@@ -112,7 +112,7 @@ def error_in(state_text: str | None) -> str | None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Connector:
-    """A kind of connection that OctoPrint can make, with the choices it offers for each parameter."""
+    """A connector of OctoPrint 2.0, with the choices for each of its parameters."""
 
     connector: str
     name: str
@@ -121,7 +121,7 @@ class Connector:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConnectionOptions:
-    """What OctoPrint offers to connect with. `connectors` is None in the shape of OctoPrint before 2.0."""
+    """The options to connect with. `connectors` is None before OctoPrint 2.0."""
 
     ports: tuple[str, ...] = ()
     baudrates: tuple[int, ...] = ()
@@ -137,10 +137,10 @@ class ConnectionOptions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Connection:
-    """The printer's state and how OctoPrint is connected to it.
+    """The printer's state and OctoPrint's connection to it.
 
-    `baudrate` is in bit/s, `profile` an id. `last_error` is why the connection was lost: the state itself says so for a
-    moment only, so it is remembered until the printer is connected again.
+    `baudrate` is in bit/s, `profile` is an id. `last_error` is why the connection was lost: OctoPrint's state shows it
+    only for a moment, so it is kept until the printer is connected again.
     """
 
     state: PrinterState
@@ -154,17 +154,17 @@ class Connection:
 
     @property
     def has_connectors(self) -> bool:
-        """Tell whether this OctoPrint knows connectors (2.0 and later)."""
+        """Tell whether this OctoPrint has connectors (2.0 and later)."""
         return self.options.connectors is not None
 
     @property
     def error(self) -> str | None:
-        """Return what went wrong, where the state carries it or it is remembered."""
+        """Return the error in the state string, else the last one."""
         return error_in(self.state_text) or self.last_error
 
     @property
     def profile_name(self) -> str | None:
-        """Return the name of the printer profile in use, its id where the name is not known."""
+        """Return the name of the printer profile in use, its id if the name is unknown."""
         return None if self.profile is None else self.options.profiles.get(self.profile, self.profile)
 
     def with_state(self, state_text: str) -> Connection:
@@ -173,21 +173,21 @@ class Connection:
         return replace(self, state=state, state_text=state_text, last_error=None).after(self)
 
     def after(self, earlier: Connection | None) -> Connection:
-        """Return this connection with what is remembered of an earlier reading: that an error has ended it."""
+        """Return this connection with the error of an earlier reading, if it is still lost."""
         if earlier is None or not self.state.is_lost or not (earlier.state in _ERRORS or earlier.error):
             return self
         return self.lost_by(self.error or earlier.error)
 
     def lost_by(self, error: str | None) -> Connection:
-        """Return this connection as one that an error has ended; None where it is not known which."""
+        """Return this connection as lost by an error; None if the error is unknown."""
         state = PrinterState.OFFLINE_AFTER_ERROR if self.state is PrinterState.OFFLINE else self.state
         return replace(self, state=state, last_error=error)
 
     @classmethod
     def from_json(cls, response: JsonObject) -> Connection:
-        """Read `GET /api/connection`; the shape is told by its keys.
+        """Read `GET /api/connection`; its fields show the shape.
 
-        Raises InvalidResponse where there is no `current` object in it.
+        Raises InvalidResponse if there is no `current` object in it.
         """
         if not response.has_object("current"):
             raise InvalidResponse(detail="no current connection in it")
@@ -216,7 +216,7 @@ class Connection:
             state=PrinterState.from_text(state_text),
             state_text=state_text,
             port=current.exact("port", MAX_ID),
-            baudrate=current.integer("baudrate", 0, MAX_BAUDRATE) or None,  # 0 stands for detecting it
+            baudrate=current.integer("baudrate", 0, MAX_BAUDRATE) or None,  # 0 means that it is being detected
             profile=current.exact("printerProfile", MAX_ID),
             options=ConnectionOptions(
                 ports=options.exacts("ports"),

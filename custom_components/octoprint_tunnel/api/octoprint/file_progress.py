@@ -1,4 +1,4 @@
-"""A file that tells how much of it has been read, and that is in an allowed folder."""
+"""A file in an allowed folder that reports how much of it was read."""
 
 from collections.abc import Callable
 import errno
@@ -10,14 +10,14 @@ from typing import override
 
 
 class FileInProgress(BufferedReader):
-    """A file whose reader is followed: `tell_percent` is called with 25, 50 and 75 as it gets there."""
+    """A file that calls `report_percent` with 25, 50 and 75 while it is read."""
 
-    def __init__(self, path: Path, is_allowed: Callable[[str], bool], tell_percent: Callable[[int], None]) -> None:
+    def __init__(self, path: Path, is_allowed: Callable[[str], bool], report_percent: Callable[[int], None]) -> None:
         """Open a file.
 
-        `is_allowed` tells whether a path without links may be read; it is asked for the file that is open, so that
-        nothing can be put in its place. Raises PermissionError where it is not allowed, and OSError also for what is no
-        file: a named pipe, a device. `tell_percent` is called in the thread that reads.
+        `is_allowed` tells whether a path without links may be read. It is called for the file that is open, which
+        cannot be replaced any more. `report_percent` is called in the thread that reads. Raises PermissionError for a
+        file that is not allowed, and OSError for anything but a file: a named pipe, a device.
         """
         super().__init__(FileIO(path, opener=_without_waiting))
         try:
@@ -25,25 +25,25 @@ class FileInProgress(BufferedReader):
         except OSError:
             self.close()
             raise
-        self._tell_percent = tell_percent
-        self._told = 0
+        self._report_percent = report_percent
+        self._reported = 0
 
     @override
     def read(self, size: int | None = -1, /) -> bytes:
         chunk = super().read(size)
-        while self._told < 3 and self.tell() * 4 >= self.size * (self._told + 1):
-            self._told += 1
-            self._tell_percent(self._told * 25)
+        while self._reported < 3 and self.tell() * 4 >= self.size * (self._reported + 1):
+            self._reported += 1
+            self._report_percent(self._reported * 25)
         return chunk
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Open a named pipe, too, before anything writes to it."""
+    """Open a path without waiting; a named pipe would wait for a writer."""
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def _size_of(descriptor: int, path: Path, is_allowed: Callable[[str], bool]) -> int:
-    """Return the size of an open file that may be read; raises OSError for any other."""
+    """Return the size of an open file. Raises OSError if it may not be read."""
     status = os.fstat(descriptor)
     if not S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "Not a file")
@@ -56,7 +56,7 @@ def _size_of(descriptor: int, path: Path, is_allowed: Callable[[str], bool]) -> 
 
 
 def _real_path(descriptor: int, path: Path) -> Path:
-    """Return where the open file is, as Linux tells it; elsewhere, where the path leads by now."""
+    """Return the path of an open file as Linux knows it; on other systems, where the path leads now."""
     try:
         return Path(f"/proc/self/fd/{descriptor}").readlink()
     except OSError:

@@ -1,4 +1,4 @@
-"""Who answers: the OctoPrint instance, its version, and the user that an API key stands for.
+"""The OctoPrint instance, and the user that an API key belongs to.
 
 Source: OctoPrint's REST API ("Version information", "Current User") and its bundled Discovery plugin.
 """
@@ -19,27 +19,27 @@ SYSTEM = "SYSTEM"
 FILES_UPLOAD = "FILES_UPLOAD"
 ADMIN = "ADMIN"
 
-MAX_PERMISSIONS = 1000  # OctoPrint has some 60, plugins add theirs
+MAX_PERMISSIONS = 1000  # OctoPrint has some 60, and plugins add others
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Instance:
-    """What the Discovery plugin tells without a key: the instance's stable id, and the name that its owner gave it."""
+    """The stable id and the name of an OctoPrint, which its Discovery plugin shows without a key."""
 
     uuid: str
     name: str | None
 
     @classmethod
     def from_xml(cls, body: bytes) -> Instance:
-        """Read `discovery.xml`, without an XML parser: entities have no business here.
+        """Read `discovery.xml`. It is not parsed as XML, so that no entity in it is expanded.
 
-        Raises InvalidResponse where there is no UDN in it.
+        Raises InvalidResponse if there is no UDN in it.
         """
         text = body.decode(errors="replace")
         uuid = re.search(r"<UDN>\s*uuid:([\w.-]{1,64})\s*</UDN>", text, re.ASCII)
         if not uuid:
             raise InvalidResponse(detail="no UDN in it")
-        # Without a name of its own, an instance calls itself after the machine it runs on.
+        # An instance without a name has another text here, with the name of its machine.
         title = re.search(r"<friendlyName>([^<]{1,200})</friendlyName>", text)
         name = re.fullmatch(r'OctoPrint instance "(.+)"', one_line(unescape(title[1]), 300)) if title else None
         return cls(uuid=uuid[1].lower(), name=(as_name(name[1]) or None) if name else None)
@@ -47,7 +47,7 @@ class Instance:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class User:
-    """The user whom OctoPrint takes the bearer of the API key for."""
+    """The user that the API key belongs to."""
 
     name: str | None
     permissions: frozenset[str]
@@ -63,7 +63,7 @@ class User:
         return self.name is not None
 
     def lacks(self, *permissions: str) -> tuple[str, ...]:
-        """Return those of the permissions that the user does not have."""
+        """Return the permissions among these that the user does not have."""
         if ADMIN in self.permissions:
             return ()
         return tuple(permission for permission in permissions if permission not in self.permissions)

@@ -1,6 +1,6 @@
-"""The webcams that OctoPrint knows: where their pictures are, and how they are to be turned.
+"""The webcams in OctoPrint's settings: the addresses of their pictures, and their orientation.
 
-Source: OctoPrint's REST API, "Retrieve current settings", and what 1.11 and 2.0 answer.
+Source: OctoPrint's REST API, "Retrieve current settings", and the responses of 1.11 and 2.0.
 """
 
 from dataclasses import dataclass, replace
@@ -18,10 +18,10 @@ MAX_WEBCAMS = 16
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Webcam:
-    """One webcam; its addresses are written for OctoPrint itself (snapshot) and for the user's browser (stream)."""
+    """One webcam. The snapshot's address is meant for OctoPrint itself, the stream's for a browser of the user."""
 
     position: int
-    """Its place among all webcams of OctoPrint, from 0."""
+    """Its position among all webcams of OctoPrint, from 0."""
     name: str
     display_name: str
     snapshot_url: str | None
@@ -31,30 +31,30 @@ class Webcam:
     rotate_90: bool = False
     """Counter-clockwise, after the flips."""
     is_primary: bool | None = None
-    """Whether Obico's plugin calls it its primary one; None where the plugin calls none so."""
+    """Whether it is the primary webcam of Obico's plugin; None if the plugin has none."""
 
     @property
     def is_obicos(self) -> bool:
-        """Tell whether the pictures that Obico's plugin gives its server are of this webcam."""
+        """Tell whether Obico's plugin uploads pictures of this webcam."""
         return self.position == 0 if self.is_primary is None else self.is_primary
 
     @property
     def orientation(self) -> int:
-        """Return how to turn the picture as Exif counts it: 1 is not at all."""
+        """Return the Exif orientation of its pictures; 1 is unrotated."""
         if self.rotate_90:
             return {(False, False): 8, (True, False): 5, (False, True): 7, (True, True): 6}[self.flip_h, self.flip_v]
         return {(False, False): 1, (True, False): 2, (False, True): 4, (True, True): 3}[self.flip_h, self.flip_v]
 
 
 def webcams_from_json(settings: JsonObject) -> tuple[Webcam, ...]:
-    """Read `GET /api/settings`; webcams that have nothing to show are left out.
+    """Read `GET /api/settings`; webcams without any address are skipped.
 
-    Raises PermissionMissing where the webcams are hidden from the key, and InvalidResponse where these are no settings.
+    Raises PermissionMissing if the key may not see webcams, and InvalidResponse if these are not settings.
     """
     if not settings.has_object("webcam"):
         raise InvalidResponse(detail="no webcam settings in it")
     webcam = settings.object("webcam")
-    if not webcam:  # so OctoPrint hides them
+    if not webcam:  # this is how OctoPrint hides them
         raise PermissionMissing(detail=WEBCAM)
     if webcam.boolean("webcamEnabled") is False:
         return ()
@@ -69,12 +69,12 @@ def webcams_from_json(settings: JsonObject) -> tuple[Webcam, ...]:
 
 
 def left_out(settings: JsonObject) -> int:
-    """Return how many webcams there are beyond MAX_WEBCAMS, as far as they are counted."""
+    """Return the number of webcams beyond MAX_WEBCAMS, of those that are read."""
     return max(0, len(settings.object("webcam").objects("webcams")) - MAX_WEBCAMS)
 
 
 def _obicos_primary(settings: JsonObject) -> str | None:
-    """Return the name of the webcam that Obico's plugin calls its primary one, None where it calls none so."""
+    """Return the name of the primary webcam of Obico's plugin, None if it has none."""
     webcams = settings.object("plugins").object("obico").objects("webcams")
     return next((item.text("name", MAX_NAME) for item in webcams if item.boolean("is_primary_camera")), None)
 

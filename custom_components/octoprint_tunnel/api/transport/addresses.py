@@ -1,7 +1,7 @@
-"""The one parser of web addresses that a user types, a service tells, or a device on the network announces.
+"""The parser of web addresses that a user types, a service reports, or a device on the network announces.
 
-No function here raises: an address that cannot be used is None. The errors that `URL` raises are
-of several kinds (ValueError, IndexError, UnicodeError), and they quote the address, which may hold a password.
+No function here raises: an address that cannot be used is None. The errors of `URL` are of several kinds (ValueError,
+IndexError, UnicodeError), and they quote the address, which may hold a password.
 """
 
 from collections.abc import Iterable
@@ -11,8 +11,8 @@ from typing import Final
 
 from yarl import URL
 
-MAX_ADDRESS: Final = 4096  # characters; longer ones meet limits of servers, and of Home Assistant's recorder
-MAX_LINK: Final = 65_536  # characters of a link that is pasted, with its query, and not kept
+MAX_ADDRESS: Final = 4096  # characters; servers and Home Assistant's recorder have limits for longer ones
+MAX_LINK: Final = 65_536  # characters of a pasted link with its query, which is not stored
 MAX_HOST: Final = 253  # characters, as in the DNS
 LOCAL_PORTS: Final = (80, 5000)  # where OctoPi and a bare OctoPrint listen
 
@@ -25,7 +25,7 @@ _LOCAL_NETWORKS: Final = tuple(
 
 
 def web_address(text: str | None, most: int = MAX_ADDRESS) -> URL | None:
-    """Return an http or https address of at most `most` characters whose host can be looked up; None for anything else.
+    """Return an http or https address of at most `most` characters with a valid host; None for anything else.
 
     It may hold a user and a password. Zone ids and unspecified addresses (0.0.0.0, ::) are refused.
     """
@@ -34,9 +34,9 @@ def web_address(text: str | None, most: int = MAX_ADDRESS) -> URL | None:
 
 
 def typed_address(text: str, scheme: str) -> URL | None:
-    """Return a web address as a user typed it, in its shortest form; without a scheme it gets this one.
+    """Return the shortest form of an address that a user typed; `scheme` is the default.
 
-    None where it is no web address, or holds a user or a password.
+    None if it is not a web address, or holds a user or a password.
     """
     url = web_address(text if "://" in text else f"{scheme}://{text.strip()}")
     if url is None or has_credentials(url):
@@ -45,9 +45,9 @@ def typed_address(text: str, scheme: str) -> URL | None:
 
 
 def picture_address(text: str | None) -> URL | None:
-    """Return the address of a picture or a stream as OctoPrint has it: a web address, or one without a host.
+    """Return the address of a picture or a stream in OctoPrint's settings: a web address, or one without a host.
 
-    None where there is none, or where it is for WebRTC, which only a browser speaks.
+    None if there is none, or if it is for WebRTC, which needs a browser.
     """
     url = _parse(text)
     if url is None or (url.raw_host is None and url.scheme) or url.scheme not in ("", "http", "https"):
@@ -61,9 +61,9 @@ def has_credentials(url: URL) -> bool:
 
 
 def private_addresses(host: str | None, ports: Iterable[int] = LOCAL_PORTS) -> list[URL]:
-    """Return where OctoPrint may listen at an IP address that was told or announced; none unless it is private."""
+    """Return the addresses where OctoPrint may listen at a private IP address; none for any other host."""
     address = _ip_address(host or "")
-    # Not `is_private`: that takes in loopback and others that are no local network.
+    # Not `is_private`: that includes loopback and others that are not local networks.
     if address is None or not any(address in network for network in _LOCAL_NETWORKS):
         return []
     built = [web_address(f"http://{_in_url(address)}:{port}") for port in ports]
@@ -71,7 +71,7 @@ def private_addresses(host: str | None, ports: Iterable[int] = LOCAL_PORTS) -> l
 
 
 def is_loopback(url: URL) -> bool:
-    """Tell whether an address leads to the machine that asks for it, in any of the ways to write that.
+    """Tell whether an address leads to the machine that uses it, however it is written.
 
     An unspecified address does, too.
     """
@@ -85,20 +85,20 @@ def is_loopback(url: URL) -> bool:
 
 
 def _parse(text: str | None, most: int = MAX_ADDRESS) -> URL | None:
-    """Return an address that reads the same wherever it is used; without a host it has no scheme either."""
+    """Return an address that every parser reads the same; without a host it has no scheme either."""
     text = (text or "").strip()
     if not text or len(text) > most or not text.isprintable():
         return None
     try:
         url = URL(text)
         host = url.raw_host
-        # Read here what the callers read, since reading raises, too; and once more as it will be sent.
+        # These properties may raise, too, so they are read here; and again from the address as it will be sent.
         parts = (url.scheme, host, url.host, url.port, url.user, url.password)
         again = URL(str(url))
         same = parts == (again.scheme, again.raw_host, again.host, again.port, again.user, again.password)
     except ValueError, IndexError:
         return None
-    if not 0 < len(str(again)) <= most:  # a character that is not ASCII is up to twelve in an address
+    if not 0 < len(str(again)) <= most:  # a character outside of ASCII becomes up to twelve
         return None
     if host is None:
         return again if same and not url.scheme and not text.startswith("//") else None
@@ -106,10 +106,10 @@ def _parse(text: str | None, most: int = MAX_ADDRESS) -> URL | None:
 
 
 def _is_host(host: str) -> bool:
-    """Tell whether this is an IP address, or a name as it goes over the network; `URL` takes more than that."""
+    """Tell whether this is an IP address or a valid host name; `URL` accepts more than that."""
     labels = host.removesuffix(".").split(".")
     if ":" in host or _NUMBER.fullmatch(labels[-1]):
-        # "127.1" and "0x7f000001" are addresses to some resolvers, and names to others.
+        # Some resolvers read "127.1" and "0x7f000001" as addresses, others as names.
         address = _ip_address(host)
         mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
         return address is not None and not address.is_unspecified and not (mapped and mapped.is_unspecified)
@@ -117,7 +117,7 @@ def _is_host(host: str) -> bool:
 
 
 def _ip_address(text: str) -> IPv4Address | IPv6Address | None:
-    """Return an IP address without a zone id, which means something on one machine alone."""
+    """Return an IP address; None with a zone id, which is valid on one machine only."""
     try:
         return None if "%" in text else ip_address(text)
     except ValueError:
