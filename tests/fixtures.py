@@ -12,7 +12,7 @@ from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 
-from .home import Home, listening, settle
+from .home import Home, settle
 from .octoprint.server import OctoPrintServer
 from .relay.certificates import authority, self_made_context
 from .relay.network import reach_services
@@ -188,7 +188,7 @@ async def home(new_home: Home) -> Home:
 
 
 @pytest.fixture
-async def live_home(
+async def new_live_home(
     hass: HomeAssistant,
     hurried: None,
     relay: Relay,
@@ -197,13 +197,21 @@ async def live_home(
     entry: MockConfigEntry,
     obico_entry: MockConfigEntry,
 ) -> AsyncGenerator[Home]:
-    """Return Home Assistant with the printer, to whose push socket it listens."""
+    """Return Home Assistant in which the printer is not set up yet, and which is to listen to its push socket."""
     chosen = entry if provider == "octoeverywhere" else obico_entry
-    await listening(hass, chosen)
+    chosen.add_to_hass(hass)
+    hass.config_entries.async_update_entry(chosen, options={"live_updates": True})
     yield Home(hass=hass, relay=relay, octoprint=octoprint, entry=chosen)
     await settle(hass)
     if chosen.state is ConfigEntryState.LOADED:
         await hass.config_entries.async_unload(chosen.entry_id)
+
+
+@pytest.fixture
+async def live_home(new_live_home: Home) -> Home:
+    """Return Home Assistant with the printer, to whose push socket it listens."""
+    await new_live_home.listen()
+    return new_live_home
 
 
 @pytest.fixture

@@ -138,6 +138,12 @@ class Home:
         assert await self.hass.config_entries.async_setup(self.entry.entry_id)
         await settle(self.hass)
 
+    async def listen(self, **options: object) -> None:
+        """Add the printer, with these options, and wait until its push socket is in use."""
+        await self.set_up(**options)
+        await until(lambda: self.runtime.live.since)
+        await settle(self.hass)
+
     async def reload(self) -> None:
         """Unload the printer, and set it up again."""
         assert await self.hass.config_entries.async_reload(self.entry.entry_id)

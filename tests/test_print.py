@@ -261,8 +261,8 @@ async def test_print_that_ends_while_its_job_cannot_be_read(polled: Home) -> Non
     printer = polled.runtime.printer
     job = printer.data.job
     assert job is not None
-    assert job.seen is not None
-    printer.data = replace(printer.data, job=replace(job, left=600, finishes_at=job.seen + timedelta(seconds=600)))
+    assert job.read_at is not None
+    printer.data = replace(printer.data, job=replace(job, left=600, finishes_at=job.read_at + timedelta(seconds=600)))
     polled.relay.fail("tunnel", 500, path="/api/job")
     await cancel(polled)
     assert polled.states("printing", "print_time_left", "print_finish") == ("off", "unknown", "unknown")

@@ -1,4 +1,4 @@
-"""Attempts that are repeated after any failure: no error ends them for good."""
+"""Keeps background work going: an unexpected error ends one attempt, and is logged once."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -8,16 +8,16 @@ from .const import LOGGER
 
 
 async def result_or_error[T](awaitable: Awaitable[T]) -> T | BaseException:
-    """Return what an awaitable returns or raises; only the cancellation of the caller is raised."""
+    """Return the result of an awaitable, or the exception that it raises. Only the caller's cancellation is raised."""
     [result] = await asyncio.gather(awaitable, return_exceptions=True)
     return result
 
 
 class Attempts:
-    """Logs an unexpected error once, until another kind of error comes or an attempt succeeds."""
+    """Logs an unexpected error once, until an attempt succeeds or fails in another way."""
 
     def __init__(self, what: str) -> None:
-        """Begin with no error; `what` is what the log says of a failed attempt."""
+        """Begin without an error; `what` begins each log line."""
         self._what = what
         self._logged: type[BaseException] | None = None
 
@@ -27,4 +27,4 @@ class Attempts:
             self._logged = None
         elif type(error) is not self._logged:
             self._logged = type(error)
-            LOGGER.error("%s: unexpected error, tried again later", self._what, exc_info=error)
+            LOGGER.error("%s: unexpected error, retried later", self._what, exc_info=error)

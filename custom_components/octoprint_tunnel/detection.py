@@ -1,4 +1,4 @@
-"""Failure detection: what the service that watches a print thinks of it, asked for only while there is a print."""
+"""Failure detection: what the service reports about a print. The service is asked only while there is a print."""
 
 from datetime import timedelta
 import time
@@ -19,7 +19,7 @@ INTERVAL: Final = timedelta(seconds=30)
 
 
 class DetectionCoordinator(OutageCoordinator[Detection | None]):
-    """Follows a print as long as it lasts; None without one.
+    """Asks the service about a print until it ends; the data is None without a print.
 
     An account without failure detection is no outage.
     """
@@ -55,7 +55,7 @@ class DetectionCoordinator(OutageCoordinator[Detection | None]):
             if self._has_print():
                 raise
             return None
-        if not self._has_print():  # it has ended meanwhile
+        if not self._has_print():  # the print has ended meanwhile
             return None
         self.update_interval = INTERVAL if detection.is_watching else WAIT_INTERVAL
         return detection
@@ -81,7 +81,7 @@ class DetectionCoordinator(OutageCoordinator[Detection | None]):
 
     @callback
     def async_follow_printer(self) -> None:
-        """Begin with a print, and end with it."""
+        """Begin when a print begins, and end when it ends."""
         printer = self._printer
         prints = printer.last_update_success and printer.data is not None and printer.data.state.is_active
         if prints is self._follows:

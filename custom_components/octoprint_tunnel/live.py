@@ -68,22 +68,20 @@ class LiveUpdates:
             while True:
                 # A socket costs more than a poll. Where polls fail, opening one would fail, too.
                 await self._polls_work.wait()
-                if not await self._async_attempt():
-                    await asyncio.sleep(self._backoff.next())
+                await self._async_attempt()
+                await asyncio.sleep(self._backoff.next())
         finally:
             stop_listening()
 
-    async def _async_attempt(self) -> bool:
-        """Listen once; tells whether to open the next socket at once. An unexpected error only ends this attempt."""
-        moves = await result_or_error(self._async_listen())
-        if isinstance(moves, BaseException):
-            self.failure = moves.problem.summary if isinstance(moves, OctoPrintTunnelError) else type(moves).__name__
-        self._attempts.note(moves if isinstance(moves, BaseException) else None)
+    async def _async_attempt(self) -> None:
+        """Open a socket and follow it to its end; no error is raised."""
+        error = await result_or_error(self._async_listen())
+        if error is not None:
+            self.failure = error.problem.summary if isinstance(error, OctoPrintTunnelError) else type(error).__name__
+        self._attempts.note(error)
         LOGGER.debug("%s: push socket: %s", self._entry.title, self.failure)
-        return moves is True
 
-    async def _async_listen(self) -> bool:
-        """Open a socket and follow it to its end; tells whether it ended only because requests go another way now."""
+    async def _async_listen(self) -> None:
         way, route = await self._printer.router.choose()
         pinned = PinnedRoute(self._printer.router, way, route)
         async with PushSocket.open(route, self._entry.data[CONF_API_KEY], pinned) as socket:
@@ -92,7 +90,6 @@ class LiveUpdates:
                 async for event in socket.events():
                     watch.take(event)
             self.failure = socket.end
-        return watch.moves
 
     @contextmanager
     def _live(self) -> Generator[None]:
@@ -121,8 +118,6 @@ class _Watch:
         way: Way,
     ) -> None:
         """Prepare for a socket that goes this way."""
-        self.moves = False
-        """Whether the socket was closed because requests go another way now."""
         self._hass = hass
         self._entry = entry
         self._printer = printer
@@ -190,15 +185,13 @@ class _Watch:
     async def _check(self, _now: datetime) -> None:
         """Close a socket whose other end is gone, that did not report a change, or that goes the worse way."""
         try:
-            if not await self._socket.is_alive() or not self._agrees():
-                self._close()
-            if self._way is Way.LOCAL:
-                return  # There is no better way, and a socket whose other end is gone has no pong.
-            way, _ = await self._printer.router.choose()
+            is_good = await self._socket.is_alive() and self._agrees()
+            if is_good and self._way is Way.TUNNEL:  # the local network is preferred, and its failures end the socket
+                way, _ = await self._printer.router.choose()
+                is_good = way is self._way
         except OctoPrintTunnelError:
             return
-        if way is not self._way:
-            self.moves = True
+        if not is_good:
             self._close()
 
     def _agrees(self) -> bool:

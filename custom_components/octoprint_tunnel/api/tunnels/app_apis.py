@@ -12,7 +12,7 @@ from yarl import URL
 
 from ..errors import InvalidResponse, ServiceError
 from ..json_object import JsonObject
-from ..octoprint.job import DONE, LONGEST
+from ..octoprint.job import DONE, MAX_SECONDS
 from ..remote_text import as_name, link_in_markdown
 from ..transport.addresses import MAX_ADDRESS, has_credentials, web_address
 from ..transport.message import Request
@@ -62,7 +62,7 @@ async def read_info(api: Route) -> TunnelStatus:
         limits=Limits(
             max_download=limits.integer("MaxDownloadFileSizeBytes", 1),
             max_upload=limits.integer("MaxUploadFileSizeBytes", 1),
-            max_webcam_stream=limits.integer("MaxSingleWebcamStreamLengthSeconds", 1, LONGEST),
+            max_webcam_stream=limits.integer("MaxSingleWebcamStreamLengthSeconds", 1, MAX_SECONDS),
         ),
     )
 
@@ -149,8 +149,8 @@ def notification_from_json(delivery: JsonObject) -> Notification:
         print_id=delivery.text("PrintId", MAX_TEXT),
         file=delivery.text("FileName", MAX_TEXT),
         progress=None if progress is None else min(progress, DONE),
-        duration=delivery.integer("DurationSec", 0, LONGEST),
-        time_left=delivery.integer("TimeRemainingSec", 0, LONGEST),
+        duration=delivery.integer("DurationSec", 0, MAX_SECONDS),
+        time_left=delivery.integer("TimeRemainingSec", 0, MAX_SECONDS),
         height=delivery.number("ZOffsetMM", -MAX_HEIGHT, MAX_HEIGHT),
         layer=delivery.integer("CurrentLayer", 0, MAX_LAYERS),
         layers=delivery.integer("TotalLayers", 0, MAX_LAYERS),
