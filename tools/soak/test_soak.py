@@ -71,7 +71,7 @@ def _hurried_all(hurried: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def all_right(hass: HomeAssistant, homes: list[Home], entities: list[dict[str, str]] | None = None) -> None:
-    """Wait until every printer has the state of its OctoPrint, and entities these states; fails with the differences."""
+    """Wait until every printer has the state of its OctoPrint, and entities these states; fails with the rest."""
     deadline = time.monotonic() + PATIENCE
     while True:
         truths = {home.octoprint: await asyncio.to_thread(truth_of, home.octoprint) for home in homes}
