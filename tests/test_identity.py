@@ -84,7 +84,7 @@ async def add(hass: HomeAssistant, relay: Relay, clone: Clone) -> ConfigEntry:
 
 def addresses(entry: ConfigEntry) -> list[str]:
     """Return the local addresses that a printer would be tried at."""
-    return [str(url) for url in entry.runtime_data.printer._local_addresses()]
+    return [str(url) for url in entry.runtime_data.printer.router._addresses()]
 
 
 # In a set-up

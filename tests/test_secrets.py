@@ -91,7 +91,7 @@ async def test_log_states_and_messages(
     for coordinator in (set_up.runtime_data.tunnel, set_up.runtime_data.printer):
         if coordinator.last_exception:
             texts.append("".join(traceback.format_exception(coordinator.last_exception)))
-        texts += [repr(coordinator.error), repr(coordinator.data)]
+        texts += [repr(coordinator.problem), repr(coordinator.data)]
     texts.append(repr(set_up.runtime_data.tunnel.service.tunnel))
     if trouble in ("status", "drop", "revoked"):
         with pytest.raises(HomeAssistantError) as raised:
