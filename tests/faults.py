@@ -1,4 +1,4 @@
-"""What can go wrong between Home Assistant and OctoPrint, as the relay brings it about."""
+"""Faults between Home Assistant and OctoPrint, caused by the relay."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ import json
 
 from .relay.server import Relay
 
-OWNERS_TURN = (481, 605, 610)  # what only the owner can end is looked at less often
+OWNERS_TURN = (481, 605, 610)  # only the owner can fix these, so they are polled less often
 
 CODES = {
     "octoeverywhere": (600, 601, 602, 605, 607, 608, 609, 610, 612, 655, 400, 404, 409, 429, 500, 502, 503, 504),
@@ -19,12 +19,12 @@ type Cause = Callable[[Relay, str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """Something that goes wrong in one place."""
+    """One fault in one place."""
 
     where: str
     cause: Cause
     passes: bool = True
-    """Whether it passes without the owner."""
+    """Whether it ends without the owner."""
 
 
 GARBAGE = (
@@ -35,7 +35,7 @@ GARBAGE = (
 )
 
 _NAME = "![x](https://elsewhere.example/x.png)\n2026-11-26 ERROR \x1b[31m\u202e" * 30
-_NUMBER = 7e77  # stands for one that JSON can spell and no float can hold
+_NUMBER = 7e77  # a placeholder for 1e400, which is valid JSON and too large for a float
 _BODY = {
     "current": {"state": f"Printing {_NAME}", "port": _NAME, "baudrate": _NUMBER, "printerProfile": {"id": _NAME}},
     "options": {"ports": [_NAME] * 5, "baudrates": [_NUMBER] * 500, "printerProfiles": [{"id": _NAME}] * 20},
@@ -57,7 +57,7 @@ _BODY = {
     "State": 1e20,
 }
 HOSTILE = json.dumps(_BODY).replace(str(_NUMBER), "1e400")
-"""Has what every reader looks for, and nothing of it as it should be."""
+"""A body with every field that is read, each with a hostile value."""
 HOSTILE_EVENT = json.dumps({"event": {"type": "PrinterStateChanged", "payload": {"state_string": f"Printing {_NAME}"}}})
 """A frame of the push socket."""
 
@@ -84,11 +84,11 @@ SLOW: tuple[tuple[Cause, bool], ...] = (
     (lambda relay, where: relay.drip(where, 0.0001), False),
     (lambda relay, where: relay.drip(where, 1), True),
 )
-"""What makes answers late, and whether they come too late."""
+"""Faults that delay responses, and whether they cause a time-out."""
 
 
 def faults_of(provider: str) -> list[Fault]:
-    """Return what can go wrong, and where: in the tunnel or on the service's website."""
+    """Return all faults, in the tunnel and on the service's website."""
     causes: list[tuple[Cause, bool]] = [
         (lambda relay, where, code=code: relay.fail(where, code), code not in OWNERS_TURN)  # type: ignore[misc]
         for code in CODES[provider]

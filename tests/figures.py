@@ -1,4 +1,4 @@
-"""Count what long tests have tried, and print the sums at the end of the run, those of parallel workers included."""
+"""Count what the long tests have tried, and print the sums of all workers at the end of the run."""
 
 from collections import Counter
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 FIGURES: Counter[str] = Counter()
-"""What was counted here so far, by the words it is printed with."""
+"""The counts of this process, by the words that are printed."""
 
 _KEY = "figures"
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand the figures of a worker to the process that prints."""
+    """Send the counts of a worker to the process that prints."""
     output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
     if output is not None:
         output[_KEY] = dict(FIGURES)
@@ -20,7 +20,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Add the figures of a worker that has ended."""
+    """Add the counts of a worker that has ended."""
     FIGURES.update(getattr(node, "workeroutput", {}).get(_KEY, {}))
 
 

@@ -23,13 +23,13 @@ from .relay.server import Relay
 
 @pytest.fixture(autouse=True)
 def _custom_integrations(request: pytest.FixtureRequest) -> None:
-    """Let Home Assistant find the integration, where there is one in the test."""
+    """Let Home Assistant load the integration, in tests that use Home Assistant."""
     if "hass" in request.fixturenames:
         request.getfixturevalue("enable_custom_integrations")
 
 
 class _Unreachable(pytest_socket.SocketConnectBlockedError, OSError):
-    """Tests may reach no other host; to the product that is a network error, and no RuntimeError."""
+    """Turn a connection to another host, which tests must not open, into a network error."""
 
 
 @pytest.fixture(autouse=True)
@@ -39,14 +39,14 @@ def _unreachable_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _certificates() -> None:
-    """Make the relay's certificates before any test stops the clock."""
+    """Make the relay's certificates before a test freezes time."""
     authority()
     self_made_context()
 
 
 @pytest.fixture(scope="session")
 def octoprints() -> Iterator[Callable[[str], OctoPrintServer]]:
-    """Start each version of OctoPrint when it is first asked for, and keep it for the session."""
+    """Start each version of OctoPrint at its first use, and keep it for the session."""
     servers: dict[str, OctoPrintServer] = {}
 
     def get(version: str) -> OctoPrintServer:
@@ -64,7 +64,7 @@ def octoprints() -> Iterator[Callable[[str], OctoPrintServer]]:
 
 @pytest.fixture
 def octoprint_version() -> str:
-    """Return the version of OctoPrint to test with; parametrize it to test with others."""
+    """Return the version of OctoPrint; parametrize it to use others."""
     return "2.0"
 
 
@@ -80,7 +80,7 @@ def octoprint(
 
 @pytest.fixture
 def printer(octoprint: OctoPrintServer) -> Printer:
-    """Return the printer as the services know it, at an address that is not tried: it is no private one."""
+    """Return the printer as the services know it; its local address is public, so that it is never used."""
     return Printer(url=octoprint.url, name="Kitchen", api_key=octoprint.api_key, local_ip="203.0.113.20")
 
 
@@ -158,7 +158,7 @@ def chosen(request: pytest.FixtureRequest, entry: MockConfigEntry, obico_entry: 
 
 @pytest.fixture
 def provider() -> str:
-    """Return the service to go through; parametrize it to go through others."""
+    """Return the service; parametrize it to use others."""
     return "octoeverywhere"
 
 
@@ -172,7 +172,7 @@ async def new_home(
     entry: MockConfigEntry,
     obico_entry: MockConfigEntry,
 ) -> AsyncGenerator[Home]:
-    """Return Home Assistant in which the printer is not set up yet, and whose time the test moves."""
+    """Return Home Assistant before the printer is set up; the test moves the time."""
     chosen = entry if provider == "octoeverywhere" else obico_entry
     yield Home(hass=hass, relay=relay, octoprint=octoprint, entry=chosen, freezer=freezer)
     await settle(hass)
@@ -182,7 +182,7 @@ async def new_home(
 
 @pytest.fixture
 async def home(new_home: Home) -> Home:
-    """Return Home Assistant with the printer, whose time the test moves."""
+    """Return Home Assistant with the printer; the test moves the time."""
     await new_home.set_up()
     return new_home
 
@@ -197,7 +197,7 @@ async def new_live_home(
     entry: MockConfigEntry,
     obico_entry: MockConfigEntry,
 ) -> AsyncGenerator[Home]:
-    """Return Home Assistant in which the printer is not set up yet, and which is to listen to its push socket."""
+    """Return Home Assistant with a printer that is not set up yet and has live updates on."""
     chosen = entry if provider == "octoeverywhere" else obico_entry
     chosen.add_to_hass(hass)
     hass.config_entries.async_update_entry(chosen, options={"live_updates": True})
@@ -209,14 +209,14 @@ async def new_live_home(
 
 @pytest.fixture
 async def live_home(new_live_home: Home) -> Home:
-    """Return Home Assistant with the printer, to whose push socket it listens."""
+    """Return Home Assistant with the printer and its push socket."""
     await new_live_home.listen()
     return new_live_home
 
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for nothing that would only take time where live updates are tested."""
+    """Shorten the intervals of live updates."""
     monkeypatch.setattr(live, "START_DELAY", 0)
     monkeypatch.setattr(live, "FIRST_RETRY", 0.2)
     monkeypatch.setattr(live, "READ_INTERVAL", 0.2)

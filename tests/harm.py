@@ -1,4 +1,4 @@
-"""Whether what came from outside has done Home Assistant any harm: its API, its storage, its log, its event loop."""
+"""Check that input has done Home Assistant no harm: its API, storage, log and event loop."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -24,19 +24,19 @@ MAX_NAME = 255  # characters
 
 
 class Lag:
-    """The longest work of the event loop without a pause.
+    """The longest time that the event loop was blocked, in seconds of processor time.
 
     In processor time of the loop's thread, so that other programs and threads do not count, however busy the machine
     is. Ticks come with every round of the loop: what lies between two of them is one round.
     """
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start with none."""
         self.worst = 0.0
         self._last = thread_time()
 
     async def tick(self) -> None:
-        """Look on for good."""
+        """Measure until the task is canceled."""
         while True:
             await asyncio.sleep(0)
             now = thread_time()
@@ -44,14 +44,14 @@ class Lag:
             self._last = now
 
     def reset(self) -> None:
-        """Forget what was, the tests' own work among it."""
+        """Start again, without the work of the test itself."""
         self.worst = 0.0
         self._last = thread_time()
 
 
 @asynccontextmanager
 async def lag_of_the_loop() -> AsyncGenerator[Lag]:
-    """Measure the lag meanwhile; what is in memory before is left alone by the garbage collector."""
+    """Measure the lag inside; the garbage collector ignores the objects that exist before."""
     gc.collect()
     gc.freeze()
     lag = Lag()
@@ -64,7 +64,7 @@ async def lag_of_the_loop() -> AsyncGenerator[Lag]:
 
 
 async def assert_unharmed(hass: HomeAssistant, api: TestClient[Any, Any], caplog: pytest.LogCaptureFixture) -> None:
-    """See that Home Assistant can still be shown and stored, and that nothing was forged in its log."""
+    """Check that the states and the registries can be sent and stored, and that no log line is forged."""
     async with api.get("/api/states") as response:
         assert response.status == 200
         assert isinstance(await response.json(), list)
@@ -91,7 +91,7 @@ def _assert_short(*names: str | None) -> None:
 
 def _assert_quiet(caplog: pytest.LogCaptureFixture) -> None:
     for record in caplog.records:
-        # aiohttp's own lines for requests cannot be written where the clock is stopped.
+        # aiohttp cannot write its access log while time is frozen.
         ours = DOMAIN in record.name and record.levelno > logging.DEBUG
         if ours or (record.levelno >= logging.WARNING and record.name != "aiohttp.access"):
             assert not record.exc_info, caplog.handler.format(record)
@@ -100,7 +100,7 @@ def _assert_quiet(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def _forges(text: str) -> bool:
-    """Tell whether there is anything in a text that ends its line, hides it or turns it around."""
+    """Tell whether a string has a character that ends the line, is invisible or reverses the direction."""
     return any(
         unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in "\u202d\u202e" for character in text
     )

@@ -1,4 +1,4 @@
-"""Look at Home Assistant as its user does: entities by their keys, time that passes, the log."""
+"""Read and control Home Assistant as its user does: entities by their keys, time that passes, the log."""
 
 import asyncio
 from collections.abc import Callable
@@ -41,13 +41,13 @@ def states(hass: HomeAssistant, entry: MockConfigEntry, *keys: str) -> tuple[str
 
 
 async def press(hass: HomeAssistant, entry: MockConfigEntry, key: str) -> None:
-    """Press a button, and wait until what became of it is read."""
+    """Press a button, and wait until its effect is read."""
     await hass.services.async_call("button", "press", {"entity_id": entities(hass, entry)[key]}, blocking=True)
     await settle(hass)
 
 
 async def settle(hass: HomeAssistant) -> None:
-    """Wait until everything that has begun is done, but for live updates, which go on for good."""
+    """Wait until all tasks have ended, except live updates, which never end."""
     await hass.async_block_till_done()
     while tasks := [task for task in hass._background_tasks if "live updates" not in repr(task)]:
         await asyncio.wait(tasks)
@@ -55,21 +55,21 @@ async def settle(hass: HomeAssistant) -> None:
 
 
 async def wait(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: float) -> None:
-    """Let time pass, and what becomes due with it be done."""
+    """Let time pass, and run what becomes due."""
     freezer.tick(timedelta(seconds=seconds))
     async_fire_time_changed(hass)
     await settle(hass)
 
 
 async def until(condition: Callable[[], object], seconds: float = 30) -> None:
-    """Wait, in real time, for what comes by itself."""
+    """Wait in real time until a condition is true."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - there is nothing that tells
+        while not condition():  # noqa: ASYNC110 - no event exists
             await asyncio.sleep(0.01)
 
 
 async def until_state(hass: HomeAssistant, entry: MockConfigEntry, expected: str, key: str = "printer_state") -> None:
-    """Wait, in real time, until an entity shows this state; the printer's by default."""
+    """Wait in real time until an entity has this state, by default the printer's state."""
     await until(lambda: key in entities(hass, entry) and state(hass, entry, key).state == expected)
 
 
@@ -83,7 +83,7 @@ async def set_up_live(hass: HomeAssistant, entry: MockConfigEntry, **options: ob
 
 
 async def listening(hass: HomeAssistant, entry: MockConfigEntry, **options: object) -> LiveUpdates:
-    """Set a printer up, and wait until its socket is trusted and what came with that is done."""
+    """Set a printer up, and wait until its push socket is subscribed."""
     updates = await set_up_live(hass, entry, **options)
     await until(lambda: updates.since)
     await settle(hass)
@@ -91,14 +91,14 @@ async def listening(hass: HomeAssistant, entry: MockConfigEntry, **options: obje
 
 
 async def unload(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    """Unload the printer when nothing is under way: the relay takes a connection that ends while it is made amiss."""
+    """Unload the printer after all tasks have ended, because the relay logs an error for an unfinished handshake."""
     await settle(hass)
     await hass.config_entries.async_unload(entry.entry_id)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Home:
-    """Home Assistant with one printer, as its user sees it. Without a `freezer` time passes as it does."""
+    """Home Assistant with one printer, as its user sees it. Without a `freezer`, time is real."""
 
     hass: HomeAssistant
     relay: Relay
@@ -150,7 +150,7 @@ class Home:
         await settle(self.hass)
 
     async def wait(self, seconds: float, times: int = 1) -> None:
-        """Let so much time pass, several times, and what becomes due each time be done."""
+        """Let so many seconds pass, several times, and run what becomes due each time."""
         assert self.freezer
         for _ in range(times):
             await wait(self.hass, self.freezer, seconds)
@@ -171,7 +171,7 @@ class Home:
         return await self.hass.services.async_call(DOMAIN, action, data, blocking=True)
 
     async def until_state(self, expected: str, key: str = "printer_state") -> None:
-        """Wait, in real time, until an entity shows this state; the printer's by default."""
+        """Wait in real time until an entity has this state, by default the printer's state."""
         await until_state(self.hass, self.entry, expected, key)
 
     async def in_octoprint[*Ts](self, action: Callable[[OctoPrintServer, *Ts], object], *args: *Ts) -> None:
@@ -180,7 +180,7 @@ class Home:
 
 
 def log_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what the integration told whoever reads the log: everything but debug, and no traceback."""
+    """Return the integration's log lines above debug; a traceback among them is a failure."""
     records = [record for record in caplog.records if DOMAIN in record.name and record.levelname != "DEBUG"]
     assert not [record for record in records if record.exc_info]
     return [record.getMessage() for record in records]

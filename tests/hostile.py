@@ -1,4 +1,4 @@
-"""What would do the most harm: numbers, texts and crowds in the place of what is documented."""
+"""Hostile numbers, strings and long lists, in place of documented values."""
 
 from collections.abc import Iterable
 import copy
@@ -12,7 +12,7 @@ from .figures import FIGURES
 SENT = "hostile bodies and links sent into Home Assistant"
 
 TRAP = "[Log in again](https://evil.example/login)"
-NO_FLOAT = 10**399  # stands for a number that Python has no float for
+NO_FLOAT = 10**399  # a placeholder for 1e400, which is too large for a float
 WORST_NUMBERS: list[Any] = [
     *(NO_FLOAT, -NO_FLOAT, 10**400, -(10**400), 1e308, -1e308, float("inf"), float("-inf"), float("nan"), 5e-324, -0.0),
     *(2**53, 2**53 + 1, -(2**53) - 1, 2**63, 2**64, 1e20, 10**20, 101, 0, -1, -5, True, None, [], {}, [None], {"": {}}),
@@ -60,26 +60,26 @@ CROWDS: dict[str, Any] = {
     "permissions": ["STATUS"] * 10_000,
     "filament": {f"tool{n}": {"length": 10**400, "volume": "x"} for n in range(3000)},
 }
-"""More of everything than there is; what it is put in place of, by its name."""
+"""Too many items of each kind, by the name of the field."""
 
 KINDS = frozenset({"EventType", "State", "type", "success", "Status"})
-"""What a body is refused without."""
+"""The fields without which a body is refused."""
 
 
 def written(body: object) -> str:
-    """Return JSON as Python's servers write it, with numbers that no reader can hold."""
+    """Return JSON as servers in Python write it, also with numbers that are too large for a float."""
     return json.dumps(body).replace(str(NO_FLOAT), "1e400")
 
 
 def everywhere(body: Any, value: Any, kept: Iterable[str] = KINDS) -> Any:
-    """Return a body whose every value is this one, except those of fields to keep."""
+    """Return a body in which every value is this one, except in the fields to keep."""
     if isinstance(body, dict):
         return {name: part if name in kept else everywhere(part, value, kept) for name, part in body.items()}
     return [everywhere(part, value, kept) for part in body] if isinstance(body, list) else value
 
 
 def places(value: Any) -> list[tuple[Any, Any]]:
-    """Return every place in a body where something is, by what holds it."""
+    """Return each list or object in a body with each of its indexes or names."""
     found: list[tuple[Any, Any]] = []
     held = list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if isinstance(value, list) else []
     for key, part in held:
@@ -89,7 +89,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
 
 @st.composite
 def hostile(draw: st.DrawFn, bodies: list[Any]) -> str:
-    """Return a body as it is documented, but for some of its values."""
+    """Return a documented body with some hostile values."""
     body = copy.deepcopy(draw(st.sampled_from(bodies)))
     for holder, key in draw(st.lists(st.sampled_from(places(body)), min_size=1, max_size=4)):
         crowd = CROWDS.get(key)
@@ -98,7 +98,7 @@ def hostile(draw: st.DrawFn, bodies: list[Any]) -> str:
 
 
 def drawn[T](strategy: st.SearchStrategy[T], count: int) -> list[T]:
-    """Return examples, the same ones in each run; what is done with them waits for a network."""
+    """Return examples, the same in each run, for tests that await: Hypothesis runs no async tests."""
     examples: list[T] = []
 
     @settings(derandomize=True, database=None, deadline=None, max_examples=count, phases=[Phase.generate])

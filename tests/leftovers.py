@@ -1,4 +1,4 @@
-"""Count what a printer leaves behind in Home Assistant, and what gathers while it is there."""
+"""Count what an entry leaves behind when it is unloaded, and the objects that exist while it is loaded."""
 
 import asyncio
 from collections import Counter
@@ -20,10 +20,10 @@ PACKAGE = "custom_components.octoprint_tunnel"
 
 
 def left_over(hass: HomeAssistant, *coordinators: DataUpdateCoordinator[Any]) -> Counter[str]:
-    """Return how much there is of all that has to end with an entry."""
+    """Count the listeners, tasks, timers and connections that must end with an entry."""
     loop: Any = asyncio.get_running_loop()
     listeners = dict(hass.bus.async_listeners())
-    listeners.pop(EVENT_HOMEASSISTANT_FINAL_WRITE, None)  # Home Assistant's own registries wait to be saved
+    listeners.pop(EVENT_HOMEASSISTANT_FINAL_WRITE, None)  # the registries use it
     connectors = hass.data.get(aiohttp_client.DATA_CONNECTOR, {}).values()
     return +Counter(
         {
@@ -38,7 +38,7 @@ def left_over(hass: HomeAssistant, *coordinators: DataUpdateCoordinator[Any]) ->
 
 
 def own_objects() -> Counter[str]:
-    """Return how many objects there are of each class of the integration, but for what the test run's log keeps."""
+    """Count the objects of each class of the integration, except those that captured log records hold."""
     for handler in logging.getLogger().handlers:
         getattr(handler, "records", []).clear()
     gc.collect()
@@ -47,9 +47,9 @@ def own_objects() -> Counter[str]:
 
 
 def resident_memory() -> float:
-    """Return the megabytes of this process that are in memory and in use."""
+    """Return the resident memory of this process, in megabytes."""
     gc.collect()
-    with contextlib.suppress(AttributeError):  # where it is another C library
+    with contextlib.suppress(AttributeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

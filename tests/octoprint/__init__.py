@@ -1,1 +1,1 @@
-"""Real OctoPrint servers for the tests, and answers that were recorded from them."""
+"""Real OctoPrint servers for the tests, and responses recorded from them."""

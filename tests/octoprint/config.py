@@ -11,7 +11,7 @@ from typing import Any, cast
 USERNAME = "owner"
 LIMITED_USERNAME = "viewer"
 
-# Everything that talks to the outside, costs start-up time, or opens a wizard.
+# Plugins that use the network, slow down the start, or open a wizard.
 _DISABLED_PLUGINS = [
     "achievements",
     "action_command_notification",
@@ -37,7 +37,7 @@ _CONFIG: dict[str, Any] = {
         "onlineCheck": {"enabled": False},
         "pluginBlacklist": {"enabled": False},
         "startOnceInSafeMode": False,
-        # Harmless ones; a shutdown command is left out, as many servers have none.
+        # Harmless commands; there is no shutdown command, as on many servers.
         "commands": {"serverRestartCommand": "true", "systemRestartCommand": "true"},
     },
     "plugins": {
@@ -45,7 +45,7 @@ _CONFIG: dict[str, Any] = {
         "virtual_printer": {"enabled": True},
         "discovery": {"addresses": ["127.0.0.1"]},
     },
-    # With a preference, as most users have one; and somebody's real printer is no business of a test.
+    # With a preferred connection, as most users have; real printers of this machine are excluded.
     "serial": {
         "additionalPorts": ["VIRTUAL"],
         "autoconnect": False,
@@ -55,7 +55,7 @@ _CONFIG: dict[str, Any] = {
     },
     "printerConnection": {"preferred": {"connector": "serial", "parameters": {"port": "VIRTUAL", "baudrate": 115200}}},
     "appearance": {"name": "Test printer"},
-    # A test run asks for more keys than the three a minute that OctoPrint allows.
+    # A test run requests more keys than the three per minute that OctoPrint allows.
     "devel": {
         "enableRateLimiter": False,
         "cache": {"enabled": False, "preemptive": False},
@@ -71,7 +71,7 @@ def write_basedir(basedir: Path, password: str, extra: Mapping[str, Any]) -> Non
     users = {
         "_version": 2,
         USERNAME: _user(password, "admins", "users"),
-        # May read the state, but has no CONNECTION permission.
+        # This user may read the state, but has no CONNECTION permission.
         LIMITED_USERNAME: _user(secrets.token_hex(16), "readonly"),
     }
     (basedir / "users.yaml").write_text(json.dumps(users, indent=2))
@@ -90,7 +90,7 @@ def _user(password: str, *groups: str) -> dict[str, Any]:
 
 
 def _pbkdf2_hash(password: str) -> str:
-    """Return the hash as passlib writes it, with few rounds: it guards nothing and is checked often."""
+    """Return the hash in passlib's format, with few rounds, because it is checked often."""
     rounds = 1000
     salt = secrets.token_bytes(16)
     digest = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, rounds)
@@ -103,7 +103,7 @@ def _ab64(data: bytes) -> str:
 
 
 def _merged(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Return base with extra laid over it, mappings key by key."""
+    """Return `base` with the values of `extra`, mappings merged key by key."""
     result = dict(base)
     for key, value in extra.items():
         below = result.get(key)

@@ -1,4 +1,4 @@
-"""Run by OctoPrint's own Python: OctoPrint that ends when whoever started it is gone.
+"""Run OctoPrint until the process that started it ends; OctoPrint's own Python runs this file.
 
 Standard input is a pipe that the starter holds open. Its end means that the starter ended, however that came about.
 """
@@ -12,7 +12,7 @@ from zeroconf import Zeroconf
 
 
 def _announce_nothing(*_args: object, **_options: object) -> None:
-    """Stand in for mDNS, which takes seconds on start and has no business on the network of a test."""
+    """Replace the mDNS announcement, which takes seconds and would reach the real network."""
 
 
 def _end_with_starter() -> None:

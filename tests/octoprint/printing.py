@@ -1,4 +1,4 @@
-"""Real prints on the virtual printer: a file with no more in it than time that passes."""
+"""Real prints on the virtual printer, from files that only take time."""
 
 from collections.abc import Callable
 import json
@@ -12,7 +12,7 @@ NAME = "part.gcode"
 
 
 def gcode(moves: int, *, bed: int = 60) -> bytes:
-    """Return a print that heats the bed without waiting for it, and then takes a tenth of a second for each move."""
+    """Return a print that heats the bed without waiting, and then takes 0.1 s for each move."""
     lines = [f"M140 S{bed}", "M104 S200"]
     for move in range(moves):
         lines += [f"G1 X{move % 100} Y{move % 70} F3000", "G4 P100"]
@@ -20,13 +20,13 @@ def gcode(moves: int, *, bed: int = 60) -> bytes:
 
 
 def connect(server: OctoPrintServer) -> None:
-    """Connect the printer, and wait until it is."""
+    """Connect the printer, and wait until it is connected."""
     server.request("POST", "/api/connection", {"command": "connect"})
     wait_for(server, "Operational")
 
 
 def upload(server: OctoPrintServer, moves: int, name: str = NAME) -> None:
-    """Put a print into OctoPrint's storage."""
+    """Upload a print into OctoPrint's storage."""
     boundary = "part-of-a-form"
     body = b"".join(
         (
@@ -41,19 +41,19 @@ def upload(server: OctoPrintServer, moves: int, name: str = NAME) -> None:
 
 
 def start(server: OctoPrintServer, moves: int = 600, name: str = NAME) -> None:
-    """Upload a print and begin it; the printer has to be connected."""
+    """Upload a print and start it; the printer must be connected."""
     upload(server, moves, name)
     begin(server, name)
 
 
 def begin(server: OctoPrintServer, name: str) -> None:
-    """Begin a print that is in OctoPrint's storage."""
+    """Start a print that is in OctoPrint's storage."""
     status, answer = server.request("POST", f"/api/files/local/{quote(name)}", {"command": "select", "print": True})
     assert status == 204, answer
 
 
 def command(server: OctoPrintServer, *lines: str) -> None:
-    """Send lines to the printer, `!!DEBUG:…` for the virtual one included."""
+    """Send lines to the printer, also `!!DEBUG:…` for the virtual one."""
     status, answer = server.request("POST", "/api/printer/command", {"commands": list(lines)})
     assert status == 204, answer
 
@@ -64,7 +64,7 @@ def wait_for(server: OctoPrintServer, state_text: str) -> None:
 
 
 def wait_until_done(server: OctoPrintServer) -> None:
-    """Wait until a print that has begun is done."""
+    """Wait until the print is done."""
     _wait_for(server, lambda job: job["state"] == "Operational" and job["progress"]["completion"] == 100, "done")
 
 

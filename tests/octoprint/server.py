@@ -26,19 +26,19 @@ from .config import LIMITED_USERNAME, USERNAME, write_basedir
 _DEV = Path(__file__).parents[2] / ".dev"
 _LAUNCH = Path(__file__).with_name("launch.py")
 _START_TIMEOUT = 90.0
-# OctoPrint stops in 0.3 s, or, now and then when a printer was connected, waits for a thread that never ends.
+# OctoPrint stops in 0.3 s, or sometimes, if a printer was connected, waits for a thread that never ends.
 _STOP_TIMEOUT = 2.0
 _REQUEST_TIMEOUT = 30.0
-# What the parent's environment may hand on; its Python and its proxies are no business of OctoPrint.
+# The variables that OctoPrint inherits, without those about Python and proxies.
 _KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 
 
 class OctoPrintError(Exception):
-    """OctoPrint did not start, or refused what the tests rely on."""
+    """OctoPrint did not start, or refused a request that the tests need."""
 
 
 class OctoPrintServer:
-    """One OctoPrint, started and stopped as often as a test likes.
+    """One OctoPrint, which can be started and stopped many times.
 
     Base directory and port stay the same between `stop` and `start`, and so do keys and identity.
     Leaving the context, or `close`, ends it and removes the base directory.
@@ -47,7 +47,7 @@ class OctoPrintServer:
     username = USERNAME
 
     def __init__(self, version: str, *, config: Mapping[str, Any] | None = None) -> None:
-        """Prepare an OctoPrint of this version ("1.11", "2.0"); config is laid over the default config.yaml."""
+        """Prepare an OctoPrint of this version ("1.11", "2.0"); `config` is merged into the default config.yaml."""
         self.version = version
         self.password = secrets.token_hex(16)
         self.uuid = ""
@@ -61,7 +61,7 @@ class OctoPrintServer:
 
     @classmethod
     def installed(cls, version: str) -> bool:
-        """Return whether this machine has that version."""
+        """Return whether this version is installed."""
         return _python(version).exists()
 
     @property
@@ -71,11 +71,11 @@ class OctoPrintServer:
 
     @property
     def running(self) -> bool:
-        """Return whether the process lives."""
+        """Return whether the process is running."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start and wait until it answers; raises OctoPrintError with the end of its log."""
+        """Start and wait until it responds; raises OctoPrintError with the end of its log."""
         if self.running:
             return
         environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
@@ -89,7 +89,7 @@ class OctoPrintServer:
                 stdout=output,
                 stderr=output,
                 env=environment,
-                # Own process group: a Ctrl-C in the terminal is for the parent, and stop() reaches every child.
+                # A process group of its own, so that Ctrl-C does not end it, and stop() ends all of its children.
                 start_new_session=True,
             )
         try:
@@ -120,7 +120,7 @@ class OctoPrintServer:
         self.start()
 
     def close(self) -> None:
-        """Stop for good and remove the base directory."""
+        """Stop, and remove the base directory."""
         self.stop()
         shutil.rmtree(self.basedir, ignore_errors=True)
         atexit.unregister(self.close)
@@ -137,7 +137,7 @@ class OctoPrintServer:
         self.close()
 
     def decide_key_request(self, allow: bool, *, timeout: float = 10.0) -> str:
-        """Allow or deny what application key requests are pending, as the logged-in user, and return an app's name.
+        """Allow or deny all pending requests for application keys, as the logged-in user, and return an app's name.
 
         Waits up to timeout seconds for a request to come in; raises OctoPrintError when none does.
         """
@@ -148,7 +148,7 @@ class OctoPrintServer:
             if time.monotonic() > deadline:
                 raise OctoPrintError("No application key request is pending")
             time.sleep(0.05)
-        # A request whose asker went away stays for some seconds; deciding that as well harms nobody.
+        # A request that was abandoned stays for some seconds; to decide it too is harmless.
         for token in pending:
             user.call("POST", f"/plugin/appkeys/decision/{token}", {"decision": allow})
         return str(next(iter(pending.values()))["app_id"])
@@ -162,12 +162,12 @@ class OctoPrintServer:
         api_key: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes]:
-        """Ask OctoPrint directly, past every tunnel, and return status and body."""
+        """Send a request to OctoPrint directly, without a tunnel, and return status and body."""
         key = self.api_key if api_key is None else api_key
         return _Client(self.url).request(method, path, data, {"X-Api-Key": key, **(headers or {})})
 
     def send(self, method: str, path: str, body: bytes, content_type: str) -> tuple[int, bytes]:
-        """Send OctoPrint a body of another kind, past every tunnel, and return status and body."""
+        """Send another kind of body to OctoPrint directly, and return status and body."""
         headers = {"X-Api-Key": self.api_key, "Content-Type": content_type}
         return _Client(self.url).request(method, path, body, headers)
 
@@ -179,7 +179,7 @@ class OctoPrintServer:
 
     @property
     def _output(self) -> Path:
-        """Return the file that takes the process's output."""
+        """Return the file with the process's output."""
         return self.basedir / "output.txt"
 
     def _wait_until_ready(self, deadline: float) -> None:
@@ -188,7 +188,7 @@ class OctoPrintServer:
         while time.monotonic() < deadline:
             if not self.running:
                 raise OctoPrintError(f"OctoPrint {self.version} ended while starting\n{self.log_tail()}")
-            with contextlib.suppress(OSError, HTTPException):  # what serves the first second is no HTTP server
+            with contextlib.suppress(OSError, HTTPException):  # during the first second there is no HTTP server
                 status, body = client.request("GET", "/plugin/discovery/discovery.xml")
                 if status == 200 and (match := re.search(r"<UDN>uuid:([^<]+)</UDN>", body.decode())):
                     self.uuid = match[1]
@@ -197,7 +197,7 @@ class OctoPrintServer:
         raise OctoPrintError(f"OctoPrint {self.version} does not answer\n{self.log_tail()}")
 
     def _make_keys(self) -> None:
-        """Make an application key of the owner and one of the user who may only look."""
+        """Make an application key of the owner and one of the user who may only read."""
         owner = _Client(self.url)
         owner.log_in(self.username, self.password)
         keys = {
@@ -209,7 +209,7 @@ class OctoPrintServer:
 
 
 class _Client:
-    """A browser's view of OctoPrint: cookies, and the CSRF token that they demand."""
+    """A browser on OctoPrint: cookies, and the CSRF token that they require."""
 
     def __init__(self, url: str) -> None:
         """Start without cookies."""
@@ -218,14 +218,14 @@ class _Client:
         self._opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(self._cookies))
 
     def log_in(self, username: str, password: str) -> None:
-        """Log in for this client's life."""
+        """Log in."""
         self.request("GET", "/api/version")
         if not any(cookie.name.startswith("csrf_token") for cookie in self._cookies):
             self.request("GET", "/login/")
         self.call("POST", "/api/login", {"user": username, "pass": password})
 
     def call(self, method: str, path: str, data: object = None) -> Any:
-        """Return the JSON of an answer that has to be a success."""
+        """Return the JSON of a successful response; raises OctoPrintError otherwise."""
         status, body = self.request(method, path, data)
         if status >= 300:
             raise OctoPrintError(f"{method} {path} answered {status}: {body.decode(errors='replace')[:500]}")
@@ -234,7 +234,7 @@ class _Client:
     def request(
         self, method: str, path: str, data: object = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, bytes]:
-        """Return status and body of whatever comes."""
+        """Return status and body, also of an error."""
         request = Request(self._url + path, method=method, headers=dict(headers or {}))  # noqa: S310 - own address
         if isinstance(data, bytes):
             request.data = data
@@ -258,7 +258,7 @@ def _python(version: str) -> Path:
 
 
 def _free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

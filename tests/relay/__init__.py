@@ -1,4 +1,4 @@
-"""The services' side of the tunnels, on loopback: a real HTTPS server under the services' own names."""
+"""Stand-ins for the services: a real HTTPS server on loopback, under the services' own names."""
 
 from .printer import Printer
 from .record import Exchange, Service

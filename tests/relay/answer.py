@@ -1,4 +1,4 @@
-"""An answer before it is sent: services make them, the server sends them."""
+"""A response before it is sent: services make it, the server sends it."""
 
 from collections.abc import AsyncGenerator, Mapping
 import contextlib
@@ -12,7 +12,7 @@ from multidict import CIMultiDict
 
 @dataclass
 class Answer:
-    """Status, headers, and a body that is there or that streams."""
+    """Status, headers, and a body, complete or as a stream."""
 
     status: int
     headers: CIMultiDict[str]
@@ -36,15 +36,15 @@ class Answer:
 
     @classmethod
     def redirect(cls, location: str) -> Self:
-        """Return a redirect to exactly this text."""
+        """Return a redirect to exactly this string."""
         return cls.page(302, headers={hdrs.LOCATION: location})
 
     @classmethod
     def raw(cls, content_type: str, body: bytes) -> Self:
-        """Return bytes of a type."""
+        """Return bytes with a content type."""
         return cls(200, CIMultiDict({hdrs.CONTENT_TYPE: content_type}), body)
 
     @classmethod
     def _of_type(cls, content_type: str, status: int, text: str, headers: Mapping[str, str] | None) -> Self:
-        """Return text of a type."""
+        """Return a string with a content type."""
         return cls(status, CIMultiDict({hdrs.CONTENT_TYPE: content_type, **(headers or {})}), text.encode())

@@ -12,18 +12,18 @@ from .record import Exchange
 
 @dataclass(kw_only=True)
 class AppApis:
-    """What one App Connection has asked for, and what the service would tell it."""
+    """What one App Connection has requested, and what the service reports to it."""
 
     gadget: dict[str, Any] = field(
         default_factory=lambda: {"State": 3, "Status": "All good", "StatusColor": "g", "Rating": 10}
     )
     printing: bool = False
-    """Whether the service knows of a print, which a live link can be bound to."""
+    """Whether the service sees a print, so that a live link can end with it."""
     webhook_url: str | None = None
     live_links: list[dict[str, Any]] = field(default_factory=list)
 
     async def answer(self, request: web.BaseRequest, exchange: Exchange) -> dict[str, Any] | int | None:
-        """Return what is answered, or the code of an error; None for a path that is none of these."""
+        """Return the response, or an error code; None for another path."""
         exchange.add_request_body(await request.read())
         wish = exchange.json() if exchange.body else {}
         match (request.method, request.path.rstrip("/").lower()):
@@ -42,7 +42,7 @@ class AppApis:
         return None
 
     def _live_link(self, wish: dict[str, Any]) -> dict[str, Any] | int:
-        """Make a link, unless it is to end with a print that there is not."""
+        """Make a link; it is an error if the link is to end with a print and there is none."""
         if wish.get("EndWhenCurrentPrintIsComplete") and not self.printing:
             return 613
         link = {"LiveId": secrets.token_hex(8)}
@@ -55,7 +55,7 @@ class AppApis:
 
 
 def answer_of(said: dict[str, Any] | int, *, envelope: bool) -> Answer:
-    """Return an answer, in an envelope where the service uses one."""
+    """Return a response, in an envelope if the service uses one."""
     if isinstance(said, int):
         if envelope:
             return Answer.json({"Status": said, "Error": "error", "IsUserError": True, "Result": None}, said)

@@ -1,4 +1,4 @@
-"""A certificate authority for this process's life, and the server certificate for the services' names."""
+"""A certificate authority for this process, and the server certificate for the services' names."""
 
 import atexit
 from collections.abc import Callable
@@ -25,19 +25,19 @@ _NAMES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Authority:
-    """What a server needs to prove itself, and a client to believe it."""
+    """The certificates that the server uses and the clients trust."""
 
     certificate: trustme.LeafCert
     expired: ssl.SSLContext
-    """For a server whose certificate was good until it expired."""
+    """For a server with an expired certificate."""
     foreign: ssl.SSLContext
-    """For a server whose certificate is good, but for another host."""
+    """For a server with a certificate for another host."""
     ca_file: Path
     bundle_file: Path
     """The usual authorities and this one: a value for REQUESTS_CA_BUNDLE and SSL_CERT_FILE."""
 
     def server_context(self, instead: Callable[[str], ssl.SSLContext | None]) -> ssl.SSLContext:
-        """Return what the services prove themselves with, unless something else is used for a name."""
+        """Return the context of the services; `instead` may return another one for a host name."""
 
         def chosen(connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _context: ssl.SSLContext) -> None:
             if name and (context := instead(name)):
@@ -72,7 +72,7 @@ def authority() -> Authority:
 
 @cache
 def self_made_context() -> ssl.SSLContext:
-    """Return what a server proves itself with whose certificate nobody vouches for."""
+    """Return the context of a server with a self-signed certificate."""
     return _context(trustme.CA().issue_cert("127.0.0.1"))
 
 

@@ -1,4 +1,4 @@
-"""Faults that a test switches on: statuses, delays, cut answers, connections that drop or hang, names that are lost."""
+"""Faults that a test switches on: statuses, delays, truncated responses, connections that drop or hang, lost names."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ type Certificate = Literal["expired", "foreign"]
 
 @dataclass(kw_only=True)
 class Fault:
-    """One thing that goes wrong, for as long as it is switched on."""
+    """One fault, until it is switched off."""
 
     where: str
     path: str | None
@@ -34,7 +34,7 @@ class Fault:
     certificate: Certificate | None = None
 
     def concerns(self, service: Service, host: str, path: str) -> bool:
-        """Return whether a request meets this fault."""
+        """Return whether a request has this fault."""
         if self.times == 0 or self.nameless or self.certificate:
             return False
         return self.is_at(service, host) and (self.path is None or path.startswith(self.path))
@@ -46,7 +46,7 @@ class Fault:
 
 @dataclass(kw_only=True)
 class Treatment:
-    """What the faults together do to one request."""
+    """The sum of all faults of one request."""
 
     delay: float = 0.0
     answer: Answer | None = None
@@ -60,11 +60,11 @@ class Faults:
     """The faults that are switched on, oldest first."""
 
     def __init__(self) -> None:
-        """Start with everything working."""
+        """Start without faults."""
         self._faults: list[Fault] = []
 
     def add(self, where: str, *, times: int | None = None, path: str | None = None, **effect: Any) -> None:
-        """Switch a fault on, for the next so many requests whose path starts like this, or for good."""
+        """Switch a fault on for requests whose path starts like this, for so many of them or until `heal`."""
         if where != "tunnel" and "." not in where and where not in list(Service):
             raise ValueError(f"No such part of a service: {where}")
         self._faults.append(Fault(where=where, times=times, path=path, **effect))
@@ -74,7 +74,7 @@ class Faults:
         self._faults.clear()
 
     def meet(self, service: Service, host: str, path: str) -> Treatment:
-        """Return what happens to this request, and count it; of several statuses the oldest wins."""
+        """Return what happens to this request, and count it; of several statuses, the oldest is used."""
         treatment = Treatment()
         for fault in self._faults:
             if fault.mute or not fault.concerns(service, host, path):
@@ -97,14 +97,14 @@ class Faults:
         return treatment
 
     def muted(self, service: Service, host: str, path: str) -> bool:
-        """Return whether WebSocket messages vanish."""
+        """Return whether WebSocket messages are dropped."""
         return any(fault.mute and fault.concerns(service, host, path) for fault in self._faults)
 
     def nameless(self, services: Iterable[Service], host: str) -> bool:
-        """Return whether a host with these parts of a service on it cannot be found."""
+        """Return whether the name of a host with these parts of a service cannot be resolved."""
         return any(fault.nameless and fault.is_at(service, host) for fault in self._faults for service in services)
 
     def certificate(self, services: Iterable[Service], host: str) -> Certificate | None:
-        """Return what is wrong with the certificate of a host with these parts of a service on it."""
+        """Return what is wrong with the certificate of a host with these parts of a service."""
         found = (fault.certificate for fault in self._faults for service in services if fault.is_at(service, host))
         return next((certificate for certificate in found if certificate), None)

@@ -1,4 +1,4 @@
-"""The plugins' side: requests to OctoPrint as they make them."""
+"""Requests to OctoPrint, as the services' plugins send them."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Set as AbstractSet
@@ -31,14 +31,14 @@ _PLUGIN_SETS = frozenset({"host", "accept-encoding"})
 
 
 class OctoPrintOffline(Exception):
-    """OctoPrint does not run, so neither does the plugin in it."""
+    """OctoPrint is not running, so its plugin is not connected."""
 
 
 class Forwarder:
-    """The plugins' way to OctoPrint."""
+    """Sends requests to OctoPrint."""
 
     def __init__(self) -> None:
-        """Prepare; needs `open` inside the event loop."""
+        """Prepare; call `open` in the event loop."""
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
@@ -83,7 +83,7 @@ class Forwarder:
         headers: CIMultiDict[str],
         path: str | None = None,
     ) -> Answer:
-        """Hand a request on and return OctoPrint's answer, which streams; redirects are handed back.
+        """Forward a request and return OctoPrint's response as a stream; redirects are returned too.
 
         `path` stands in for the request's own.
 
@@ -99,7 +99,7 @@ class Forwarder:
             )
         except aiohttp.ClientError as error:
             raise OctoPrintOffline from error
-        # While it starts, OctoPrint's port is held by a stopgap that tells browsers to wait; plugins come later.
+        # While OctoPrint starts, another server on its port tells browsers to wait; plugins start later.
         if response.headers.get(hdrs.SERVER, "").startswith("BaseHTTP"):
             response.close()
             raise OctoPrintOffline
@@ -121,7 +121,7 @@ class Forwarder:
 
 
 def request_headers(request: web.BaseRequest, *dropped: str) -> CIMultiDict[str]:
-    """Return the headers that go on to OctoPrint: uncompressed bodies are asked of it."""
+    """Return the headers for OctoPrint, which ask for uncompressed bodies."""
     headers = _without(request.headers, _HOP | _PLUGIN_SETS | {name.lower() for name in dropped})
     headers[hdrs.ACCEPT_ENCODING] = "identity"
     return headers
@@ -133,14 +133,14 @@ def _without(headers: Mapping[str, str], names: AbstractSet[str]) -> CIMultiDict
 
 
 async def _counted(content: aiohttp.StreamReader, exchange: Exchange) -> AsyncGenerator[bytes]:
-    """Yield the request's body as it comes."""
+    """Yield the request's body as it arrives."""
     async for chunk in content.iter_any():
         exchange.add_request_body(chunk)
         yield chunk
 
 
 async def _chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
-    """Yield the answer's body as it comes."""
+    """Yield the response's body as it arrives."""
     try:
         async for chunk in response.content.iter_any():
             yield chunk

@@ -1,4 +1,4 @@
-"""The local network: OctoPrint behind a proxy of its own, on http and on https with a self-made certificate."""
+"""The local network: OctoPrint behind a proxy, on http and on https with a self-signed certificate."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -22,7 +22,7 @@ class Local:
     def __init__(
         self, plumbing: Plumbing, printer: Printer, listen: Callable[[int, ssl.SSLContext | None], Awaitable[int]]
     ) -> None:
-        """Serve this printer; its connection to the services makes no difference here."""
+        """Serve this printer, whether or not it is connected to the services."""
         self._plumbing = plumbing
         self._printer = replace(printer, online=True)
         self._listen = listen
@@ -30,7 +30,7 @@ class Local:
         self.url = ""
         """Plain http."""
         self.tls_url = ""
-        """Https with a certificate that nobody vouches for."""
+        """Https with a self-signed certificate."""
 
     async def start(self) -> None:
         """Open both listeners."""
@@ -49,7 +49,7 @@ class Local:
         return Service.LOCAL if host.startswith("127.0.0.1:") and int(host.split(":")[1]) in self._ports else None
 
     async def answer(self, request: web.BaseRequest, exchange: Exchange) -> Answer | web.StreamResponse:
-        """Hand the request on to OctoPrint."""
+        """Forward the request to OctoPrint."""
         if self._plumbing.webcam.serves(request.path):
             return await self._plumbing.webcam.answer(request, exchange)
         path = request.raw_path.removeprefix(PREFIX)

@@ -1,4 +1,4 @@
-"""Makes a client process find the relay under the services' names, and believe its certificate.
+"""Makes a client process find the relay under the services' names, and trust its certificate.
 
 Works one level below sessions, at aiohttp's connector, so it holds inside a real Home Assistant too and needs
 no hook in shipped code. For a Home Assistant in a process of its own: `tests.relay.homeassistant`, with
@@ -20,9 +20,9 @@ from aiohttp.abc import ResolveResult
 from .certificates import authority
 
 _NAMES = ("octoeverywhere.com", "app.obico.io")
-# Reserved for examples: nobody has to be asked. A redirect leads there in tests, which Home Assistant looks at.
+# Reserved for examples, so no DNS request is needed. Tests redirect to it, and Home Assistant resolves it.
 _NOWHERE = ".example"
-# Of a network that exists in documentation only.
+# Reserved for documentation.
 _PUBLIC_ADDRESS = "203.0.113.1"
 
 
@@ -42,7 +42,7 @@ def point_services_at(port: int, knows: Callable[[str], bool] = lambda _host: Tr
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         if not known:
             return await resolve(self, host, asked_port, traces)
-        # Home Assistant asks with port 0 to judge redirects by address: there the services are public.
+        # Home Assistant checks the address of redirects with port 0: there the services have a public one.
         address, to_port = ("127.0.0.1", port) if asked_port else (_PUBLIC_ADDRESS, 0)
         return [
             ResolveResult(
@@ -61,7 +61,7 @@ def point_services_at(port: int, knows: Callable[[str], bool] = lambda _host: Tr
 
 @contextlib.contextmanager
 def trust_relay() -> Iterator[None]:
-    """Make this process's clients believe the relay: those of Home Assistant, and aiohttp's own.
+    """Make the clients in this process trust the relay: those of Home Assistant, and aiohttp's own.
 
     Contexts that exist already keep the authority, which lives no longer than the process; what is created
     meanwhile gets it from the environment.
@@ -75,7 +75,7 @@ def trust_relay() -> Iterator[None]:
 
 @contextlib.contextmanager
 def reach_services(port: int, knows: Callable[[str], bool] = lambda _host: True) -> Iterator[None]:
-    """Do both: find the relay and believe it."""
+    """Do both: find the relay and trust it."""
     with point_services_at(port, knows), trust_relay():
         yield
 
@@ -89,7 +89,7 @@ def _is_service(host: str) -> bool:
 @cache
 def _add_to_existing_contexts(ca_file: Path) -> None:
     """Add the authority to the contexts that Home Assistant and aiohttp made when they were imported."""
-    # Not at the top: importing it takes a second, and a script that only starts a relay needs none of it.
+    # Imported here because it takes a second, and a script that only starts a relay does not need it.
     from homeassistant.util import ssl as ssl_util
 
     for cipher_list in ssl_util.SSLCipherList:

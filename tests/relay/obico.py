@@ -1,4 +1,4 @@
-"""Obico: the authorise page, the tunnels, and what `/_tsd_/` tells, on app.obico.io and self-hosted."""
+"""Obico: the authorize page, the tunnels, and the responses of `/_tsd_/`, on app.obico.io and self-hosted."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -26,11 +26,11 @@ _PLATFORM_INFO_BLOCKS = 55.0
 
 @dataclass(kw_only=True)
 class Tunnel:
-    """One tunnel, as the authorise page issued it."""
+    """One tunnel, as the authorize page issued it."""
 
     printer: Printer
     port: int | None = None
-    """A self-hosted server tells its tunnels apart by port."""
+    """A self-hosted server distinguishes its tunnels by port."""
     code: str = field(default_factory=lambda: secrets.token_hex(8))
     user: str = field(default_factory=lambda: secrets.token_hex(32))
     password: str = field(default_factory=lambda: secrets.token_hex(32))
@@ -43,12 +43,12 @@ class Tunnel:
 
     @property
     def url(self) -> str:
-        """Return the address that stands in for OctoPrint's, without credentials."""
+        """Return the address of the tunnel, without credentials."""
         return f"http://{self.host}" if self.port else f"https://{self.host}"
 
     @property
     def endpoint(self) -> str:
-        """Return what the authorise page hands out: the address with credentials in it."""
+        """Return what the authorize page returns: the address with credentials in it."""
         return self.url.replace("://", f"://{self.user}:{self.password}@")
 
 
@@ -56,18 +56,18 @@ class Obico:
     """The service's stand-in; one account, whose tunnels share the monthly cap."""
 
     def __init__(self, plumbing: Plumbing, printer: Printer, listen: Callable[[], Awaitable[int]]) -> None:
-        """Start with no tunnels; the user's printer is this one; listen opens another plain-http port."""
+        """Start with no tunnels; `printer` is the user's, and `listen` opens another port for http."""
         self.printer = printer
         self.tunnels: list[Tunnel] = []
         self.used_bytes = 0
         self.monthly_cap: float = 314572800.0
         """Bytes; -1 = unlimited."""
         self.slash_redirect = False
-        """Whether the redirect is written as the public documentation has it, with a slash before the question mark."""
+        """Whether the redirect has a slash before the question mark, as in the public documentation."""
         self.snapshot: bytes | None = None
-        """JPEG of a printer that was watched lately."""
+        """JPEG of a printer that was watched recently."""
         self.watched = False
-        """Whether the printer prints or was watched lately, so that its webcam's picture is at hand."""
+        """Whether the printer prints or was watched recently, so that its webcam's picture is available."""
         self.prediction = 0.0
         self.socket_delay = 0.2
         """Seconds from a WebSocket's handshake to OctoPrint's first message; about 1 on the real service."""
@@ -93,11 +93,11 @@ class Obico:
 
     @property
     def over_cap(self) -> bool:
-        """Return whether the tunnels are closed until the month is over."""
+        """Return whether the tunnels are closed until the end of the month."""
         return self.monthly_cap >= 0 and self.used_bytes > self.monthly_cap * _GRACE
 
     async def add_tunnel(self, printer: Printer | None = None, *, self_hosted: bool = False) -> Tunnel:
-        """Issue a tunnel without the authorise page."""
+        """Issue a tunnel without the authorize page."""
         port = await self._listen() if self_hosted else None
         tunnel = Tunnel(printer=printer or self.printer, port=port)
         self.tunnels.append(tunnel)
@@ -112,25 +112,25 @@ class Obico:
         return Service.OBICO_TSD if path.lower().startswith("/_tsd_/") else Service.OBICO_TUNNEL
 
     async def answer(self, request: web.BaseRequest, exchange: Exchange) -> Answer | web.StreamResponse:
-        """Answer as the part that was asked."""
+        """Respond as the requested part."""
         if exchange.service is Service.OBICO_SITE:
             answer = await self._site(request, exchange.host)
         elif wants_websocket(request):
             return await self._websocket(request, exchange)
         else:
-            answer = await self._authorised_http(request, exchange)
+            answer = await self._authorized_http(request, exchange)
         answer.headers.add(hdrs.SET_COOKIE, f"sessionid={secrets.token_hex(16)}; HttpOnly; Path=/; SameSite=Lax")
         return answer
 
     async def _site(self, request: web.BaseRequest, host: str) -> Answer:
-        """Answer as the web site."""
+        """Respond as the website."""
         if request.path == _SNAPSHOT_PATH:
             snapshot = self._webcam.still() if self.watched else self.snapshot
             if snapshot is None or request.query.get("digest") != self._signature:
                 return Answer.page(403)
             return Answer.raw("image/jpeg", snapshot)
         if request.path == "/tunnels/succeeded/":
-            return Answer.page(200, "Authorised")
+            return Answer.page(200, "Authorized")
         if request.path != "/tunnels/new/":
             return Answer.page(404)
         app = request.query.get("app", "").strip()
@@ -139,11 +139,11 @@ class Obico:
         tunnel = await self.add_tunnel(self_hosted=host != _SITE)
         target = request.query.get("success_redirect_url") or "/tunnels/succeeded/"
         slash = "/" if self.slash_redirect and not target.endswith("/") else ""
-        # Appended as it is: nothing looks for a query that is there already, nothing is encoded.
+        # Appended without encoding, even if the address already has a query.
         return Answer.redirect(f"{target}{slash}?tunnel_endpoint={tunnel.endpoint}")
 
-    async def _authorised_http(self, request: web.BaseRequest, exchange: Exchange) -> Answer:
-        """Answer on a tunnel's host, to the tunnel's own user."""
+    async def _authorized_http(self, request: web.BaseRequest, exchange: Exchange) -> Answer:
+        """Respond on a tunnel's host, to the tunnel's user."""
         tunnel = self._tunnel_at(exchange.host)
         if tunnel is None or tunnel.revoked:
             return Answer.page(401, "invalid credentials")
@@ -155,7 +155,7 @@ class Obico:
         return await self._tunnel(request, exchange, tunnel.printer)
 
     async def _tsd(self, request: web.BaseRequest, tunnel: Tunnel) -> Answer:
-        """Answer about the tunnel itself; that is not counted, and works over cap and without OctoPrint."""
+        """Respond about the tunnel itself, which is not counted and works over the cap and without OctoPrint."""
         match request.path.lower():
             case "/_tsd_/tunnelusage/":
                 return Answer.json(
@@ -179,7 +179,7 @@ class Obico:
         return Answer.page(404)
 
     async def _tunnel(self, request: web.BaseRequest, exchange: Exchange, printer: Printer) -> Answer:
-        """Relay a request, and hold the answer until it is complete."""
+        """Forward a request, and send the response when it is complete."""
         if self.over_cap:
             return Answer.page(481, "Over Free Limit")
         if not await self._forward.online(printer):
@@ -201,7 +201,7 @@ class Obico:
         return answer
 
     async def _websocket(self, request: web.BaseRequest, exchange: Exchange) -> Answer | web.StreamResponse:
-        """Relay a WebSocket by its path alone; over cap and without OctoPrint it opens and stays silent."""
+        """Forward a WebSocket; over the cap and without OctoPrint it opens and stays silent."""
         if not request.path.startswith("/sockjs/") and request.path != "/websocket":
             return Answer.page(500)
         tunnel = self._tunnel_at(exchange.host)
@@ -218,7 +218,7 @@ class Obico:
         return client
 
     async def _messages(self, client: web.WebSocketResponse, path: str, exchange: Exchange, printer: Printer) -> None:
-        """Relay messages; what the client sends before OctoPrint's first message, or over cap, is lost."""
+        """Forward messages; those that the client sends before OctoPrint's first message, or over the cap, are lost."""
         greeted = False
 
         def to_client(size: int) -> bool:
@@ -243,6 +243,6 @@ class Obico:
 
 
 def _seconds_to_next_month(now: datetime) -> float:
-    """Return the time to the first of next month as Obico reckons it: at the present time of day."""
+    """Return the seconds to the first of next month, as Obico computes them: at the current time of day."""
     first = (now.replace(day=1) + timedelta(days=32)).replace(day=1)
     return (first - now).total_seconds() - 1e-5

@@ -39,18 +39,18 @@ class AppConnection:
     """Whether its owner is a supporter."""
     apis: AppApis = field(default_factory=AppApis)
     info: dict[str, Any] = field(default_factory=dict)
-    """Fields of the Info API that answer something else than usual."""
+    """Fields of the Info API with another value than usual."""
     missing_info: set[str] = field(default_factory=set)
     """Fields of the Info API that are left out."""
 
     @property
     def url(self) -> str:
-        """Return the address that stands in for OctoPrint's."""
+        """Return the address of the App Connection."""
         return f"https://{self.host}"
 
     @property
     def failure(self) -> int | None:
-        """Return the code that every use of it is answered with, if any."""
+        """Return the status code of every response, None if it works."""
         if self.revoked:
             return 604
         return None if self.supporter else 605
@@ -58,7 +58,7 @@ class AppConnection:
 
 @dataclass(kw_only=True)
 class Portal:
-    """What the user does in the portal, and what the portal answers."""
+    """What the user does in the portal, and what the portal returns."""
 
     outcome: Literal["success", "denied"] = "success"
     auth: Literal["both", "basic", "bearer"] = "both"
@@ -72,11 +72,11 @@ class OctoEverywhere:
     """The service's stand-in."""
 
     def __init__(self, plumbing: Plumbing, printer: Printer) -> None:
-        """Start with no App Connections; the user's printer is this one."""
+        """Start with no App Connections; `printer` is the user's."""
         self.printer = printer
         self.portal = Portal()
         self.envelope = False
-        """Whether the App APIs put what they answer into an envelope."""
+        """Whether the App APIs put their responses into an envelope."""
         self.connections: list[AppConnection] = []
         self.webcams = ["classic"]
         """The webcams that the plugin lists, by its names."""
@@ -92,7 +92,7 @@ class OctoEverywhere:
     def completion_url(
         self, connection: AppConnection, return_url: str = _COMPLETE, *, with_api_key: bool = True
     ) -> str:
-        """Return where the portal ends after it issued this App Connection."""
+        """Return the address of the portal's last page for this App Connection."""
         basic_keys = ("authBasicHttpUser", "authBasicHttpPassword")
         if self.portal.old_keys:
             basic_keys = ("authbasichttpuser", "authbasichttppassword")
@@ -123,7 +123,7 @@ class OctoEverywhere:
         return Service.OCTOEVERYWHERE_API if path.startswith("/api/") else Service.OCTOEVERYWHERE_PORTAL
 
     async def answer(self, request: web.BaseRequest, exchange: Exchange) -> Answer | web.StreamResponse:
-        """Answer as the part that was asked."""
+        """Respond as the requested part."""
         match exchange.service:
             case Service.OCTOEVERYWHERE_TUNNEL:
                 return await self._tunnel(request, exchange)
@@ -133,7 +133,7 @@ class OctoEverywhere:
                 return self._pages(request)
 
     def _pages(self, request: web.BaseRequest) -> Answer:
-        """Answer as the portal."""
+        """Respond as the portal."""
         path = request.path.rstrip("/")
         if path == _PORTAL:
             return self._portal_end(request)
@@ -144,7 +144,7 @@ class OctoEverywhere:
         return Answer.page(404)
 
     def _portal_end(self, request: web.BaseRequest) -> Answer:
-        """Return where the browser goes once the user has been through the portal."""
+        """Return the address that the portal sends the browser to."""
         if not request.query.get("appid"):
             return Answer.page(400, "No app id")
         return_url = request.query.get("returnUrl") or _COMPLETE
@@ -155,11 +155,11 @@ class OctoEverywhere:
         return Answer.redirect(self.completion_url(connection, return_url, with_api_key=asks_for_key))
 
     async def _api(self, request: web.BaseRequest, exchange: Exchange) -> Answer:
-        """Answer as the App APIs."""
+        """Respond as the App APIs."""
         return answer_of(await self._api_says(request, exchange), envelope=self.envelope)
 
     async def _api_says(self, request: web.BaseRequest, exchange: Exchange) -> dict[str, Any] | int:
-        """Return what the App APIs say, or the code of an error."""
+        """Return the response of the App APIs, or an error code."""
         token = request.headers.get("AppToken")
         if not token:
             return 400
@@ -175,7 +175,7 @@ class OctoEverywhere:
         return 404 if said is None else said
 
     async def _info(self, connection: AppConnection) -> dict[str, Any]:
-        """Return what the Info API usually answers."""
+        """Return the usual response of the Info API."""
         return {
             "PrinterName": connection.printer.name,
             "PrinterLocalIp": connection.printer.local_ip,
@@ -191,7 +191,7 @@ class OctoEverywhere:
         }
 
     async def _tunnel(self, request: web.BaseRequest, exchange: Exchange) -> Answer | web.StreamResponse:
-        """Answer as an App Connection host."""
+        """Respond as an App Connection host."""
         connection = next((known for known in self.connections if known.host == exchange.host), None)
         if connection is None:
             return Answer.page(603)
@@ -206,7 +206,7 @@ class OctoEverywhere:
                 return await self._plumbing.webcam.answer(request, exchange)
             if request.path.startswith(COMMANDS):
                 return self._webcam_command(request)
-            # Authorization is not stripped: OctoPrint sees it.
+            # The Authorization header is forwarded to OctoPrint.
             return await self._forward.http(connection.printer, request, exchange, request_headers(request))
         except OctoPrintOffline:
             return Answer.page(601)
@@ -214,7 +214,7 @@ class OctoEverywhere:
             return Answer.page(602)
 
     def _webcam_command(self, request: web.BaseRequest) -> Answer:
-        """Answer in OctoPrint's stead, as the plugin does for a webcam that only it can reach."""
+        """Respond instead of OctoPrint, as the plugin does for a webcam that only it can reach."""
         command = request.path.removeprefix(COMMANDS)
         if command == "list":
             webcams = [
@@ -229,7 +229,7 @@ class OctoEverywhere:
     async def _websocket(
         self, request: web.BaseRequest, exchange: Exchange, printer: Printer
     ) -> Answer | web.StreamResponse:
-        """Relay a WebSocket; of the headers only API keys and cookies go on."""
+        """Forward a WebSocket, with only the API key and the cookies of its headers."""
         headers = request_headers(request)
         for name in list(headers):
             if not name.lower().startswith("x-api-key") and name.lower() != "cookie":
@@ -238,12 +238,12 @@ class OctoEverywhere:
 
 
 def _authorised(request: web.BaseRequest, connection: AppConnection) -> bool:
-    """Return whether a request carries what the portal issued."""
+    """Return whether a request has the credentials that the portal issued."""
     if basic_credentials(request) == (connection.user, connection.password):
         return True
     return request.headers.get(hdrs.AUTHORIZATION) == f"Bearer {connection.bearer}"
 
 
 def _user_url(printer: Printer) -> str:
-    """Return the page on which the user finds the printer."""
+    """Return the address of the printer's page."""
     return str(URL(f"https://{_SITE}/view") / printer.name)

@@ -1,4 +1,4 @@
-"""The printer that the services know: where its OctoPrint is, and what they tell about it."""
+"""The printer that the services know: the address of its OctoPrint, and what they report about it."""
 
 from dataclasses import dataclass, field
 import secrets
@@ -13,8 +13,8 @@ class Printer:
     name: str = "Test printer"
     id: str = field(default_factory=lambda: secrets.token_hex(20))
     api_key: str | None = None
-    """OctoPrint API key that the OctoEverywhere portal can hand out."""
+    """OctoPrint API key that the OctoEverywhere portal can return."""
     local_ip: str | None = None
     """Address on the local network that OctoEverywhere last saw."""
     online: bool | None = None
-    """Whether the plugin is connected to the service; None = when OctoPrint's port answers."""
+    """Whether the plugin is connected to the service; None = whether OctoPrint's port is open."""

@@ -1,4 +1,4 @@
-"""What arrived at the relay and what it cost."""
+"""The requests to the relay, and their traffic."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ class Service(StrEnum):
     WEBCAM = "webcam"
 
     def matches(self, where: str) -> bool:
-        """Return whether a test that says where means this one; "tunnel" means both tunnels."""
+        """Return whether `where` names this part; "tunnel" names both tunnels."""
         return where == self or (where == "tunnel" and self.endswith("_tunnel"))
 
 
 @dataclass(kw_only=True)
 class Exchange:
-    """One request with its answer, or one WebSocket. Sizes grow while it runs."""
+    """One request with its response, or one WebSocket. Its sizes grow until it ends."""
 
     service: Service
     host: str
@@ -37,7 +37,7 @@ class Exchange:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     status: int | None = None
-    """What was answered: None until then, 101 for a WebSocket, 0 for a connection that was dropped."""
+    """The status: None until there is one, 101 for a WebSocket, 0 for a connection that was dropped."""
     body: bytes = b""
     """The request's body, up to 64 KiB."""
     request_bytes: int = 0
@@ -72,7 +72,7 @@ class Record:
         self.requests: list[Exchange] = []
 
     def clear(self) -> None:
-        """Forget what was."""
+        """Remove all exchanges."""
         self.requests.clear()
 
     def seen(
@@ -89,7 +89,7 @@ class Record:
         ]
 
     def traffic(self, where: str = "tunnel", *, host: str | None = None) -> Traffic:
-        """Return what went through, as the client sees it: sent by it, received by it."""
+        """Return the traffic as the client counts it."""
         exchanges = self.seen(where, host=host)
         return Traffic(
             requests=len(exchanges),

@@ -25,7 +25,7 @@ from .webcam import Webcam
 
 
 class Relay(Record):
-    """Both services and the local network before one printer, with a record of what came and switches for faults.
+    """Both services and the local network of one printer, with a record of the requests, and faults to switch on.
 
     Runs in the event loop that starts it; `network.reach_services(relay.port)` leads clients to it.
     """
@@ -70,7 +70,7 @@ class Relay(Record):
         await self.webcam.start()
 
     async def stop(self) -> None:
-        """Close listeners, sockets and whatever still waits."""
+        """Close listeners and sockets, and end all waiting."""
         self._stopping.set()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -97,45 +97,45 @@ class Relay(Record):
         times: int | None = None,
         path: str | None = None,
     ) -> None:
-        """Answer requests with this; where is a `Service`, "tunnel" for both tunnels, or a host; path is a prefix."""
+        """Send this response; `where` is a `Service`, "tunnel" for both tunnels, or a host; `path` is a prefix."""
         self._faults.add(where, times=times, path=path, status=status, body=body, content_type=content_type)
 
     def delay(self, where: str, seconds: float, *, times: int | None = None, path: str | None = None) -> None:
-        """Let requests wait before anything else happens to them, until all is healed at the longest."""
+        """Delay requests by so many seconds, at most until `heal`."""
         self._faults.add(where, times=times, path=path, delay=seconds)
 
     def truncate(self, where: str, size: int, *, times: int | None = None, path: str | None = None) -> None:
-        """End the connection after so many bytes of an answer's body."""
+        """End the connection after so many bytes of a response's body."""
         self._faults.add(where, times=times, path=path, truncate=size)
 
     def redirect(self, where: str, location: str, *, times: int | None = None, path: str | None = None) -> None:
-        """Answer requests with a redirect."""
+        """Respond with a redirect."""
         self._faults.add(where, times=times, path=path, status=302, location=location)
 
     def drop(self, where: str, *, times: int | None = None, path: str | None = None) -> None:
-        """End the connection instead of answering."""
+        """End the connection instead of responding."""
         self._faults.add(where, times=times, path=path, drop=True)
 
     def hang(self, where: str, *, times: int | None = None, path: str | None = None) -> None:
-        """Take requests and say nothing, as a host does that went away without a word; until all is healed."""
+        """Accept requests without a response, as a host that was disconnected, until `heal`."""
         self._faults.add(where, times=times, path=path, hang=True)
 
     def drip(self, where: str, pause: float, *, times: int | None = None, path: str | None = None) -> None:
-        """Send the bodies of answers byte by byte, with so many seconds before each."""
+        """Send the bodies of responses byte by byte, each after so many seconds."""
         self._faults.add(where, times=times, path=path, pause=pause)
 
     def lose_name(self, where: str) -> None:
-        """Let the hosts not be found any more, and end the connections."""
+        """Do not resolve the hosts' names any more, and end the connections."""
         self._faults.add(where, nameless=True)
         self.hang_up()
 
     def spoil_certificate(self, where: str, certificate: Certificate) -> None:
-        """Let the hosts prove themselves with a certificate that is not good, and end the connections."""
+        """Use an invalid certificate for the hosts, and end the connections."""
         self._faults.add(where, certificate=certificate)
         self.hang_up()
 
     def mute(self, where: str = "tunnel", *, path: str | None = None) -> None:
-        """Let WebSockets open and stay open, the open ones too, and pass nothing on."""
+        """Drop the messages of all WebSockets, which stay open."""
         self._faults.add(where, path=path, mute=True)
 
     def heal(self) -> None:
@@ -146,39 +146,39 @@ class Relay(Record):
         self._healed = asyncio.Event()
 
     def has_name(self, host: str) -> bool:
-        """Return whether a host of the services can be found."""
+        """Return whether the name of a host of the services can be resolved."""
         return not self._faults.nameless(self._services_at(host), host)
 
     def hang_up(self) -> None:
-        """End all connections, also those that wait for another request."""
+        """End all connections, also idle ones."""
         for connection in self._connections:
             if connection.transport is not None:
                 connection.transport.abort()
 
     @property
     def open_connections(self) -> int:
-        """Return how many connections clients have open, also those that wait for another request."""
+        """Return the number of open connections of clients, also idle ones."""
         return len(self._connections)
 
     async def close_sockets(self, code: int = 1001) -> None:
-        """Close the WebSockets that are open now."""
+        """Close all open WebSockets."""
         await self._sockets.end_all(code)
 
     async def say_on_sockets(self, text: str, times: int = 1) -> None:
-        """Say something on every open WebSocket as if OctoPrint had."""
+        """Send a message on every open WebSocket as if OctoPrint had."""
         await self._sockets.say(text, times)
 
     def flood_sockets(self, frame: bytes, times: int) -> None:
-        """Send a frame as it is on the wire so many times on every open WebSocket, without a pause."""
+        """Send a raw frame so many times on every open WebSocket, without a pause."""
         self._sockets.flood(frame, times)
 
     def freeze_sockets(self) -> None:
-        """Let every open WebSocket go on without anybody at its other end, until all is healed."""
+        """Stop reading from every open WebSocket, also pings, until `heal`."""
         self._sockets.freeze()
 
     @property
     def open_sockets(self) -> int:
-        """Return how many WebSockets clients have open."""
+        """Return the number of open WebSockets of clients."""
         return self._sockets.count
 
     def break_sockets(self) -> None:
@@ -210,7 +210,7 @@ class Relay(Record):
         return int(self._runner.addresses[-1][1])
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request and write it down."""
+        """Respond to one request, and record it."""
         host = request.host.lower().removesuffix(":443")
         for stand in self._stands:
             if service := stand.service_of(host, request.path):
@@ -235,14 +235,14 @@ class Relay(Record):
         if treatment.drop or treatment.hang or self._stopping.is_set():
             return _dropped(request, exchange)
         if treatment.answer:
-            await request.release()  # a body that nobody takes keeps its connection waiting
+            await request.release()  # an unread body would block its connection
         answer = treatment.answer or await stand.answer(request, exchange)
         if isinstance(answer, web.StreamResponse):
             return answer
         try:
             return await _send(request, exchange, answer, treatment, ends)
         except ConnectionResetError:
-            # Who watches a stream goes away when it has seen enough.
+            # The client has closed a stream.
             return web.Response()
 
 
@@ -255,7 +255,7 @@ async def _first_of(events: tuple[asyncio.Event, ...], seconds: float | None = N
 
 
 def _dropped(request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
-    """End the connection without a word."""
+    """End the connection without a response."""
     exchange.status = 0
     if request.transport is not None:
         request.transport.abort()
@@ -265,7 +265,7 @@ def _dropped(request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse
 async def _send(
     request: web.BaseRequest, exchange: Exchange, answer: Answer, treatment: Treatment, ends: tuple[asyncio.Event, ...]
 ) -> web.StreamResponse:
-    """Send an answer as it comes, count it, and cut it or slow it down where a fault says so."""
+    """Send a response as it arrives, count it, and truncate or slow it down if a fault says so."""
     exchange.status = answer.status
     response = web.StreamResponse(status=answer.status, headers=answer.headers)
     if isinstance(answer.body, bytes):
@@ -288,7 +288,7 @@ async def _send(
 
 
 async def _pieces(answer: Answer, pause: float, ends: tuple[asyncio.Event, ...]) -> AsyncGenerator[bytes]:
-    """Yield an answer's body, byte by byte while there has to be a pause before each."""
+    """Yield a response's body, byte by byte if there is a pause before each."""
     async with contextlib.aclosing(_chunks(answer)) as chunks:
         async for chunk in chunks:
             if not pause:

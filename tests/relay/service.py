@@ -1,4 +1,4 @@
-"""What a service has to offer to the server that stands in for it."""
+"""The interface between the server and the stand-in of a service."""
 
 import base64
 import binascii
@@ -33,7 +33,7 @@ class Plumbing:
         path: str,
         headers: CIMultiDict[str] | None = None,
     ) -> Answer | web.StreamResponse:
-        """Relay a WebSocket to OctoPrint, sub-protocols included; raises OctoPrintOffline."""
+        """Forward a WebSocket to OctoPrint, with its sub-protocols; raises OctoPrintOffline."""
         offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "")
         protocols = tuple(name.strip() for name in offered.split(",") if name.strip())
         try:
@@ -55,7 +55,7 @@ class Stand(Protocol):
         """Return the part that a request is meant for, or None when it is another service's."""
 
     async def answer(self, request: web.BaseRequest, exchange: Exchange) -> Answer | web.StreamResponse:
-        """Return an answer to be sent, or the response that was sent already (a WebSocket)."""
+        """Return a response to send, or the one that was already sent (a WebSocket)."""
 
 
 def basic_credentials(request: web.BaseRequest) -> tuple[str, str] | None:

@@ -14,7 +14,7 @@ from .record import Exchange
 _CLOSE_TIMEOUT = 2.0
 
 type Gate = Callable[[int], bool]
-"""Told the size of a message, says whether it goes on."""
+"""Gets the size of a message, returns whether it is forwarded."""
 
 
 class Sockets:
@@ -29,7 +29,7 @@ class Sockets:
     async def accept(
         self, request: web.BaseRequest, exchange: Exchange, protocol: str | None = None
     ) -> web.WebSocketResponse:
-        """Answer the handshake. Pings are answered here, whether or not OctoPrint lives."""
+        """Accept the handshake. The relay responds to pings, whether or not OctoPrint is running."""
         client = web.WebSocketResponse(
             protocols=(protocol,) if protocol else (), timeout=_CLOSE_TIMEOUT, compress=False, max_msg_size=0
         )
@@ -47,7 +47,7 @@ class Sockets:
         to_octoprint: Gate,
         to_client: Gate,
     ) -> None:
-        """Hand messages on both ways until one side ends; OctoPrint's side is closed then."""
+        """Forward messages in both directions until one side ends; then close OctoPrint's side."""
 
         def from_client(size: int) -> bool:
             exchange.request_bytes += size
@@ -78,7 +78,7 @@ class Sockets:
                 exchange.request_bytes += _size(message)
 
     async def end(self, client: web.WebSocketResponse, code: int) -> None:
-        """Close a socket, if the client has not, and forget it."""
+        """Close a socket if the client has not, and remove it."""
         self._open.discard(client)
         with contextlib.suppress(ConnectionError):
             await client.close(code=code)
@@ -90,18 +90,18 @@ class Sockets:
 
     @property
     def count(self) -> int:
-        """Return how many are open."""
+        """Return the number of open sockets."""
         return len(self._open)
 
     async def say(self, text: str, times: int) -> None:
-        """Say something on every open socket as if OctoPrint had; a client may close its socket meanwhile."""
+        """Send a message on every open socket; a client may close its socket at the same time."""
         for client in list(self._open):
             with contextlib.suppress(ConnectionError):
                 for _ in range(times):
                     await client.send_str(text)
 
     def flood(self, frame: bytes, times: int) -> None:
-        """Send a frame as it is on the wire so many times, on every open socket, whether or not anybody reads."""
+        """Send a raw frame so many times on every open socket, even if the client does not read."""
         for transport in self._transports():
             transport.write(frame * times)
 
@@ -112,13 +112,13 @@ class Sockets:
             transport.close()
 
     def freeze(self) -> None:
-        """Read nothing any more from any open socket, pings included."""
+        """Stop reading from every open socket, also pings."""
         for transport in self._transports():
             transport.pause_reading()
             self._frozen.append(transport)
 
     def thaw(self) -> None:
-        """Read again, if only that the client has gone."""
+        """Read again from the sockets that were frozen."""
         for transport in self._frozen:
             if not transport.is_closing():
                 transport.resume_reading()
@@ -129,12 +129,12 @@ class Sockets:
         return [request.transport for request in requests if request and request.transport]
 
     def _muted(self, exchange: Exchange) -> bool:
-        """Return whether a fault makes messages vanish."""
+        """Return whether a fault drops messages."""
         return self._faults.muted(exchange.service, exchange.host, exchange.path)
 
 
 async def _pump(source: Any, target: Any, gate: Gate) -> None:
-    """Hand messages on one way until the source ends."""
+    """Forward messages in one direction until the source ends."""
     async for message in source:
         if message.type is aiohttp.WSMsgType.TEXT and gate(_size(message)):
             await target.send_str(message.data)

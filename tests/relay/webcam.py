@@ -1,4 +1,4 @@
-"""A webcam beside OctoPrint: a picture that moves, as still and as MJPEG stream, with faults of its own."""
+"""A webcam beside OctoPrint: moving pictures, as snapshots and as an MJPEG stream, with faults of its own."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -24,21 +24,21 @@ type Fault = Literal["silent", "stalls", "ends", "garbage"]
 
 
 class Webcam:
-    """One webcam with a server of its own, as mjpg-streamer is one; OctoPi's proxy leads `/webcam/` to it."""
+    """One webcam with its own server, like mjpg-streamer; OctoPi's proxy forwards `/webcam/` to it."""
 
     def __init__(self, listen: Callable[[int, ssl.SSLContext | None], Awaitable[int]], stopping: asyncio.Event) -> None:
-        """Prepare; a listener of its own is opened by `start`, and what waits ends with the event."""
+        """Prepare; `start` opens the listener, and the event `stopping` ends all streams."""
         self.interval = 0.05
         """Seconds between the frames of a stream."""
         self.frame_size: int | None = None
-        """Bytes of a frame, padded, to be heavier than the generated ones are."""
+        """Bytes of a frame, which is padded to this size."""
         self.frames: int | None = None
-        """How many frames a stream has; None: as many as are wanted."""
+        """The number of frames of a stream; None = no limit."""
         self.fault: Fault | None = None
         """What is wrong with streams: not a byte, silence or an end in the middle of the second frame, or something
         else than MJPEG under its name."""
         self.picture: bytes | None = None
-        """A still that is answered instead of the generated ones."""
+        """A picture to send instead of the generated ones."""
         self.open_streams = 0
         self.url = ""
         """The address without a path; a snapshot is at `/?action=snapshot`, a stream at `/?action=stream`."""
@@ -57,11 +57,11 @@ class Webcam:
         return Service.WEBCAM if host == f"127.0.0.1:{self._port}" else None
 
     def serves(self, path: str) -> bool:
-        """Return whether a proxy before OctoPrint, as OctoPi has one, gives a path to the webcam."""
+        """Return whether OctoPi's proxy forwards a path to the webcam."""
         return path.startswith(_BESIDE_OCTOPRINT)
 
     async def answer(self, request: web.BaseRequest, exchange: Exchange) -> Answer:
-        """Answer as mjpg-streamer does."""
+        """Respond as mjpg-streamer does."""
         return self.action(request.query.get("action", ""))
 
     def action(self, action: str) -> Answer:
@@ -107,7 +107,7 @@ class Webcam:
 
 @cache
 def _frame(position: int) -> bytes:
-    """Return a JPEG with a nozzle somewhere on its way; its left upper corner is red."""
+    """Return a JPEG of a nozzle at a position; the upper left corner is red."""
     width, height = _SIZE
     picture = Image.new("RGB", _SIZE, (30, 34, 40))
     draw = ImageDraw.Draw(picture)

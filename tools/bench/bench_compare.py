@@ -1,4 +1,4 @@
-"""What this integration costs beside Home Assistant's own `octoprint`, on the same real OctoPrint.
+"""The cost of this integration compared with Home Assistant's own `octoprint`, on the same real OctoPrint.
 
 The relay runs in a process of its own; Home Assistant and its clock are those of this process. How the figures come
 about:
@@ -39,17 +39,17 @@ SETUPS = 5
 SITUATIONS = ("idle", "connected", "printing")
 VERSIONS = ("1.11", "2.0")
 
-PUSH_TIME = 1.5  # seconds of real time that a change has to arrive by push
+PUSH_TIME = 1.5  # seconds of real time for a change to arrive by push
 LONGEST_POLL = 150  # seconds
 SEED = 6
 
-# Long enough for every variant; hot, so that temperatures change as in life.
+# Long enough for every variant; hot, so that temperatures change.
 GCODE = "M140 S60\nM104 S200\n" + "G4 P500\n" * 20_000
 
 
 @dataclass(kw_only=True)
 class Cost:
-    """What a variant costs."""
+    """The cost of a variant."""
 
     setup_seconds: float
     opening: Counts
@@ -57,7 +57,7 @@ class Cost:
 
     @property
     def idle_day(self) -> float:
-        """Return the megabytes of a day, the set-up included, without what the service itself answers."""
+        """Return the megabytes of a day with its set-up, without the service's own responses."""
         return (self.opening.bytes + 24 * self.hours["idle"].printer.bytes) / 1e6
 
 
@@ -66,7 +66,7 @@ type Delays = dict[tuple[str, Variant], list[float]]
 
 
 async def bring_about(hass: HomeAssistant, octoprint: OctoPrintServer, remote: RemoteRelay, situation: str) -> None:
-    """Bring the printer from the situation before into this one."""
+    """Bring the printer from the previous situation into this one."""
     if situation == "connected":
         await remote.call_aside(Stage.change, "connect")
     elif situation == "printing":
@@ -128,7 +128,7 @@ def costs(report: Report) -> Iterator[Costs]:
             continue
         ours, theirs = cost.hours["connected"], alike.hours["connected"]
         if variant.live:
-            # What is pushed is no refresh, so the hour with all that a socket needs stands for it.
+            # A push is no refresh, so the hour with a socket is compared.
             report.at_most(f"event loop, connected, {name}", ours.cpu, round(theirs.cpu, 3), "s an hour")
         else:
             report.at_most(
@@ -148,7 +148,7 @@ async def bench_hours(
     costs: Costs,
     variant: Variant,
 ) -> None:
-    """Let an hour pass in each situation, with one variant alone."""
+    """Let an hour pass in each situation, with one variant."""
     entry = await variant.add(hass, remote, octoprint)
     seconds = []
     for _ in range(SETUPS):
@@ -162,7 +162,7 @@ async def bench_hours(
     try:
         for situation in SITUATIONS:
             await bring_about(hass, octoprint, remote, situation)
-            # Until what a change entails is over.
+            # Until the effects of the change have ended.
             await asyncio.sleep(PUSH_TIME)
             await time_lapse.pass_by(hass, 1800)
             cost.hours[situation] = await measured(hass, remote, time_lapse, variant)
@@ -202,7 +202,7 @@ async def bench_delay(
     delays: Delays,
     request: pytest.FixtureRequest,
 ) -> None:
-    """Change the printer's state again and again, before all variants at once."""
+    """Change the printer's state many times, with all variants in one Home Assistant."""
     entries: dict[Variant, MockConfigEntry] = {}
     for variant in VARIANTS:
         entries[variant] = await variant.add(hass, remote, octoprint)
@@ -216,7 +216,7 @@ async def bench_delay(
         state = event.data["new_state"]
         if state is None or (variant := watched.get(state.entity_id)) is None:
             return
-        # The own integration shows nothing where there is no printer.
+        # The `octoprint` integration shows nothing without a printer.
         is_connected = {"operational": True, "offline": False, "unavailable": False}.get(state.state)
         if is_connected is not None and connected.get(variant, (None, 0))[0] is not is_connected:
             connected[variant] = is_connected, time_lapse.now()
@@ -236,7 +236,7 @@ async def bench_delay(
         for variant in VARIANTS:
             shown, when = connected[variant]
             assert shown is connects, f"{variant.name} does not show change {number}"
-            # A push may well arrive before the observer's own.
+            # A push may arrive before the observer's.
             delays.setdefault((octoprint_version, variant), []).append(max(0.0, when - happened))
     stop_listening()
     for entry in entries.values():

@@ -1,4 +1,4 @@
-"""What each of many printers in one Home Assistant takes, beside those of Home Assistant's own `octoprint`.
+"""The memory and the processor time of many printers in one Home Assistant, compared with its own `octoprint`.
 
 They are one OctoPrint under so many App Connections; hours and their CPU are those of `bench_compare`. Memory is the
 growth of a fresh process's resident memory at rest: when what is free has gone back to the system, and the connections
@@ -36,14 +36,14 @@ GROWING = (*VARIANTS[:5], OWN)
 
 MANY = 100
 SOME = 50
-PRINTERS = {1: HOUR, 10: HOUR, SOME: HOUR // 2, MANY: HOUR // 2}  # how many, and the seconds of the time-lapse
-REST, GLANCE = 60, 5  # seconds; in a poll interval, all connections of polls are closed at some time
-SETTLED = 5  # seconds of real time until the last socket is at rest
+PRINTERS = {1: HOUR, 10: HOUR, SOME: HOUR // 2, MANY: HOUR // 2}  # the number, and the seconds of the time-lapse
+REST, GLANCE = 60, 5  # seconds; within a poll interval, all connections of polls are closed at some time
+SETTLED = 5  # seconds of real time until the last socket is idle
 
 
 @dataclass(frozen=True, kw_only=True)
 class Growth:
-    """What each of several printers takes."""
+    """The figures of one of several printers."""
 
     memory: float
     """Megabytes."""
@@ -56,7 +56,7 @@ type Growths = dict[Variant, dict[int, Growth]]
 
 @pytest.fixture(scope="module")
 def growths(report: Report) -> Iterator[Growths]:
-    """Collect what many printers take, and report on them."""
+    """Collect the figures, and report on them."""
     growths: Growths = {}
     yield growths
     for variant, growth in growths.items():
@@ -69,13 +69,13 @@ def growths(report: Report) -> Iterator[Growths]:
         if variant is not OWN:
             report.at_most(f"memory of each of {MANY} printers, {variant.name}", growth[MANY].memory, 0.5, "MB")
             for what in ("memory", "cpu"):
-                # Not beside the first ones: those find memory that was in use before.
+                # Not for the first ones, which reuse free memory.
                 times = getattr(growth[MANY], what) / getattr(growth[SOME], what)
                 report.at_most(f"{what} of each of {MANY} printers beside {SOME}, {variant.name}", times, 1.25, "times")
 
 
 def _alone(method: str, found: Path, **environment: str) -> Any:
-    """Run a method in a fresh process, and return what it found.
+    """Run a method in a new process, and return its result.
 
     In this one, memory that was in use before would be used again and not be seen.
     """
@@ -98,20 +98,20 @@ def _tell(found: object) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("variant", GROWING, ids=lambda variant: variant.name)
 def bench_growth(growths: Growths, variant: Variant, tmp_path: Path) -> None:
-    """Measure what more and more printers take."""
+    """Measure a growing number of printers."""
     found = _alone("alone_growth", tmp_path / "found.json", BENCH_VARIANT=variant.name)
     growths[variant] = {int(number): Growth(**each) for number, each in found.items()}
 
 
 def bench_growth_of_sockets(report: Report, tmp_path: Path) -> None:
-    """Measure what a live socket through a tunnel takes without a printer."""
+    """Measure a socket through a tunnel without a printer."""
     table = report.table("WebSockets through a tunnel, open and nothing else: each takes", "", "MB")
     table.rows.append((f"{MANY} of aiohttp", f"{_alone('alone_sockets', tmp_path / 'found.json'):.2f}"))
 
 
 @pytest.mark.timeout(850)
 async def alone_sockets(hass: HomeAssistant, remote: RemoteRelay) -> None:
-    """Open more and more WebSockets as anybody would, with Home Assistant's session."""
+    """Open a growing number of WebSockets with Home Assistant's session."""
     async with AsyncExitStack() as sockets:
 
         async def open_sockets(number: int) -> float:
@@ -128,7 +128,7 @@ async def alone_sockets(hass: HomeAssistant, remote: RemoteRelay) -> None:
             await asyncio.sleep(SETTLED)
             return resident_memory()
 
-        # What the first one of all takes for good is no other's.
+        # The first one also loads modules.
         first = await open_sockets(1)
         _tell((await open_sockets(MANY) - first) / MANY)
 
@@ -137,10 +137,10 @@ async def alone_sockets(hass: HomeAssistant, remote: RemoteRelay) -> None:
 async def alone_growth(
     hass: HomeAssistant, time_lapse: TimeLapse, remote: RemoteRelay, octoprint: OctoPrintServer
 ) -> None:
-    """Set up more and more printers."""
+    """Set up a growing number of printers."""
     [variant] = [variant for variant in GROWING if variant.name == os.environ["BENCH_VARIANT"]]
     await remote.call_aside(Stage.change, "connect")
-    # What the first one of all takes for good is no printer's.
+    # The first one also loads modules.
     first = await variant.add(hass, remote, octoprint)
     await set_up(hass, time_lapse, first)
     await sockets_open(remote, int(variant.live))
@@ -152,7 +152,7 @@ async def alone_growth(
         while len(entries) < number:
             entries.append(await variant.add(hass, remote, octoprint, len(entries) + 1))
             await set_up(hass, time_lapse, entries[-1])
-            # A hundred at once are more than this one OctoPrint answers in time.
+            # One OctoPrint cannot respond to a hundred at once in time.
             if len(entries) == number or (variant.live and len(entries) % 10 == 0):
                 await sockets_open(remote, (len(entries) + 1) * variant.live)
         hour = await measured(hass, remote, time_lapse, variant, seconds)

@@ -1,4 +1,4 @@
-"""What a day of polling costs: a simulated day in front of a real OctoPrint, counted by the relay."""
+"""The cost of a day of polling: a simulated day with a real OctoPrint, counted by the relay."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Row:
 
     @property
     def share_of_cap(self) -> float:
-        """Return the part of Obico's free month that 31 such days use."""
+        """Return the share of Obico's free monthly data that 31 such days use."""
         return self.tunnel_bytes * 31 / FREE_CAP
 
 
@@ -70,7 +70,7 @@ async def bench_day(
     provider: str,
     situation: str,
 ) -> None:
-    """Let a day pass and count."""
+    """Let a day pass, and count its traffic."""
     chosen = entry if provider == "octoeverywhere" else obico_entry
     local = "local" in situation
     chosen.add_to_hass(hass)

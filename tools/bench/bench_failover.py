@@ -1,4 +1,4 @@
-"""How long a reading takes that finds the local network gone, beside one that does not."""
+"""The duration of a reading when the local network has failed, compared with a normal one."""
 
 from collections.abc import Iterator
 from statistics import median
@@ -31,7 +31,7 @@ def rows() -> Iterator[Rows]:
 async def bench_fail_over(
     hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, rows: Rows, trouble: str | None
 ) -> None:
-    """Cut the local network and read."""
+    """Cut the local network, and read."""
     entry.add_to_hass(hass)
     hass.config_entries.async_update_entry(entry, options={**entry.options, "local_url": relay.local.url})
     assert await hass.config_entries.async_setup(entry.entry_id)
@@ -39,7 +39,7 @@ async def bench_fail_over(
     printer = entry.runtime_data.printer
     seconds: list[float] = []
     for _ in range(TIMES if trouble != "answers nothing" else 1):
-        # As after a minute: the address has to be proved again, and no failure is remembered.
+        # As after a minute: the address must be verified again, and no failure is known.
         printer.router.candidates.clear()
         await printer.async_refresh()
         assert state(hass, entry, "active_route").state == "local"

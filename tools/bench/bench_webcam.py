@@ -1,4 +1,4 @@
-"""What the integration adds to a webcam: time to a picture, throughput, and memory, beside the direct connection."""
+"""The overhead of the integration for a webcam: time to a picture, throughput and memory."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 import gc
@@ -20,7 +20,7 @@ from tests.relay.octoeverywhere import AppConnection
 from tests.relay.server import Relay
 
 TIMES = 15
-LATENCY = 0.1  # seconds that a tunnel of the real service adds, and more
+LATENCY = 0.1  # seconds; a tunnel of the real service adds at least this
 FRAME = 100_000  # bytes, of a webcam with 1280 x 720
 FRAMES = 1500
 TEN_MINUTES = 6000  # frames, ten a second
@@ -29,7 +29,7 @@ type Rows = list[tuple[str, float, float, str]]
 
 
 type Look = Callable[[str, int], Awaitable[None]]
-"""Get a snapshot or a stream, so many bytes of it."""
+"""Read so many bytes of a snapshot or a stream."""
 
 ALL = 10**12  # bytes
 
@@ -43,7 +43,7 @@ async def take(chunks: AsyncIterator[bytes], size: int) -> None:
 
 
 async def seconds(look: Look, what: str, size: int = ALL) -> float:
-    """Return how long a look takes."""
+    """Return the seconds that a request takes."""
     started = time.perf_counter()
     await look(what, size)
     return time.perf_counter() - started
@@ -68,7 +68,7 @@ async def looks(
     entry: MockConfigEntry,
     hass_client: ClientSessionGenerator,
 ) -> AsyncGenerator[tuple[Look, Look]]:
-    """Return how to look directly, and how through Home Assistant."""
+    """Return the request to the webcam, and the one to Home Assistant."""
     assert await async_setup_component(hass, "camera", {})
     addresses = {"snapshot": "/webcam/?action=snapshot", "stream": "/webcam/?action=stream"}
     octoprint.request("POST", "/api/settings", {"plugins": {"classicwebcam": addresses}})
@@ -99,7 +99,7 @@ async def looks(
 async def bench_first_picture(
     relay: Relay, looks: tuple[Look, Look], rows: Rows, monkeypatch: pytest.MonkeyPatch, what: str, size: int
 ) -> None:
-    """Get a still, and the first frame of a live view, over a tunnel that takes its time."""
+    """Get a snapshot, and the first frame of a stream, over a slow tunnel."""
     monkeypatch.setattr(octoeverywhere._Pictures, "pause", 0)
     relay.webcam.frame_size = FRAME
     relay.delay("tunnel", LATENCY, path="/webcam/")
@@ -111,7 +111,7 @@ async def bench_first_picture(
 
 
 async def bench_throughput(relay: Relay, looks: tuple[Look, Look], rows: Rows) -> None:
-    """As fast as it goes; one process is source, tunnel, Home Assistant and viewer."""
+    """Read as fast as possible; one process is webcam, tunnel, Home Assistant and viewer."""
     relay.webcam.frame_size, relay.webcam.frames, relay.webcam.interval = FRAME, FRAMES, 0
     megabytes = FRAME * FRAMES / 1e6
     directly, through = [[megabytes / await seconds(look, "stream") for _ in range(3)] for look in looks]
@@ -122,7 +122,7 @@ async def bench_throughput(relay: Relay, looks: tuple[Look, Look], rows: Rows) -
 async def bench_memory(
     hass: HomeAssistant, relay: Relay, octoprint: OctoPrintServer, looks: tuple[Look, Look], turned: bool
 ) -> None:
-    """Ten minutes' worth of frames, ten a second, as fast as they go."""
+    """Read the frames of ten minutes, ten per second, as fast as possible."""
     if turned:
         octoprint.request("POST", "/api/settings", {"plugins": {"classicwebcam": {"rotate90": True}}})
         [entry] = hass.config_entries.async_entries("octoprint_tunnel")

@@ -1,4 +1,4 @@
-"""Options of the comparison, its report, and the relay that it runs beside Home Assistant."""
+"""Options of the benchmark, its report, and the relay in a process of its own."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -24,7 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def report(request: pytest.FixtureRequest) -> Iterator[Report]:
-    """Collect what is found, and print it at the end."""
+    """Collect the results, and print them at the end."""
     report = Report()
     yield report
     print(f"\n\n{report}\n")
@@ -42,26 +42,26 @@ def relay_process(_certificates: None) -> Iterator[RelayProcess]:
 
 @pytest.fixture
 def remote(relay_process: RelayProcess, printer: Printer) -> Iterator[RemoteRelay]:
-    """Return a relay in a process of its own, which this process finds under the services' names."""
+    """Return a relay in another process, which this process finds under the services' names."""
     with relay_process.relay(printer) as remote, reach_services(remote.port):
         yield remote
 
 
 @pytest.fixture
 def hass_config_dir(hass_tmp_config_dir: str) -> str:
-    """Give Home Assistant a folder of its own, for what it stores."""
+    """Give Home Assistant a storage folder of its own."""
     return hass_tmp_config_dir
 
 
 @pytest.fixture
 def hass_storage() -> dict[str, Any]:
-    """Store on disk, as at home: the mock keeps all that was ever written in memory."""
+    """Store on disk, because the mock keeps everything in memory."""
     return {}
 
 
 @pytest.fixture
 async def time_lapse() -> AsyncIterator[TimeLapse]:
-    """Let time jump, and leave out what the tests switch on and nobody pays for at home: debug mode and a long log."""
+    """Let time jump, without debug mode and a debug log, which only tests have."""
     asyncio.get_running_loop().set_debug(False)
     logger = logging.getLogger()
     level = logger.level

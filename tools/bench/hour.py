@@ -1,4 +1,4 @@
-"""Setting an entry up, and what an hour with it comes to."""
+"""Set an entry up, and measure an hour with it."""
 
 import asyncio
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ from .time_lapse import TimeLapse
 from .variants import Variant
 
 HOUR = 3600
-OPENING = 30  # seconds of real time that sockets have to be opened after set-up
-SUBSCRIBING = 1.5  # and what follows, which ends with a poll
+OPENING = 30  # seconds of real time for sockets to open after the set-up
+SUBSCRIBING = 1.5  # seconds of real time until the poll after that
 WINDOW = 8  # seconds of real time in which pushes are counted
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hour:
-    """What an hour came to."""
+    """The figures of an hour."""
 
     printer: Counts
     service: Counts
@@ -34,7 +34,7 @@ class Hour:
 
     @property
     def cpu_per_update(self) -> float:
-        """Return seconds of the event loop."""
+        """Return the seconds of the event loop per update."""
         return self.cpu / self.updates
 
 
@@ -61,7 +61,7 @@ async def set_up(hass: HomeAssistant, time_lapse: TimeLapse, entry: MockConfigEn
 
 
 async def sockets_open(remote: RemoteRelay, number: int) -> None:
-    """Wait, in real time, until so many sockets have been opened in all: no jump must hurry that."""
+    """Wait in real time until so many sockets have been opened in all."""
     deadline = time.perf_counter() + OPENING
     while await remote.call_aside(Stage.opened_sockets) < number and time.perf_counter() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.1)
@@ -71,7 +71,7 @@ async def sockets_open(remote: RemoteRelay, number: int) -> None:
 async def measured(
     hass: HomeAssistant, remote: RemoteRelay, time_lapse: TimeLapse, variant: Variant, seconds: int = HOUR
 ) -> Hour:
-    """Let time pass and return what it came to, as of an hour."""
+    """Let time pass, and return the figures, scaled to an hour."""
     pushed = 0.0
     if variant.live:
         before, _ = await remote.call_aside(Stage.counts)

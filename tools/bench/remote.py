@@ -1,4 +1,4 @@
-"""The relay in a process of its own, so that time, memory and jumps of the clock are Home Assistant's alone."""
+"""The relay in a process of its own, so that only Home Assistant's time and memory are measured."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
@@ -29,31 +29,31 @@ _PATIENCE = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """What went through the relay; bytes are HTTP bodies and WebSocket payload, both ways."""
+    """The traffic of the relay; bytes are HTTP bodies and WebSocket payload, in both directions."""
 
     requests: int = 0
-    """Opening a WebSocket is one."""
+    """All requests, also those that opened a WebSocket."""
     bytes: int = 0
     sockets: int = 0
-    """Of the requests, those that opened a WebSocket."""
+    """The requests that opened a WebSocket."""
     socket_bytes: int = 0
-    """Of the bytes, those of WebSockets."""
+    """The bytes of WebSockets."""
 
     def __add__(self, other: Self) -> Self:
         """Return the sum."""
         return replace(self, **{name: value + getattr(other, name) for name, value in vars(self).items()})
 
     def __sub__(self, other: Self) -> Self:
-        """Return what has come since."""
+        """Return the difference."""
         return replace(self, **{name: value - getattr(other, name) for name, value in vars(self).items()})
 
     def scaled(self, factor: float) -> Self:
-        """Return so many times as much."""
+        """Return the counts, multiplied."""
         return replace(self, **{name: round(value * factor) for name, value in vars(self).items()})
 
 
 class Observer:
-    """A push socket of the bench's own, straight to OctoPrint, that notes when the state changes."""
+    """A push socket directly to OctoPrint that records when the state changes."""
 
     def __init__(self, printer: Printer) -> None:
         """Prepare to watch this printer's OctoPrint."""
@@ -80,7 +80,7 @@ class Observer:
                     task.cancel()
 
     async def change(self, command: str) -> float:
-        """Connect or disconnect the printer; returns when OctoPrint said that it was, by the real monotonic clock."""
+        """Connect or disconnect the printer; returns the real monotonic time at which OctoPrint reported it."""
         wanted = (OPERATIONAL,) if command == "connect" else GONE
         self._latest = ("", 0.0)
         async with self._session.post(f"{self._printer.url}/api/connection", json={"command": command}) as response:
@@ -102,7 +102,7 @@ class Observer:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """What lives in the relay's process; its methods are what is called there."""
+    """The objects in the relay's process; its methods are called there."""
 
     relay: Relay
     observer: Observer
@@ -120,11 +120,11 @@ class Stage:
         return await self.observer.change(command)
 
     async def opened_sockets(self) -> int:
-        """Return how many WebSockets have been opened so far."""
+        """Return the number of WebSockets opened so far."""
         return sum(exchange.status == 101 for exchange in self.relay.requests)
 
     async def counts(self) -> tuple[Counts, Counts]:
-        """Count everything so far: what went to OctoPrint, by whatever way, and what a service itself answered."""
+        """Count the traffic to OctoPrint on all routes, and that to the services themselves."""
         service, printer = Counts(), Counts()
         for exchange in self.relay.requests:
             size = exchange.request_bytes + exchange.response_bytes
@@ -137,16 +137,16 @@ class Stage:
 
 
 class RelayProcess:
-    """The process; it ends with the one that started it, however that comes to its end."""
+    """The relay's process, which ends when the process that started it ends."""
 
     def __init__(self) -> None:
-        """Start the process, best before this one has anything that a copy must not have."""
-        # Forked, because the certificates that clients trust were made in this process.
+        """Start the process, which begins as a copy of this one."""
+        # Forked, because the trusted certificates were made in this process.
         context = get_context("fork")
         self._pipe, there = context.Pipe()
         self._process = context.Process(target=_run, args=(self._pipe, there), daemon=True)
         with warnings.catch_warnings():
-            # Other threads there are, but they only wait for the end of the session.
+            # The other threads only wait for the end of the session.
             warnings.simplefilter("ignore", DeprecationWarning)
             self._process.start()
         there.close()
@@ -159,7 +159,7 @@ class RelayProcess:
 
     @contextlib.contextmanager
     def relay(self, printer: Printer) -> Iterator[RemoteRelay]:
-        """Run a relay before this printer, and watch the printer's OctoPrint."""
+        """Run a relay for this printer, and watch its OctoPrint."""
         self._pipe.send(printer)
         relay = RemoteRelay(self._pipe)
         yield relay
@@ -168,16 +168,16 @@ class RelayProcess:
 
 
 class RemoteRelay:
-    """One relay of that process, as this one sees it."""
+    """One relay in that process, called from this one."""
 
     def __init__(self, pipe: Connection) -> None:
-        """Wait until it is there."""
+        """Wait until the relay has started."""
         self._pipe = pipe
         self._lock = threading.Lock()
         self.port, self.local_url, self.local_tls_url = cast("tuple[int, str, str]", pipe.recv())
 
     def call[T](self, method: Callable[..., Awaitable[T]], *arguments: Any) -> T:
-        """Call a method of `Stage` and wait for what it returns or raises."""
+        """Call a method of `Stage`; returns or raises what it does."""
         with self._lock:
             self._pipe.send((method.__name__, arguments))
             result = self._pipe.recv()
@@ -186,7 +186,7 @@ class RemoteRelay:
         return cast(T, result)
 
     async def call_aside[T](self, method: Callable[..., Awaitable[T]], *arguments: Any) -> T:
-        """Do the same while the event loop goes on."""
+        """Call a method of `Stage` without blocking the event loop."""
         return await asyncio.get_running_loop().run_in_executor(None, self.call, method, *arguments)
 
 
@@ -210,6 +210,6 @@ async def _serve(pipe: Connection) -> None:
                 name, arguments = called
                 try:
                     pipe.send(await getattr(stage, name)(*arguments))
-                except Exception as error:  # noqa: BLE001 - is raised where the call came from
+                except Exception as error:  # noqa: BLE001 - raised in the calling process
                     pipe.send(error)
         pipe.send(None)

@@ -1,4 +1,4 @@
-"""What the comparison found: tables for the README, and whether the targets are reached."""
+"""The results of the comparison: tables, and whether the targets are reached."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """Something that has to be so."""
+    """One target."""
 
     what: str
     limit: str
@@ -32,23 +32,23 @@ class Target:
 
 
 class Report:
-    """Everything that one run found."""
+    """All results of one run."""
 
     def __init__(self) -> None:
-        """Start with nothing."""
+        """Start without results."""
         self.tables: dict[str, Table] = {}
         self.targets: list[Target] = []
 
     def table(self, title: str, *head: str) -> Table:
-        """Return the table of that title, made on first use."""
+        """Return the table with this title, which is made at its first use."""
         return self.tables.setdefault(title, Table(title=title, head=head))
 
     def at_most(self, what: str, found: float, limit: float, unit: str) -> None:
-        """Take note of something that has to be small."""
+        """Add a target that is an upper limit."""
         self._add(what, f"≤ {limit:g} {unit}", f"{_short(found)} {unit}", found <= limit)
 
     def at_least(self, what: str, found: float, limit: float, unit: str) -> None:
-        """Take note of something that has to be large."""
+        """Add a target that is a lower limit."""
         self._add(what, f"≥ {limit:g} {unit}", f"{_short(found)} {unit}", found >= limit)
 
     def _add(self, what: str, limit: str, found: str, reached: bool) -> None:
@@ -70,7 +70,7 @@ class Report:
 
 
 def _short(number: float) -> str:
-    """Return three digits, or all that are before the point."""
+    """Return three digits, or all digits before the point."""
     return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
 
 

@@ -14,36 +14,36 @@ from unittest.mock import patch
 
 from homeassistant.core import HomeAssistant
 
-BREATH: Final = 0.003  # seconds of real time after each jump, in which sockets bring their answers
+BREATH: Final = 0.003  # seconds of real time after each jump, for the responses on sockets
 
 _real_time: Final = time.monotonic
 
 
 class TimeLapse:
-    """The monotonic clock of this process, the event loop's included."""
+    """The monotonic clock of this process and of its event loop."""
 
     def __init__(self) -> None:
         """Start with the real time."""
         self.skipped = 0.0
-        """Seconds that were cut out until now."""
+        """Seconds that were skipped so far."""
         self.overhead = 0.0
-        """Seconds of this thread's CPU that went into finding out where to jump."""
+        """Processor time in seconds that finding the jumps took."""
 
     @classmethod
     @contextlib.contextmanager
     def running(cls) -> Iterator[TimeLapse]:
-        """Put the clock in place of the real one."""
+        """Replace the real clock."""
         lapse = cls()
-        # The latter is what the age of idle connections is measured with.
+        # aiohttp measures the age of idle connections with the latter.
         with patch("time.monotonic", lapse.now), patch("aiohttp.connector.monotonic", lapse.now):
             yield lapse
 
     def now(self) -> float:
-        """Return the time in seconds, cut-out ones included."""
+        """Return the time in seconds, including skipped ones."""
         return _real_time() + self.skipped
 
     async def pass_by(self, hass: HomeAssistant, seconds: float, *, until: Callable[[], bool] | None = None) -> None:
-        """Let so many seconds pass, or as many as it takes until something holds."""
+        """Let so many seconds pass, or fewer if `until` becomes true."""
         end = self.now() + seconds
         while (left := end - self.now()) > 0 and not (until and until()):
             with self._overhead():
@@ -53,7 +53,7 @@ class TimeLapse:
             await self.settle(hass)
 
     async def settle(self, hass: HomeAssistant) -> None:
-        """Wait until everything that has begun is done, but for live updates, which go on for good."""
+        """Wait until all tasks have ended, except live updates, which never end."""
         while True:
             with self._overhead():
                 tasks = [task for task in hass._tasks | hass._background_tasks if not _goes_on(task)]
@@ -69,7 +69,7 @@ class TimeLapse:
 
 
 def _next_timer(loop: asyncio.AbstractEventLoop) -> float:
-    """Return the time of the loop's next timer; there is no public way to ask for it."""
+    """Return the time of the loop's next timer, which is not public."""
     timers: list[asyncio.TimerHandle] = loop._scheduled  # type: ignore[attr-defined]
     return min((timer.when() for timer in timers if not timer.cancelled()), default=math.inf)
 

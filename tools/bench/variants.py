@@ -1,4 +1,4 @@
-"""What is compared: this integration by each way, live and polling, and Home Assistant's own `octoprint`."""
+"""The variants: this integration on each route, with and without live updates, and Home Assistant's `octoprint`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ from .remote import RemoteRelay, Stage
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """One way to have a printer in Home Assistant."""
+    """One way to set a printer up in Home Assistant."""
 
     name: str
     service: str | None = None
@@ -25,13 +25,13 @@ class Variant:
     live: bool = False
     local: bool = False
     https: bool = True
-    """Whether what goes to OctoPrint is encrypted, as on the way to any tunnel."""
+    """Whether the connection is encrypted, as to a tunnel."""
 
     async def add(
         self, hass: HomeAssistant, relay: RemoteRelay, octoprint: OctoPrintServer, number: int = 0
     ) -> MockConfigEntry:
-        """Add a config entry, not yet set up; the number tells entries of the same printer apart."""
-        # As many printers as are wanted are made of one; what proves the local network is OctoPrint's own identity.
+        """Add a config entry, not yet set up; the number distinguishes entries of the same printer."""
+        # One OctoPrint is many printers; the local network is verified with its own instance id.
         unique_id = f"{octoprint.uuid}-{self.name}-{number}"
         if self.service is None:
             entry = MockConfigEntry(
@@ -66,7 +66,7 @@ class Variant:
         }
 
     def _own_data(self, relay: RemoteRelay, octoprint: OctoPrintServer) -> dict[str, Any]:
-        """Return the data of an entry as the `octoprint` integration's flow writes it."""
+        """Return the data of an entry of the `octoprint` integration."""
         url = URL(relay.local_tls_url if self.https else relay.local_url)
         return {
             "username": octoprint.username,

@@ -1,1 +1,1 @@
-"""A tour through Home Assistant's own frontend in a real browser; run by scripts/screenshots and by a test."""
+"""A tour through Home Assistant's frontend in a real browser, for scripts/screenshots and for a test."""

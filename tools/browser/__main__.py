@@ -1,4 +1,4 @@
-"""Go on the tour: `python -m tools.browser`; `scripts/screenshots` does so to make the documentation's pictures."""
+"""Run the tour: `python -m tools.browser`. `scripts/screenshots` runs it to take the documentation's pictures."""
 
 import argparse
 import asyncio
@@ -24,7 +24,7 @@ _FAILURE = DEV / "browser-failure.png"
 
 
 def main() -> int:
-    """Go, and return the exit status."""
+    """Run the tour, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.browser", description=__doc__)
     parser.add_argument("--images", type=Path, help="save the documentation's pictures in this folder")
     images: Path | None = parser.parse_args().images
@@ -38,7 +38,7 @@ def main() -> int:
 
 
 async def _run(folder: Path, images: Path | None) -> int:
-    """Go until the end, or until a signal, and return the exit status."""
+    """Run until the end, or until a signal, and return the exit status."""
     going = asyncio.current_task()
     assert going is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, going.cancel)
@@ -49,7 +49,7 @@ async def _run(folder: Path, images: Path | None) -> int:
                 try:
                     await asyncio.to_thread(Tour(stage, browser, images).go)
                 except BrowserError, WebDriverException:
-                    with contextlib.suppress(WebDriverException):  # it may be the browser that failed
+                    with contextlib.suppress(WebDriverException):  # the browser itself may have failed
                         browser.picture(_FAILURE)
                     shutil.copy(stage.server.log.path, _FAILURE.with_suffix(".log"))
                     say(f"the page is in {_FAILURE}, Home Assistant's log beside it")

@@ -1,4 +1,4 @@
-"""Chromium on a page of Home Assistant: finds what a person sees, clicks, types, and takes pictures."""
+"""Control Chromium on a page of Home Assistant: find texts, click, type, and take pictures."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,38 +17,38 @@ from selenium.webdriver.remote.webelement import WebElement
 
 _SERVICES = ("octoeverywhere.com", "*.octoeverywhere.com", "app.obico.io", "*.app.obico.io")
 _SIZE = (1280, 900)
-_TIMEOUT = 30.0  # seconds, for anything on a page to show itself
+_TIMEOUT = 30.0  # seconds, for an element to appear
 _PAUSE = 0.15
 _MARGIN = 24  # pixels around a picture's subject
-_RESTLESS = 20  # looks at a page that does not come to rest
+_RESTLESS = 20  # comparisons of a page that keeps moving
 _SHADOW = Path(__file__).with_name("shadow.js").read_text(encoding="utf-8")
 
 
 class BrowserError(Exception):
-    """The page is not as it should be; the text says how."""
+    """The page does not show what it should; the text names it."""
 
 
 def installed() -> bool:
-    """Return whether this machine has Chromium and what drives it."""
+    """Return whether Chromium and its driver are installed."""
     return bool(_binary() and shutil.which("chromedriver"))
 
 
 def _binary() -> str | None:
-    """Return the browser, under whatever name it is installed."""
+    """Return the path of the browser, which has different names."""
     return next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
 
 
 class Chromium:
-    """One headless browser with a new profile, to which a relay is the services, and nothing else the internet."""
+    """One headless browser with a new profile, which reaches the services at a relay, and no other host."""
 
     def __init__(self, profile: Path, relay_port: int) -> None:
-        """Start it."""
+        """Start the browser."""
         rules = [*(f"MAP {name}:443 127.0.0.1:{relay_port}" for name in _SERVICES), "MAP * ~NOTFOUND"]
         options = ChromeOptions()
         options.binary_location = _binary() or ""
         for argument in (
             "headless=new",
-            "no-sandbox",  # which root, as in a container, cannot have
+            "no-sandbox",  # root, as in a container, cannot have a sandbox
             "disable-dev-shm-usage",
             "no-first-run",
             "lang=en-GB",
@@ -68,13 +68,13 @@ class Chromium:
         )
 
     def __enter__(self) -> Self:
-        """Do nothing more: it runs."""
+        """Return the running browser."""
         return self
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End it."""
+        """End the browser."""
         with suppress(WebDriverException):
             self.driver.quit()
 
@@ -83,39 +83,39 @@ class Chromium:
         self.driver.get(url)
 
     def script(self, code: str, *arguments: object) -> Any:
-        """Return what JavaScript returns, or what its promise becomes; shadow.js is at hand."""
+        """Return the result of JavaScript code, or of its promise; the code may use shadow.js."""
         return self.driver.execute_script(
             f"{_SHADOW}\nreturn (async (...arguments) => {{ {code} }})(...arguments)", *arguments
         )
 
     def until[FoundT](self, ask: Callable[[], FoundT | None], what: str, seconds: float = _TIMEOUT) -> FoundT:
-        """Return the first answer that is true; raises BrowserError with what is missing when none has come in time."""
+        """Return the first true result; raises BrowserError with `what` if there is none in time."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            with suppress(WebDriverException):  # the page changes while it is asked
+            with suppress(WebDriverException):  # the page changes at the same time
                 if found := ask():
                     return found
             time.sleep(_PAUSE)
         raise BrowserError(f"{what} did not come; the page shows: {' | '.join(self.texts())}")
 
     def see(self, text: str, seconds: float = _TIMEOUT) -> WebElement:
-        """Return the element with this text or label, once it is there."""
+        """Return the element with this text or label, when it appears."""
         return self.until(lambda: self._find("byText", text), f"“{text}”", seconds)
 
     def see_part(self, part: str, seconds: float = _TIMEOUT) -> None:
-        """Wait until something on the page has this in its text."""
+        """Wait until a text on the page contains this part."""
         self.until(lambda: any(part in text for text in self.texts()), f"“{part}”", seconds)
 
     def element(self, selector: str, seconds: float = _TIMEOUT) -> WebElement:
-        """Return the visible element that fits a selector, once it is there."""
+        """Return the visible element that matches a selector, when it appears."""
         return self.until(lambda: self._find("bySelector", selector), selector, seconds)
 
     def gone(self, text: str) -> None:
-        """Wait until nothing has this text or label."""
+        """Wait until no element has this text or label."""
         self.until(lambda: self._find("byText", text) is None, f"The end of “{text}”")
 
     def click(self, text: str, *, beside: str | None = None) -> None:
-        """Click what has this text or label, or the nearest such to another text, once nothing covers it."""
+        """Click the element with this text or label, or the one nearest to another text, when nothing covers it."""
 
         def ask() -> bool:
             element = self._find("byText", text) if beside is None else self._find("beside", beside, text)
@@ -137,41 +137,41 @@ class Chromium:
         return self.driver.window_handles
 
     def switch(self, number: int) -> None:
-        """Go on in another window."""
+        """Switch to another window."""
         self.driver.switch_to.window(self.windows()[number])
 
     def keep_open(self) -> None:
-        """Do not let the pages that come in this window close it."""
+        """Prevent the next pages in this window from closing it."""
         source = {"source": "window.close = () => {}"}
         self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", source)
 
     def close_tab(self) -> None:
-        """Close this window and go on in the first one."""
+        """Close this window and switch to the first one."""
         self.driver.close()
         self.switch(0)
 
     def addresses(self) -> list[str]:
-        """Return the addresses in this window's history, the one that the address bar shows last."""
+        """Return the addresses in this window's history, the current one last."""
         history = self.driver.execute_cdp_cmd("Page.getNavigationHistory", {})
         return [str(entry["url"]) for entry in history["entries"][: history["currentIndex"] + 1]]
 
     def texts(self) -> list[str]:
-        """Return what can be read on the page."""
+        """Return the visible texts of the page."""
         with suppress(WebDriverException):
             return [str(text) for text in self.script("return texts()")]
         return []
 
     def complaints(self) -> list[str]:
-        """Return the errors that the console had since the last call."""
+        """Return the errors in the console since the last call."""
         lines = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
         return [str(line["message"]) for line in lines if line["level"] == "SEVERE"]
 
     def screen(self) -> bytes:
-        """Return what is seen, as PNG."""
+        """Return a picture of the page, as PNG."""
         return self.driver.get_screenshot_as_png()
 
     def rest(self) -> None:
-        """Wait until nothing moves any more, but not for what never rests."""
+        """Wait until the page stops moving, with a limit."""
         before = self.screen()
         for _ in range(_RESTLESS):
             time.sleep(_PAUSE)
@@ -180,7 +180,7 @@ class Chromium:
             before = now
 
     def picture(self, path: Path, part: str | None = None) -> None:
-        """Save what is seen, or what fits a selector with some space around, in 256 colours: screens are flat."""
+        """Save a picture of the page, or of the elements that match a selector with a margin, in 256 colors."""
         image = Image.open(io.BytesIO(self.screen())).convert("RGB")
         if part and (box := self.script("return box(arguments[0])", part)):
             left, top = (max(0, edge - _MARGIN) for edge in box[:2])

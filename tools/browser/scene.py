@@ -1,4 +1,4 @@
-"""What the webcam sees in the documentation's pictures."""
+"""The webcam's picture in the documentation."""
 
 import io
 

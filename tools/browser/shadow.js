@@ -1,4 +1,4 @@
-// How the tour finds things on a page whose elements sit in nested shadow roots.
+// Find elements on a page with nested shadow roots.
 
 /** Every element in the order in which it is drawn, shadow roots included. */
 function* elements(root = document) {

@@ -1,4 +1,4 @@
-"""The tour through Home Assistant's frontend, in a process of its own: it is a person's, not this test runner's."""
+"""The tour through Home Assistant's frontend, in a process of its own."""
 
 import subprocess
 import sys
@@ -10,14 +10,14 @@ from tests.octoprint.server import OctoPrintServer
 from ..demo import ROOT
 from .chromium import installed
 
-_TIMEOUT = 600  # seconds; 75 where nothing else runs and Home Assistant does not start for the first time
+_TIMEOUT = 600  # seconds; it takes 75 if nothing else runs and it is not the first start of Home Assistant
 
 
 @pytest.mark.timeout(_TIMEOUT + 20)
 @pytest.mark.skipif(not installed(), reason="Chromium is not installed here (apt install chromium chromium-driver)")
 @pytest.mark.skipif(not OctoPrintServer.installed("2.0"), reason="OctoPrint 2.0 is not installed here")
 def test_tour() -> None:
-    """Every dialog and page shows what it should, and the console has no complaint about the integration."""
+    """Every dialog and page shows what it should, and the console has no error about the integration."""
     command = [sys.executable, "-m", "tools.browser"]
     tour = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
     assert tour.returncode == 0, f"{tour.stdout}\n{tour.stderr}"

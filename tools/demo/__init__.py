@@ -1,16 +1,16 @@
-"""The demo: a real OctoPrint, the relay and a real Home Assistant, set up and used as a person would."""
+"""The demo: a real OctoPrint, the relay and a real Home Assistant, set up and used as a user does."""
 
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DEV = ROOT / ".dev"
 HOME_ASSISTANT = DEV / "homeassistant"
-"""The environment that Home Assistant is installed in: the newest one, which the test plugin may not know yet."""
+"""The environment with the newest Home Assistant, without the test plugin."""
 DOMAIN = "octoprint_tunnel"
 
 
 class DemoError(Exception):
-    """Something is not as the demo promises; the text is the line that says so."""
+    """The demo failed; the text is the line to print."""
 
 
 def say(line: str) -> None:

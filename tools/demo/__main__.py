@@ -1,4 +1,4 @@
-"""Run the demo: `python -m tools.demo`; `scripts/demo` does so on a fresh clone too."""
+"""Run the demo: `python -m tools.demo`; `scripts/demo` works on a fresh clone too."""
 
 import argparse
 import asyncio
@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def _new_folder() -> Path:
-    """Return the folder that holds everything of this run, temporary files included; the last run's is gone."""
+    """Return the folder of this run, also for temporary files; the folder of the last run is removed."""
     folder = DEV / "demo"
     shutil.rmtree(folder, ignore_errors=True)
     temporary = folder / "tmp"
@@ -59,13 +59,13 @@ def _choices() -> Choices:
 
 
 async def _run(choices: Choices, folder: Path) -> int:
-    """Tell the story until it ends or a signal ends it, and return the exit status."""
+    """Run the steps until the end or a signal, and return the exit status."""
     story = Story(choices, folder)
     telling = asyncio.create_task(story.tell())
     stopping = False
 
     def stop() -> None:
-        """Stop once: what is cancelled a second time would leave its processes behind."""
+        """Cancel once: a second time would leave processes running."""
         nonlocal stopping
         if not stopping:
             stopping = True
@@ -73,7 +73,7 @@ async def _run(choices: Choices, folder: Path) -> int:
             telling.cancel()
 
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup's wish
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores it
             asyncio.get_running_loop().add_signal_handler(number, stop)
     try:
         await telling

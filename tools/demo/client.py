@@ -1,4 +1,4 @@
-"""Home Assistant's API as the browser of one user speaks it: REST with a token, and a WebSocket."""
+"""Home Assistant's API as the browser of one user uses it: REST with a token, and a WebSocket."""
 
 import asyncio
 from collections import defaultdict
@@ -12,14 +12,14 @@ from yarl import URL
 
 from . import DemoError
 
-_TIMEOUT = 60.0  # seconds, for one answer
+_TIMEOUT = 60.0  # seconds, for one response
 
 
 class CommandError(DemoError):
-    """Home Assistant refused a WebSocket command; `code` is its reason."""
+    """Home Assistant refused a WebSocket command; `code` is the reason."""
 
     def __init__(self, command: str, code: str, message: str) -> None:
-        """Say what was refused."""
+        """Keep the reason."""
         super().__init__(f"Home Assistant refused {command}: {message} ({code})")
         self.code = code
 
@@ -30,7 +30,7 @@ class HomeAssistantClient:
     username = "demo"
 
     def __init__(self, url: URL) -> None:
-        """Prepare to speak to the Home Assistant at this address."""
+        """Prepare to connect to the Home Assistant at this address."""
         self.url = url
         self.password = secrets.token_urlsafe(9)
         self._session = ClientSession()
@@ -42,7 +42,7 @@ class HomeAssistantClient:
         self._events: defaultdict[int, asyncio.Queue[dict[str, Any]]] = defaultdict(asyncio.Queue)
 
     async def __aenter__(self) -> Self:
-        """Do nothing yet: there is no user to log in as."""
+        """Do nothing: there is no user to log in as yet."""
         return self
 
     async def __aexit__(
@@ -56,7 +56,7 @@ class HomeAssistantClient:
         await self._session.close()
 
     async def onboard(self) -> None:
-        """Go through Home Assistant's welcome: make the owner's account, log in, decline analytics."""
+        """Go through Home Assistant's onboarding: create the owner's account, log in, decline analytics."""
         client_id = str(self.url)
         owner = {"name": "Demo", "username": self.username, "password": self.password}
         made = await self.rest("POST", "/api/onboarding/users", {**owner, "client_id": client_id, "language": "en"})
@@ -69,14 +69,14 @@ class HomeAssistantClient:
         await self._open_socket(token)
 
     async def rest(self, method: str, path: str, data: object = None) -> Any:
-        """Return the JSON of an answer that has to be a success."""
+        """Return the JSON of a successful response."""
         async with self._session.request(method, self.url.join(URL(path)), json=data, headers=self._headers) as answer:
             if not answer.ok:
                 raise DemoError(f"{method} {path} answered {answer.status}: {(await answer.text())[:300]}")
             return await answer.json()
 
     async def picture(self, entity_id: str) -> bytes:
-        """Return what a camera shows now."""
+        """Return the current picture of a camera."""
         path = f"/api/camera_proxy/{entity_id}"
         async with self._session.get(self.url.join(URL(path)), headers=self._headers) as answer:
             if not answer.ok:
@@ -84,7 +84,7 @@ class HomeAssistantClient:
             return await answer.read()
 
     async def page(self, path: str) -> str:
-        """Return the text of a page or script as somebody gets it who types its address."""
+        """Return the text of a page or script, without logging in."""
         async with self._session.get(self.url.join(URL(path))) as answer:
             if not answer.ok or answer.history:
                 raise DemoError(f"{path} answered {(answer.history or [answer])[0].status}, no page")
@@ -96,7 +96,7 @@ class HomeAssistantClient:
         return result
 
     async def events(self, event_type: str) -> asyncio.Queue[dict[str, Any]]:
-        """Return a queue that every event of a type is put into from now on."""
+        """Return a queue that gets every event of a type from now on."""
         number, _ = await self._send("subscribe_events", {"event_type": event_type})
         return self._events[number]
 
@@ -124,7 +124,7 @@ class HomeAssistantClient:
         self._reader = asyncio.create_task(self._read(socket))
 
     async def _read(self, socket: ClientWebSocketResponse) -> None:
-        """Hand out what arrives; once the socket is closed, nothing that was asked will be answered."""
+        """Distribute the messages; when the socket is closed, all open requests fail."""
         async for message in socket:
             data = message.json()
             if data["type"] == "result" and (answered := self._answers.pop(data["id"], None)):

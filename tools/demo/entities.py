@@ -1,4 +1,4 @@
-"""The integration's entities: what each has to show, and what it does show."""
+"""The integration's entities, their expected states and their current states."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ def a_number(state: str) -> bool:
 
 
 type State = str | Callable[[str], bool]
-"""A state, or the function that knows one; its name says which states these are."""
+"""A state, or a function that accepts states; its name describes them."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """One entity, and its state before and after Connect was pressed: the same, unless given; None: not there yet."""
+    """One entity, and its state before and after Connect (by default the same); None if it does not exist yet."""
 
     domain: str
     key: str
@@ -42,7 +42,7 @@ class Expected:
     octoprint: str | None = None
 
     def state(self, *, connected: bool) -> State | None:
-        """Return the state that it has to show."""
+        """Return the expected state."""
         return self.before if self.after is None or not connected else self.after
 
 
@@ -94,11 +94,11 @@ ENTITIES = (
     Expected("button", "disconnect", "unknown"),
     Expected("button", "repair", "unknown"),
 )
-"""Every entity that is switched on at first; provider and version of OctoPrint where not all of them have it."""
+"""Every entity that is enabled by default, with the provider or the version of OctoPrint if not all have it."""
 
 
 def expected_entities(provider: str, octoprint: str) -> list[Expected]:
-    """Return what has to be there with this provider and this version of OctoPrint."""
+    """Return the expected entities with this provider and this version of OctoPrint."""
     return [
         entity for entity in ENTITIES if entity.provider in (None, provider) and entity.octoprint in (None, octoprint)
     ]
@@ -106,7 +106,7 @@ def expected_entities(provider: str, octoprint: str) -> list[Expected]:
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """One entity as Home Assistant shows it."""
+    """One entity in Home Assistant."""
 
     entity_id: str
     name: str
@@ -115,12 +115,12 @@ class Shown:
 
     @property
     def state_with_unit(self) -> str:
-        """Return the state as a person reads it."""
+        """Return the state with its unit."""
         return f"{self.state} {self.unit}" if self.state and self.unit and a_number(self.state) else str(self.state)
 
 
 async def shown_entities(client: HomeAssistantClient, entry_unique_id: str) -> dict[str, Shown]:
-    """Return the integration's entities by domain and key, "sensor.port" for instance."""
+    """Return the integration's entities by domain and key, for example "sensor.port"."""
     states: dict[str, dict[str, Any]] = {state["entity_id"]: state for state in await client.command("get_states")}
     shown = {}
     for item in await client.command("config/entity_registry/list"):
@@ -139,7 +139,7 @@ async def shown_entities(client: HomeAssistantClient, entry_unique_id: str) -> d
 
 
 def deviations(expected: Iterable[Expected], shown: dict[str, Shown], *, connected: bool) -> list[str]:
-    """Return a line for each entity that is missing, that shows something else, or that the table does not know."""
+    """Return a line for each entity that is missing, has another state, or is not in the table."""
     unknown = dict(shown)
     lines = []
     for entity in expected:

@@ -1,4 +1,4 @@
-"""What a browser has to get before Home Assistant's user interface shows anything but "Loading…"."""
+"""The files that a browser needs to show Home Assistant's user interface."""
 
 import re
 
@@ -18,7 +18,7 @@ _COMMANDS = (
 
 
 async def confirm_address(client: HomeAssistantClient) -> None:
-    """Confirm the address that Home Assistant serves at, and the notice of where it was configured.
+    """Confirm Home Assistant's address, and the notice about its configuration.
 
     Unconfirmed, Home Assistant goes back to its usual one and restarts after five minutes. Versions that put no
     address on trial do not know the command.
@@ -32,7 +32,7 @@ async def confirm_address(client: HomeAssistantClient) -> None:
 
 
 async def check_frontend(client: HomeAssistantClient) -> None:
-    """Fetch what the frontend fetches first. Raises DemoError where any of it is not there."""
+    """Fetch the files that the frontend fetches first. Raises DemoError if one is missing."""
     page = await client.page("/")
     scripts = re.findall(r'href="(/frontend_latest/[^"]+\.js)"', page)
     if "<home-assistant>" not in page or not scripts:

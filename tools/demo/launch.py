@@ -1,4 +1,4 @@
-"""Home Assistant that reaches the services at a relay, and that ends when whoever started it is gone.
+"""Run Home Assistant, which reaches the services at a relay, until the process that started it ends.
 
 Standard input is a pipe that the starter holds open. Its end means that the starter ended, however that came about.
 """
@@ -12,7 +12,7 @@ from tests.relay.homeassistant import run
 
 
 def _end_with_starter() -> None:
-    """Wait until the pipe closes and end this process and its children, an installer for instance."""
+    """Wait until the pipe closes, then end this process and its children, for example an installer."""
     while os.read(0, 1024):
         pass
     os.killpg(0, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Home Assistant's log: what has to stay out of it."""
+"""Home Assistant's log, and the errors that must not be in it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ _RECORD = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+ (?P<level>[A-Z]+) \([^)]*\) \[(?
 _INSTALL = re.compile(r"Attempting install of (\S+)")
 _RECOVERY = "Activating recovery mode"
 _TAIL = 30  # lines
-# What Home Assistant's loader says of every custom integration.
+# Home Assistant's loader writes this about every custom integration.
 _USUAL = "We found a custom integration"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogRecord:
-    """One record with everything that belongs to it; `start` is its place in the log."""
+    """One record with all of its lines; `start` is its position in the log."""
 
     start: int
     level: str
@@ -25,45 +25,45 @@ class LogRecord:
 
     @property
     def is_error(self) -> bool:
-        """Return whether something went wrong that its writer did not deal with."""
+        """Return whether it is an error that was not handled."""
         return self.level in ("ERROR", "CRITICAL") or self.has_traceback
 
     @property
     def has_traceback(self) -> bool:
-        """Return whether an exception was written down."""
+        """Return whether it has a traceback."""
         return "Traceback (most recent call last)" in self.text
 
     @property
     def is_about_us(self) -> bool:
-        """Return whether the integration wrote it, or is named in it."""
+        """Return whether the integration wrote it or is named in it."""
         return DOMAIN in self.text
 
 
 class Log:
-    """What a Home Assistant wrote, to be read while it runs."""
+    """The log of a running Home Assistant."""
 
     def __init__(self, path: Path) -> None:
-        """Read from this file, which may not be there yet."""
+        """Read from this file, which may not exist yet."""
         self.path = path
         self._used_from: int | None = None
         self._installs = 0
 
     def mark_start_finished(self) -> None:
-        """Take everything from here on as the demo's doing."""
+        """Treat the records from here on as caused by the demo."""
         self._used_from = len(self._text())
 
     def tells_of_recovery(self) -> bool:
-        """Return whether Home Assistant could not start, and did so without most of its parts, at its usual port."""
+        """Return whether Home Assistant has started in recovery mode, at its default port."""
         return _RECOVERY in self._text()
 
     def new_installs(self) -> list[str]:
-        """Return the packages that Home Assistant began to install since the last call."""
+        """Return the packages that Home Assistant has started to install since the last call."""
         installs = _INSTALL.findall(self._text())
         new, self._installs = installs[self._installs :], len(installs)
         return new
 
     def errors(self) -> list[str]:
-        """Return what must not be there.
+        """Return the records that must not be in the log.
 
         Errors that the integration wrote or that name it, and any traceback once Home Assistant has started. Before
         that, parts of Home Assistant complain about what this machine does not have, ffmpeg for instance.
@@ -77,7 +77,7 @@ class Log:
         ]
 
     def warnings(self) -> list[str]:
-        """Return warnings about the integration, of deprecated use for instance."""
+        """Return warnings about the integration, for example of deprecated use."""
         return [
             record.text
             for record in self._records()
@@ -85,7 +85,7 @@ class Log:
         ]
 
     def worst(self) -> str:
-        """Return the errors, or else the last lines."""
+        """Return the errors, or the last lines if there are none."""
         return "\n".join(self.errors() or self._text().splitlines()[-_TAIL:])
 
     def _text(self) -> str:

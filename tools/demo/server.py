@@ -25,10 +25,10 @@ from .waiting import until
 _START_TIMEOUT = 600.0  # seconds; the first start downloads some 60 MB
 _STOP_TIMEOUT = 20.0
 _RESTART = 100
-"""The status that Home Assistant ends with when it wants to be started again."""
+"""The exit status of Home Assistant that requests a restart."""
 
 _CONFIGURATION = """\
-# The rest of what the frontend needs, Home Assistant sets up by itself.
+# Home Assistant sets up the other integrations that the frontend needs.
 homeassistant:
   name: Demo
   country: GB
@@ -37,8 +37,8 @@ http:
   server_port: {port}
 """
 
-# The rest is done as a person does it. This one step makes Home Assistant set up a weather service, a speech service
-# and a radio directory, which ask the internet.
+# The other steps are done as a user does. This one would set up a weather service, a speech service and a radio
+# directory, which use the internet.
 _ONBOARDING = {"version": 4, "key": "onboarding", "data": {"done": ["core_config"]}}
 
 
@@ -46,7 +46,7 @@ class HomeAssistantServer:
     """Home Assistant with this checkout's integration, which reaches the services at a relay."""
 
     def __init__(self, relay: Relay, folder: Path) -> None:
-        """Make its folders inside the demo's own, which has to be new."""
+        """Make its folders inside the folder of the demo, which must be new."""
         self.url = URL.build(scheme="http", host="127.0.0.1", port=_free_port(), path="/")
         self.log = Log(folder / "home-assistant.log")
         self._config, self._home = folder / "config", folder / "home"
@@ -66,7 +66,7 @@ class HomeAssistantServer:
         await self._stop()
 
     async def wait_until_it_serves(self) -> None:
-        """Wait for the first answer over HTTP, which comes before everything is set up."""
+        """Wait for the first HTTP response, which comes before everything is set up."""
         async with ClientSession() as session:
 
             async def ask() -> bool | None:
@@ -91,13 +91,13 @@ class HomeAssistantServer:
         return version
 
     async def wait_until_it_ends(self) -> None:
-        """Wait, and start it again when its user told it to restart. Raises DemoError when it ended otherwise."""
+        """Wait, and start it again when its user restarts it. Raises DemoError if it ends otherwise."""
         while self._process is not None and await self._process.wait() == _RESTART:
             await self._start()
         self._check_alive()
 
     def _look_at_start(self) -> None:
-        """Print what it has begun to install since the last look: that is what the first start spends its time on."""
+        """Print what it has started to install since the last call, which takes most of the first start."""
         for package in self.log.new_installs():
             say(f"Home Assistant installs {package}")
         if self.log.tells_of_recovery():
@@ -109,7 +109,7 @@ class HomeAssistantServer:
             raise DemoError("Home Assistant ended by itself")
 
     def _make_folders(self) -> None:
-        """Write the configuration, and lead to the integration."""
+        """Write the configuration, and link to the integration."""
         self._home.mkdir()
         (self._config / ".storage").mkdir(parents=True)
         (self._config / ".storage" / "onboarding").write_text(json.dumps(_ONBOARDING))
@@ -119,7 +119,7 @@ class HomeAssistantServer:
         (integrations / DOMAIN).symlink_to(ROOT / "custom_components" / DOMAIN)
 
     async def _start(self) -> None:
-        """Start the process in a group of its own: a Ctrl-C in the terminal is for the demo, which then stops it."""
+        """Start the process in a group of its own, so that Ctrl-C reaches only the demo, which then stops it."""
         environment = await asyncio.to_thread(home_assistant_environment, self._home, self._relay.bundle_file)
         relay_port = str(self._relay.port)
         with self.log.path.open("ab") as output:
@@ -135,7 +135,7 @@ class HomeAssistantServer:
             )
 
     async def _stop(self) -> None:
-        """End it and everything it started."""
+        """End the process and everything it started."""
         if (process := self._process) is None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -149,7 +149,7 @@ class HomeAssistantServer:
 
 
 def _free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

@@ -1,4 +1,4 @@
-"""The set-up of a printer as a person goes through it: dialog, the service's page, and back."""
+"""Set a printer up as a user does: the dialog, the service's page, and back."""
 
 import asyncio
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ CHOICES: dict[str, list[tuple[str, dict[str, str]]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What the dialog ended with, and the steps that led there."""
+    """The result of the dialog, and its steps."""
 
     entry_id: str
     title: str
@@ -42,17 +42,17 @@ class Outcome:
 
 
 class SetupDialog:
-    """The dialog in the browser of a user who is logged in to the service and to OctoPrint as well."""
+    """The dialog in the browser of a user who is logged in to the service and to OctoPrint."""
 
     def __init__(self, client: HomeAssistantClient, relay: Relay, octoprint: OctoPrintServer) -> None:
-        """Begin with a dialog that is not open yet."""
+        """Prepare; the dialog is not open yet."""
         self._client = client
         self._relay = relay
         self._octoprint = octoprint
         self._steps: list[str] = []
 
     async def go_through(self, provider: str) -> Outcome:
-        """Set the printer up. Raises DemoError where the dialog leads anywhere else."""
+        """Set the printer up. Raises DemoError if the dialog shows another step."""
         progress = await self._client.events("data_entry_flow_progressed")
         step = await self._client.rest("POST", _FLOWS, {"handler": DOMAIN, "show_advanced_options": False})
         for step_id, entered in CHOICES[provider]:
@@ -72,7 +72,7 @@ class SetupDialog:
         return Outcome(entry_id=step["result"]["entry_id"], title=step["title"], steps=self._steps)
 
     def _expect(self, step: dict[str, Any], **expected: str) -> None:
-        """Note a step; raise DemoError where it is not the one that should come."""
+        """Record a step; raises DemoError if it is not the expected one."""
         name = step.get("step_id") or step["type"]
         self._steps.append(name)
         if step.items() >= expected.items():
@@ -81,7 +81,7 @@ class SetupDialog:
         raise DemoError(f"The set-up went {' → '.join(self._steps)} {why}, expected {expected}")
 
     async def _next(self, step: dict[str, Any], progress: asyncio.Queue[dict[str, Any]]) -> dict[str, Any]:
-        """Return the step that follows one which waits for something outside, as the frontend comes to know it."""
+        """Return the step after one that waits for an external page, as the frontend gets it."""
         try:
             async with asyncio.timeout(_PROGRESS_TIMEOUT):
                 while step["type"] in _WAITING_TYPES:
@@ -93,7 +93,7 @@ class SetupDialog:
         return step
 
     async def _visit(self, page: URL) -> None:
-        """Open the service's page, where the user allows everything, and follow its redirect to Home Assistant."""
+        """Open the service's page, allow access, and follow its redirect to Home Assistant."""
         context = ssl.create_default_context(cafile=self._relay.ca_file)
         connector = TCPConnector(ssl=context)
         with point_services_at(self._relay.port):

@@ -1,4 +1,4 @@
-"""What the demo plays on: a real OctoPrint with a webcam, the relay before it, and a real Home Assistant."""
+"""The parts of the demo: a real OctoPrint with a webcam, the relay, and a real Home Assistant."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -18,16 +18,16 @@ from .server import HomeAssistantServer
 _NAME = "Demo printer"
 _OCTOPRINT_CONFIG = {
     "appearance": {"name": _NAME},
-    # OctoPrint looks for its printer on every serial port there is; somebody's real one is none of the demo's business.
+    # OctoPrint looks for printers on all serial ports; real printers of this machine are excluded.
     "serial": {"blacklistedPorts": ["/dev/*"]},
 }
 
 
 class Stage:
-    """Everything that has to run; entering it takes until Home Assistant shows its user the empty dashboard."""
+    """All processes; entering it takes until Home Assistant shows its user the empty dashboard."""
 
     def __init__(self, octoprint: str, folder: Path) -> None:
-        """Prepare all of it, for this version of OctoPrint, in an empty folder."""
+        """Prepare everything for this version of OctoPrint, in an empty folder."""
         self.octoprint = OctoPrintServer(octoprint, config=_OCTOPRINT_CONFIG)
         self._printer = Printer(url=self.octoprint.url, name=_NAME)
         self.relay = Relay(self._printer)
@@ -36,7 +36,7 @@ class Stage:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        """Start everything. Raises DemoError or OctoPrintError where something does not start."""
+        """Start everything. Raises DemoError or OctoPrintError if something does not start."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(asyncio.to_thread, self.octoprint.close)
             await stack.enter_async_context(self.client)
@@ -58,7 +58,7 @@ class Stage:
         await self._stack.aclose()
 
     def _point_a_webcam_at_it(self) -> None:
-        """Set a webcam up in OctoPrint as OctoPi has it; for Obico, as if somebody had just watched it."""
+        """Set a webcam up in OctoPrint as OctoPi does; for Obico, as if it was watched just now."""
         addresses = {"snapshot": f"{self.relay.webcam.url}/?action=snapshot", "stream": "/webcam/?action=stream"}
         status, _ = self.octoprint.request("POST", "/api/settings", {"plugins": {"classicwebcam": addresses}})
         if status != HTTPStatus.OK:
@@ -66,7 +66,7 @@ class Stage:
         self.relay.obico.watched = True
 
     async def _open(self) -> None:
-        """Get Home Assistant to where its user sees the empty dashboard."""
+        """Set Home Assistant up until its user sees the empty dashboard."""
         await self.server.wait_until_it_serves()
         await self.client.onboard()
         await confirm_address(self.client)

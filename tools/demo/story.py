@@ -1,4 +1,4 @@
-"""What the demo does, in its order."""
+"""The steps of the demo, in their order."""
 
 import asyncio
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ PROVIDERS = {"octoeverywhere": "OctoEverywhere", "obico": "Obico"}
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """What is shown."""
+    """The options of the demo."""
 
     provider: str
     octoprint: str
@@ -33,17 +33,17 @@ class Story:
     """One run of the demo."""
 
     def __init__(self, choices: Choices, folder: Path) -> None:
-        """Begin, in the event loop that tells it, with nothing running and an empty folder."""
+        """Prepare in the event loop, with an empty folder."""
         self._choices = choices
         self._stage = Stage(choices.octoprint, folder)
         self._octoprint = self._stage.octoprint
         self.log = self._stage.server.log
-        """Home Assistant's."""
+        """The log of Home Assistant."""
         self.told = False
-        """Whether everything was shown, and what still runs only waits for its user."""
+        """Whether all steps are done, and the demo only waits for its user."""
 
     async def tell(self) -> None:
-        """Show everything; raises DemoError, or OctoPrintError, where something is not as it should be."""
+        """Run all steps; raises DemoError or OctoPrintError if one fails."""
         async with self._stage as stage:
             client, relay, server = stage.client, stage.relay, stage.server
             await self._set_up(client, relay)
@@ -59,7 +59,7 @@ class Story:
         say("everything is as it should be")
 
     async def _set_up(self, client: HomeAssistantClient, relay: Relay) -> None:
-        """Set the printer up, and show what that gave."""
+        """Set the printer up, and print its entities."""
         say(f"setting the printer up through {PROVIDERS[self._choices.provider]}, as a browser does")
         outcome = await SetupDialog(client, relay, self._octoprint).go_through(self._choices.provider)
         say(f"{' → '.join(outcome.steps)}: “{outcome.title}”")
@@ -67,7 +67,7 @@ class Story:
         _print_entities(shown)
 
     async def _connect(self, client: HomeAssistantClient) -> None:
-        """Press Connect, and show what changed."""
+        """Press Connect, and print the changes."""
         changes = await client.events("state_changed")
         before = await self._settled(client, connected=False)
         button = before["button.connect"].entity_id
@@ -77,7 +77,7 @@ class Story:
         _print_changes(before, changes)
 
     async def _watch(self, client: HomeAssistantClient) -> None:
-        """Look at the webcam until its picture has moved."""
+        """Watch the webcam until its picture has changed."""
         camera = (await shown_entities(client, self._octoprint.uuid))["camera.webcam"].entity_id
         first = await client.picture(camera)
 
@@ -89,7 +89,7 @@ class Story:
         say(f"{camera} shows a picture that moves ({len(first)} and {len(second)} bytes)")
 
     async def _cut_local_network(self, client: HomeAssistantClient, relay: Relay) -> None:
-        """Let the printer be found on the local network, cut that, and show which way requests go."""
+        """Let Home Assistant find the printer on the local network, cut that, and print the active route."""
         say(f"entering the local address {relay.local.url} in the options")
         [entry] = await client.command("config_entries/get", domain=DOMAIN)
         options = "/api/config/config_entries/options/flow"
@@ -109,12 +109,12 @@ class Story:
         say(f"{route} is tunnel: the next reading went there, and the local network is back now")
 
     async def _poll(self, client: HomeAssistantClient, entity_id: str) -> None:
-        """Ask for a reading at once."""
+        """Request an update."""
         target = {"entity_id": entity_id}
         await client.command("call_service", domain="homeassistant", service="update_entity", service_data=target)
 
     async def _route(self, client: HomeAssistantClient, expected: str) -> str:
-        """Return the entity that shows the way in use, once it shows the expected one."""
+        """Return the entity of the active route, when it has the expected state."""
 
         async def ask() -> str | None:
             shown = (await shown_entities(client, self._octoprint.uuid))["sensor.active_route"]
@@ -123,7 +123,7 @@ class Story:
         return await until(ask, seconds=_SETTLE_TIMEOUT, otherwise=f"The route in use did not become {expected}")
 
     async def _settled(self, client: HomeAssistantClient, *, connected: bool) -> dict[str, Shown]:
-        """Return the entities once all of them show what they should; a printer takes its time."""
+        """Return the entities when all have the expected states, which takes some seconds."""
         expected = expected_entities(self._choices.provider, self._choices.octoprint)
         shown: dict[str, Shown] = {}
 
@@ -141,7 +141,7 @@ class Story:
         return shown
 
     def _say_where(self, client: HomeAssistantClient) -> None:
-        """Print what a person needs to look around."""
+        """Print the addresses and passwords that the user needs."""
         name = PROVIDERS[self._choices.provider]
         say("all of it stays up until you press Ctrl-C")
         print(f"\n  Home Assistant  {client.url}config/integrations/integration/{DOMAIN}")
@@ -153,7 +153,7 @@ class Story:
 
 
 def _check_log(log: Log) -> None:
-    """Raise DemoError for what must not be in Home Assistant's log, and show what is only doubtful."""
+    """Raise DemoError for errors in Home Assistant's log, and print the warnings."""
     if log.errors():
         raise DemoError("Home Assistant's log has errors")
     for warning in log.warnings():
@@ -167,7 +167,7 @@ def _print_entities(shown: dict[str, Shown]) -> None:
 
 
 def _print_changes(before: dict[str, Shown], changes: asyncio.Queue[dict[str, Any]]) -> None:
-    """Print the states that each entity went through since it was as before."""
+    """Print the states that each entity had since `before`."""
     states = {item.entity_id: [str(item.state)] for item in before.values()}
     while not changes.empty():
         data = changes.get_nowait()["data"]

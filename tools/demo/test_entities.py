@@ -1,4 +1,4 @@
-"""The demo's comparison of what is shown with what should be."""
+"""The demo compares the states of entities with the expected ones."""
 
 from .entities import ENTITIES, Expected, Shown, a_number, a_timestamp, deviations
 
@@ -13,15 +13,15 @@ def shown(**states: str | None) -> dict[str, Shown]:
     }
 
 
-def test_what_should_be() -> None:
-    """Nothing is said of entities that show what they should, before and after."""
+def test_expected_states() -> None:
+    """Entities with the expected states have no line."""
     time = "2026-11-21T03:15:48+00:00"
     assert deviations(_EXPECTED, shown(sensor__port="unknown", button__connect=time), connected=False) == []
     assert deviations(_EXPECTED, shown(sensor__port="VIRTUAL", button__connect=time), connected=True) == []
 
 
-def test_what_should_not_be() -> None:
-    """Missing, wrong and unheard-of entities have a line each."""
+def test_unexpected_states() -> None:
+    """Missing, wrong and unknown entities have a line each."""
     entities = shown(button__connect="unknown", sensor__layer="3", sensor__port=None)
     assert deviations(_EXPECTED, entities, connected=True) == [
         "sensor port is missing",
@@ -30,8 +30,8 @@ def test_what_should_not_be() -> None:
     ]
 
 
-def test_states() -> None:
-    """Points in time have a zone, and numbers are numbers."""
+def test_timestamps_and_numbers() -> None:
+    """Timestamps have a time zone, and numbers have digits."""
     assert not a_timestamp("2026-11-21T03:15:48")
     assert a_number("115200")
     assert not a_number("unknown")

@@ -1,4 +1,4 @@
-"""The demo's guard over Home Assistant's log."""
+"""The demo finds errors in Home Assistant's log."""
 
 from pathlib import Path
 
@@ -27,8 +27,8 @@ def written(tmp_path: Path, *records: str) -> Log:
     return log
 
 
-def test_start_of_home_assistant_is_its_own_business(tmp_path: Path) -> None:
-    """What this machine lacks is no error, nor is the notice about custom integrations."""
+def test_errors_of_other_integrations_at_the_start_are_ignored(tmp_path: Path) -> None:
+    """A missing program is ignored, and the notice about custom integrations too."""
     log = written(tmp_path, _USUAL, _FFMPEG)
     log.mark_start_finished()
     assert log.errors() == []
@@ -36,13 +36,13 @@ def test_start_of_home_assistant_is_its_own_business(tmp_path: Path) -> None:
 
 
 def test_errors_about_the_integration_are_found_at_any_time(tmp_path: Path) -> None:
-    """Whether it wrote them or is named in them, each with everything that belongs to it."""
+    """Also errors of others that name it; each has all of its lines."""
     log = written(tmp_path, _OWN, _FFMPEG, _NAMED)
     assert log.errors() == [_OWN, _NAMED]
 
 
-def test_tracebacks_in_use_are_found_whoever_wrote_them(tmp_path: Path) -> None:
-    """What goes wrong while the demo uses Home Assistant is the demo's business."""
+def test_tracebacks_after_the_start_are_found(tmp_path: Path) -> None:
+    """Also those of other integrations."""
     log = written(tmp_path, _FFMPEG)
     log.mark_start_finished()
     with log.path.open("a") as file:
@@ -50,15 +50,15 @@ def test_tracebacks_in_use_are_found_whoever_wrote_them(tmp_path: Path) -> None:
     assert log.errors() == [_FFMPEG]
 
 
-def test_warnings_about_the_integration_are_shown(tmp_path: Path) -> None:
-    """Deprecated use is only warned of."""
+def test_warnings_about_the_integration_are_found(tmp_path: Path) -> None:
+    """Deprecated use is a warning."""
     log = written(tmp_path, _USUAL, _DEPRECATED)
     assert log.errors() == []
     assert log.warnings() == [_DEPRECATED]
 
 
-def test_nothing_was_written_yet(tmp_path: Path) -> None:
-    """A Home Assistant that has not begun has no errors, and installs are told once."""
+def test_an_empty_log_has_no_errors(tmp_path: Path) -> None:
+    """Installations are returned once."""
     log = Log(tmp_path / "home-assistant.log")
     assert log.errors() == []
     assert log.worst() == ""

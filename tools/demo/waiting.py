@@ -1,4 +1,4 @@
-"""Waiting for something that is asked for again and again, for so long and no longer."""
+"""Wait for a result, with a limit."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,7 @@ _PAUSE = 0.25  # seconds
 
 
 async def until[AnswerT](ask: Callable[[], Awaitable[AnswerT | None]], *, seconds: float, otherwise: str) -> AnswerT:
-    """Return the first answer that is not None; raises DemoError with `otherwise` when none has come in time."""
+    """Return the first result that is not None; raises DemoError with `otherwise` if there is none in time."""
     try:
         async with asyncio.timeout(seconds):
             while True:

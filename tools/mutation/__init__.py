@@ -1,1 +1,1 @@
-"""Mutation check: whether the tests of the most important files notice small changes of the code."""
+"""Mutation check: whether the tests of the most important files detect small changes of the code."""

@@ -31,7 +31,7 @@ def main(parts: list[str]) -> int:
 
 
 def check(name: str) -> float:
-    """Print the result for a file, with the changes that no test notices; return the share of killed mutants."""
+    """Print the result for a file, with the changes that no test detects; return the share of killed mutants."""
     with tempfile.TemporaryDirectory(prefix="mutation-", ignore_cleanup_errors=True) as path:
         folder = Path(path)
         copy_repository(folder, name)

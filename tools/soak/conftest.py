@@ -1,4 +1,4 @@
-"""How long the soak lasts, and what it does in which order."""
+"""Options of the soak: its length, and the seed of its order."""
 
 from collections.abc import Iterator
 import logging
@@ -11,14 +11,14 @@ SLACK = 600  # seconds to set up, to recover and to end
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options; they are there where only this folder is run."""
+    """Add the options, which exist if only this folder is run."""
     group = parser.getgroup("soak")
-    group.addoption("--minutes", type=float, default=MINUTES, help="how long it lasts")
-    group.addoption("--seed", type=int, default=SEED, help="what comes in which order")
+    group.addoption("--minutes", type=float, default=MINUTES, help="length of the soak")
+    group.addoption("--seed", type=int, default=SEED, help="seed of the order of faults")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give the soak the time that it was asked to last."""
+    """Set the time limit of the soak by its length."""
     for item in items:
         if "minutes" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.timeout(config.getoption("minutes", MINUTES) * 60 + SLACK))
@@ -26,19 +26,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture
 def minutes(pytestconfig: pytest.Config) -> float:
-    """Return how long it lasts."""
+    """Return the length of the soak."""
     return float(pytestconfig.getoption("minutes", MINUTES))
 
 
 @pytest.fixture
 def seed(pytestconfig: pytest.Config) -> int:
-    """Return what fixes the order."""
+    """Return the seed of the order."""
     return int(pytestconfig.getoption("seed", SEED))
 
 
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Print what happens here, not what Home Assistant has to say."""
+    """Print the soak's own output only."""
     monkeypatch.setattr(logging.getLogger("homeassistant.components.camera.img_util"), "disabled", True)
     root = logging.getLogger()
     level = root.level

@@ -1,4 +1,4 @@
-"""A house with many printers, on few OctoPrints: half of them through each service, half of them listened to."""
+"""A house with many printers on few OctoPrints: half through each service, half with live updates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,16 +20,16 @@ STATES = {"Operational": "operational", "Offline": "offline", "Closed": "offline
 
 @dataclass(frozen=True, kw_only=True)
 class Home:
-    """One printer as Home Assistant has it, and what it is in truth."""
+    """One printer in Home Assistant, and its OctoPrint."""
 
     entry: MockConfigEntry
     host: str
-    """Of its tunnel."""
+    """The host of its tunnel."""
     octoprint: OctoPrintServer
     live: bool
 
     def wrong(self, hass: HomeAssistant, truth: str) -> list[str]:
-        """Return what is not as it should be where the printer's state is this one."""
+        """Return what is wrong if this is the printer's state."""
         keys = ("tunnel_status", "octoprint_online", "printer_state", "active_route")
         found = dict(zip(keys, states(hass, self.entry, *keys), strict=True))
         right = dict(zip(keys, ("ok", "on", truth, "tunnel"), strict=True))
@@ -39,15 +39,15 @@ class Home:
         return [f"{title}: {key} is {found[key]}, not {right[key]}" for key in right if found[key] != right[key]]
 
     def readings(self, hass: HomeAssistant) -> dict[str, str]:
-        """Return the state of every entity that is the same again once all is well."""
+        """Return the state of every entity that has the same state again after the faults."""
         found = {key: hass.states.get(entity_id) for key, entity_id in entities(hass, self.entry).items()}
-        # Usage goes on counting. A hostile response can say that the printer prints: that is kept as the last print.
+        # The usage grows. A hostile response may report a print, which is kept as the last one.
         changing = ("usage", "print_")
         return {key: state.state for key, state in found.items() if state and not any(part in key for part in changing)}
 
 
 async def build(relay: Relay, octoprints: Sequence[OctoPrintServer], number: int) -> list[Home]:
-    """Return so many printers, whose entries are not yet added; every kind of each is among the first eight."""
+    """Return so many printers, whose entries are not yet added; the first eight are all different."""
     homes = []
     for index, octoprint in zip(range(number), cycle(octoprint for octoprint in octoprints for _ in range(4))):
         obico, live = index % 2 == 1, index % 4 >= 2
@@ -73,6 +73,6 @@ async def build(relay: Relay, octoprints: Sequence[OctoPrintServer], number: int
 
 
 def truth_of(octoprint: OctoPrintServer) -> str | None:
-    """Return the state of the printer as its OctoPrint says; None while that changes."""
+    """Return the state of the printer that OctoPrint reports, None while it changes."""
     _, body = octoprint.request("GET", "/api/connection", headers={"X-Locale": "en"})
     return STATES.get(json.loads(body)["current"]["state"])

@@ -1,7 +1,7 @@
-"""Twenty printers in one Home Assistant, with real time and real servers, and faults all along.
+"""Twenty printers in one Home Assistant, with real time, real servers and random faults.
 
-Polls are every 3 s instead of every minute, and whatever else only takes time is as much shorter, so that a minute here
-is like twenty. A round is up to three faults at once, for some seconds; it ends when every printer is right again.
+The poll interval is 3 s instead of a minute, and all other intervals are shorter by the same factor, so that a minute
+is like twenty. A round is up to three faults at once, for some seconds. It ends when every printer is right again.
 """
 
 import asyncio
@@ -28,15 +28,15 @@ from .trouble import Trouble
 from .watch import Lag, Log
 
 PRINTERS = 20
-WARM_UP = 0.25  # of the time, after which everything has happened that is kept for good
-PATIENCE = 60  # seconds of real time until all is right again; not a measure, machines are slow
+WARM_UP = 0.25  # of the time, after which every object that stays has been made
+PATIENCE = 60  # seconds of real time until every printer is right again, on a slow machine
 REPORTS = 30  # seconds
-GROWTH = 16  # MB; as many connections are open at a moment, give or take thirty, and each has half a MB of buffers
+GROWTH = 16  # MB; the number of open connections varies by thirty, and each has half a MB of buffers
 
 
 @dataclass(kw_only=True)
 class Course:
-    """What has happened so far."""
+    """The events so far."""
 
     log: Log
     lag: Lag
@@ -45,7 +45,7 @@ class Course:
     recoveries: int = 0
     requests: int = 0
     memory: dict[str, float] = field(default_factory=dict)
-    """Megabytes, by when."""
+    """Megabytes, before and after."""
     next_report: float = field(default_factory=lambda: time.monotonic() + REPORTS)
 
     @override
@@ -60,7 +60,7 @@ class Course:
 
 @pytest.fixture
 def _hurried_all(hurried: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten all that would only take time."""
+    """Shorten all intervals."""
     monkeypatch.setattr(polling, "FIRST_RETRY", 1)
     for module in (coordinator, pace, polling):
         monkeypatch.setattr(module, "WAIT_INTERVAL", timedelta(seconds=2 * POLL))
@@ -71,7 +71,7 @@ def _hurried_all(hurried: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def all_right(hass: HomeAssistant, homes: list[Home], entities: list[dict[str, str]] | None = None) -> None:
-    """Wait until every printer shows what is true, and its entities these states; fails with what stays wrong."""
+    """Wait until every printer has the state of its OctoPrint, and entities these states; fails with the rest."""
     deadline = time.monotonic() + PATIENCE
     while True:
         truths = {home.octoprint: await asyncio.to_thread(truth_of, home.octoprint) for home in homes}
@@ -93,11 +93,11 @@ async def test_soak(
     minutes: float,
     seed: int,
 ) -> None:
-    """Nothing breaks, nothing is wrong afterwards, nothing is left over, and memory does not grow."""
+    """Afterwards every entity is right, nothing is left over, memory has not grown, and the log has no traceback."""
     servers = [octoprint, *(octoprints(version) for version in ("1.11",) if OctoPrintServer.installed(version))]
     homes = await build(relay, servers, PRINTERS)
     print(f"\n{PRINTERS} printers on {len(servers)} OctoPrints, polled every {POLL} s; seed {seed}")
-    with Log.watched():  # what Home Assistant itself loads with them stays, and it has to say something about that
+    with Log.watched():  # Home Assistant keeps what it loads with the first entry
         await set_up(hass, homes)
         await end(hass, homes)
         before = left_over(hass)
@@ -132,7 +132,7 @@ async def test_soak(
     for when, megabytes in course.memory.items():
         FIGURES[f"soak: memory {when}, MB"] += round(megabytes)
     assert not log.errors, "\n".join(log.errors)
-    # Each coordinator keeps what it met last, and that keeps what it came of.
+    # Each coordinator keeps its last problem.
     assert max(grown.values(), default=0) <= 2 * PRINTERS, grown
     assert course.memory["after"] - course.memory["before"] < GROWTH
     in_memory = " and ".join(f"{megabytes:.0f} MB {when}" for when, megabytes in course.memory.items())
@@ -140,7 +140,7 @@ async def test_soak(
 
 
 async def soak(hass: HomeAssistant, homes: list[Home], course: Course, trouble: Trouble, seconds: float) -> None:
-    """Let one round follow the other for so long."""
+    """Run rounds for so many seconds."""
     end_at = time.monotonic() + seconds
     while time.monotonic() < end_at:
         number = await trouble.begin()
@@ -155,12 +155,12 @@ async def soak(hass: HomeAssistant, homes: list[Home], course: Course, trouble: 
 
 
 async def give(octoprints: list[OctoPrintServer], command: str) -> None:
-    """Give all OctoPrints a command for the connection to their printers, and wait until it is carried out."""
+    """Connect or disconnect the printers of all OctoPrints, and wait until that is done."""
     for octoprint in octoprints:
         await asyncio.to_thread(octoprint.request, "POST", "/api/connection", {"command": command})
     wanted = "operational" if command == "connect" else "offline"
     for octoprint in octoprints:
-        while await asyncio.to_thread(truth_of, octoprint) != wanted:  # noqa: ASYNC110 - there is nothing that tells
+        while await asyncio.to_thread(truth_of, octoprint) != wanted:  # noqa: ASYNC110 - no event exists
             await asyncio.sleep(0.1)
 
 

@@ -1,4 +1,4 @@
-"""What happens to the printers: a random fault after the other, in an order that a seed fixes."""
+"""Random faults, in an order that a seed fixes."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ from .house import Home
 
 
 class Trouble:
-    """Brings faults about, and takes all of them back."""
+    """Causes faults, and ends them."""
 
     def __init__(self, relay: Relay, homes: Sequence[Home], seed: int) -> None:
-        """Prepare to trouble these printers."""
+        """Prepare faults for these printers."""
         self._relay = relay
         self._homes = homes
         self._octoprints = list(dict.fromkeys(home.octoprint for home in homes))
@@ -26,7 +26,7 @@ class Trouble:
         self._killed: list[OctoPrintServer] = []
 
     async def begin(self) -> int:
-        """Let up to three faults happen at once, and something change meanwhile; returns how many there are."""
+        """Cause up to three faults, and perhaps a change of a printer; return the number of faults."""
         number = self._random.randint(1, 3)
         for _ in range(number):
             await self._one()
@@ -36,7 +36,7 @@ class Trouble:
         return number
 
     async def end(self) -> None:
-        """Let everything work again."""
+        """End all faults."""
         self._relay.heal()
         if self._away:
             await self._relay.start()
@@ -45,7 +45,7 @@ class Trouble:
             await asyncio.to_thread(self._killed.pop().start)
 
     def requests(self) -> int:
-        """Return how many requests have come since this was asked."""
+        """Return the number of requests since the last call."""
         number = len(self._relay.requests)
         self._relay.clear()
         return number
@@ -80,7 +80,7 @@ class Trouble:
                 await self._relay.say_on_sockets(HOSTILE_EVENT, times=300)
 
     async def _change(self) -> None:
-        """Connect or disconnect a printer, as somebody does in OctoPrint's own pages."""
+        """Connect or disconnect a printer, as a user does in OctoPrint."""
         octoprint = self._random.choice(self._octoprints)
         command = {"command": self._random.choice(("connect", "disconnect"))}
         if octoprint.running:

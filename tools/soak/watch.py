@@ -1,4 +1,4 @@
-"""What is watched all along: the log, and how long the event loop keeps others waiting."""
+"""Watch the log and the delay of the event loop during the soak."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
@@ -12,15 +12,15 @@ _BEAT = 0.05  # seconds
 
 
 class Log(logging.Handler):
-    """What there is to complain about in the log, and how many lines the integration has written."""
+    """The errors in the log, and the number of lines of the integration."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start without lines."""
         super().__init__(logging.INFO)
         self.lines = 0
-        """Of the integration, but for debug."""
+        """Lines of the integration above debug."""
         self.errors: list[str] = []
-        """Errors of whomever, and whatever has a traceback."""
+        """All errors, and all records with a traceback."""
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
@@ -32,7 +32,7 @@ class Log(logging.Handler):
     @classmethod
     @contextlib.contextmanager
     def watched(cls) -> Iterator[Log]:
-        """Watch, and leave out what only tests switch on: debug, which is slow; and what the test run would keep."""
+        """Watch without debug records, which are slow, and without pytest's copy of each record."""
         root, log = logging.getLogger(), cls()
         levels = {root: logging.WARNING, LOGGER: logging.INFO}
         before = {logger: logger.level for logger in levels}
@@ -50,10 +50,10 @@ class Log(logging.Handler):
 
 
 class Lag:
-    """How late the event loop is."""
+    """The delay of the event loop."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start at zero."""
         self.largest = 0.0
         """Seconds."""
 
@@ -67,7 +67,7 @@ class Lag:
     @classmethod
     @contextlib.asynccontextmanager
     async def watched(cls) -> AsyncGenerator[Lag]:
-        """Watch the running loop, without the debug mode that tests have it in."""
+        """Watch the running loop, without the debug mode of tests."""
         asyncio.get_running_loop().set_debug(False)
         lag = cls()
         task = asyncio.create_task(lag._beat())
