@@ -1,4 +1,4 @@
-"""What nobody in their right mind enters: every form says what is wrong, keeps what was typed and goes on."""
+"""Malformed input: every form says what is wrong, keeps what was typed, and takes better input."""
 
 import logging
 from typing import Any
@@ -42,13 +42,13 @@ ADDRESSES = {
     "a template": "{{ states('sensor.x') }}",
     "half of a character": "http://\ud83d.local",
 }
-"""None of them is an address."""
+"""Strings that are no web address, by what is wrong with them."""
 
 each = pytest.mark.parametrize("typed", ADDRESSES.values(), ids=ADDRESSES)
 
 
 async def refused(hass: HomeAssistant, result: Any, step_id: str, field: str, typed: str) -> None:
-    """See that a form is there again, with what was typed and with words for people."""
+    """Check that the form is shown again, with what was typed and with the text of an error."""
     assert (result["type"], result["step_id"]) == (FlowResultType.FORM, step_id), result
     [(where, key)] = result["errors"].items()
     assert where in (field, "base")
@@ -64,7 +64,7 @@ async def refused(hass: HomeAssistant, result: Any, step_id: str, field: str, ty
 async def test_local_address(
     hass: HomeAssistant, loaded: MockConfigEntry, caplog: pytest.LogCaptureFixture, typed: str
 ) -> None:
-    """In the options, which stay as they were."""
+    """A malformed local address is refused, and the options stay as they were."""
     caplog.set_level(logging.DEBUG)
     before = dict(loaded.options)
     result = await hass.config_entries.options.async_init(loaded.entry_id)
@@ -83,7 +83,7 @@ async def test_local_address(
 
 @each
 async def test_obico_server(hass: HomeAssistant, caplog: pytest.LogCaptureFixture, typed: str) -> None:
-    """Of one's own."""
+    """A malformed server address is refused."""
     caplog.set_level(logging.DEBUG)
     result = await step(hass, await start(hass, "obico", "obico_server"), {"server_url": typed})
     await refused(hass, result, "obico_server", "server_url", typed)
@@ -95,7 +95,7 @@ async def test_obico_server(hass: HomeAssistant, caplog: pytest.LogCaptureFixtur
 async def test_link(
     hass: HomeAssistant, relay: Relay, caplog: pytest.LogCaptureFixture, field: str, typed: str
 ) -> None:
-    """Of a service's last page."""
+    """A malformed link is refused before any request is sent."""
     caplog.set_level(logging.DEBUG)
     await refused(hass, await paste_link(hass, {field: typed}), PASTE_STEPS[field][-1], field, typed)
     assert not relay.requests
@@ -118,7 +118,7 @@ async def test_link(
 async def test_hostile_part_of_a_link_is_refused(
     hass: HomeAssistant, relay: Relay, connection: AppConnection, parameter: str, value: str
 ) -> None:
-    """Which would become an id of entities, or go into a header."""
+    """An id becomes a part of the ids of entities, and a credential goes into a header."""
     address, _, query = paste(relay, connection)["completion_url"].partition("?")
     parts = dict(parse_qsl(query)) | {parameter: value}
     link = f"{address}?{urlencode(parts, errors='surrogatepass')}"
@@ -132,7 +132,7 @@ async def test_hostile_part_of_a_link_is_refused(
 async def test_local_address_in_a_link(
     hass: HomeAssistant, relay: Relay, connection: AppConnection, address: str
 ) -> None:
-    """One that is none is left out, and the connection is as good as without it."""
+    """A malformed local address is left out, and the connection works without it."""
     link, _, query = paste(relay, connection)["completion_url"].partition("?")
     parts = dict(parse_qsl(query)) | {"printerLastKnownLocalIp": address}
     link = f"{link}?{urlencode(parts, errors='surrogatepass')}"
@@ -145,7 +145,7 @@ async def test_local_address_in_a_link(
 async def test_choice_that_is_not_offered(
     hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, choice: Any
 ) -> None:
-    """Nothing but a choice replaces a connection."""
+    """Only one of the offered choices replaces a connection."""
     before = loaded.as_dict()
     result = await paste_link(hass, paste(relay, relay.octoeverywhere.add_connection()))
     for entered in ({"choice": choice}, {}):
@@ -162,7 +162,7 @@ async def test_choice_that_is_not_offered(
 async def test_api_key(
     hass: HomeAssistant, relay: Relay, connection: AppConnection, caplog: pytest.LogCaptureFixture, typed: str
 ) -> None:
-    """None of them is OctoPrint's, and none is sent that no header can hold."""
+    """OctoPrint accepts none of them, and only what fits in a header is sent."""
     result = await enter_key(hass, await at_the_api_key(hass, relay, connection), typed)
     await refused(hass, result, "enter_key", "api_key", typed)
     assert error_of(result) == "api_key_rejected" or len(typed) > 8190  # more than servers take in a header

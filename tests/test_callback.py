@@ -1,4 +1,4 @@
-"""The address that a service's page sends the browser back to: whoever calls it, and however."""
+"""The address that a service's page sends the browser back to: who may call it, how often, and with what."""
 
 import asyncio
 from collections.abc import Mapping
@@ -51,22 +51,22 @@ async def back(dialog: ConfigFlowResult) -> URL:
 
 @pytest.fixture
 async def browser(dialog: ConfigFlowResult, hass_client_no_auth: ClientSessionGenerator) -> Browser:
-    """Return anybody's browser; the page has to be there before it."""
+    """Return a browser that is not logged in; the view has to be registered before it connects."""
     return await hass_client_no_auth()
 
 
 async def call(browser: Browser, address: URL | str, method: str = "GET") -> tuple[int, str]:
-    """Call the address as it is written, and return status and text of a page that keeps its own address to itself."""
+    """Call the address as it is written, and return the status and the text of the page."""
     written = address if isinstance(address, str) else address.raw_path_qs
-    async with browser.request(method, URL(written, encoded=True)) as answer:
-        text = await answer.text()
-        if answer.content_type == "text/html":  # else Home Assistant refused it before
-            _check_page(answer.headers, text)
-        return answer.status, text
+    async with browser.request(method, URL(written, encoded=True)) as response:
+        text = await response.text()
+        if response.content_type == "text/html":  # otherwise Home Assistant has refused the request
+            _check_page(response.headers, text)
+        return response.status, text
 
 
 def _check_page(headers: Mapping[str, str], text: str) -> None:
-    """See that the page is kept nowhere, cleans the address bar first, and runs and loads nothing but its own."""
+    """Check that the page is not cached, cleans the address bar first, and runs and loads only its own script."""
     assert headers["Cache-Control"] == "no-store"
     assert headers["Referrer-Policy"] == "no-referrer"
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -79,21 +79,21 @@ def _check_page(headers: Mapping[str, str], text: str) -> None:
 
 
 async def finishes(hass: HomeAssistant, dialog: ConfigFlowResult) -> bool:
-    """Return whether the dialog got what it waits for, and go on with it."""
+    """Go on with the dialog, and tell whether it sets the printer up."""
     result = await step(hass, dialog)
     await settle(hass)
     return result["type"] is FlowResultType.CREATE_ENTRY
 
 
 def waiting(hass: HomeAssistant) -> int:
-    """Return how many addresses are good for something."""
+    """Return how many addresses are still accepted."""
     return len(hass.data[WAITING])
 
 
 async def test_each_state_is_taken_once(
     hass: HomeAssistant, relay: Relay, dialog: ConfigFlowResult, back: URL, browser: Browser
 ) -> None:
-    """A guess gets 400 and changes nothing, so does one that was used; the page gives nothing away."""
+    """A guessed or used state gets 400 and changes nothing; the page shows no credentials."""
     assert (await call(browser, f"{PATH}/guess?success=true"))[0] == HTTPStatus.BAD_REQUEST
     status, text = await call(browser, back)
     assert status == HTTPStatus.OK
@@ -106,10 +106,12 @@ async def test_each_state_is_taken_once(
     assert (await call(browser, back))[0] == HTTPStatus.BAD_REQUEST
 
 
-async def test_one_of_many_wins(hass: HomeAssistant, dialog: ConfigFlowResult, back: URL, browser: Browser) -> None:
-    """However many come at once with the same state."""
-    answers = await asyncio.gather(*(call(browser, back) for _ in range(20)))
-    assert sorted(status for status, _ in answers) == [HTTPStatus.OK, *[HTTPStatus.BAD_REQUEST] * 19]
+async def test_one_of_many_requests_wins(
+    hass: HomeAssistant, dialog: ConfigFlowResult, back: URL, browser: Browser
+) -> None:
+    """Of requests that come at once with the same state, one is taken."""
+    responses = await asyncio.gather(*(call(browser, back) for _ in range(20)))
+    assert sorted(status for status, _ in responses) == [HTTPStatus.OK, *[HTTPStatus.BAD_REQUEST] * 19]
     assert await finishes(hass, dialog)
     assert len(hass.config_entries.async_entries(DOMAIN)) == 1
 
@@ -118,17 +120,17 @@ async def test_one_of_many_wins(hass: HomeAssistant, dialog: ConfigFlowResult, b
 async def test_other_methods(
     hass: HomeAssistant, dialog: ConfigFlowResult, back: URL, browser: Browser, method: str
 ) -> None:
-    """They are refused, and use nothing up."""
+    """They are refused, and the state stays valid."""
     status, _ = await call(browser, back, method)
     assert status in (HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.FORBIDDEN)  # 403: OPTIONS is a question of CORS
     assert (await call(browser, back))[0] == HTTPStatus.OK
     assert await finishes(hass, dialog)
 
 
-async def test_nothing_but_the_address_is_not_the_end(
+async def test_address_without_a_query(
     hass: HomeAssistant, dialog: ConfigFlowResult, back: URL, browser: Browser
 ) -> None:
-    """Whoever opens the bare address, a link preview perhaps, does not use it up."""
+    """A request for the bare address, by a link preview for example, does not use the state up."""
     assert (await call(browser, back.raw_path))[0] == HTTPStatus.BAD_REQUEST
     assert (await step(hass, dialog, {}))["type"] is FlowResultType.EXTERNAL_STEP
     assert (await call(browser, back))[0] == HTTPStatus.OK
@@ -146,10 +148,10 @@ async def test_with_and_without_slash(
 
 
 @pytest.mark.parametrize(("outcome", "words"), [("success", "Done"), ("denied", "No connection was created")])
-async def test_it_says_what_happened(
+async def test_page_says_what_happened(
     relay: Relay, dialog: ConfigFlowResult, browser: Browser, outcome: Any, words: str
 ) -> None:
-    """A window that stays open tells the truth."""
+    """The text is for a window that the browser does not let the page close."""
     relay.octoeverywhere.portal.outcome = outcome
     assert words in (await call(browser, await visit(dialog["url"])))[1]
 
@@ -180,7 +182,7 @@ async def test_garbage(
     caplog: pytest.LogCaptureFixture,
     query: str,
 ) -> None:
-    """With the right state it is a connection that came to nothing; the dialog says so, and goes on."""
+    """With the right state, the dialog says that there is no connection, and offers another try."""
     status, text = await call(browser, f"{back.raw_path}?{query}")
     assert status < HTTPStatus.INTERNAL_SERVER_ERROR
     assert "<b>" not in text
@@ -196,7 +198,7 @@ async def test_garbage(
 
 
 async def test_garbage_without_a_state(hass: HomeAssistant, dialog: ConfigFlowResult, browser: Browser) -> None:
-    """The path is no better a place for it, and the dialog waits on."""
+    """Garbage in the path is refused, and the dialog still waits."""
     states = ["", "%00", "%ff", "%", "..%2f..", "a/b", "x" * 8_000, "{state}", "%f0%9f%96%a8", "None"]
     for state in states:
         status, _ = await call(browser, f"{PATH}/{state}?success=true")
@@ -204,10 +206,10 @@ async def test_garbage_without_a_state(hass: HomeAssistant, dialog: ConfigFlowRe
     assert waiting(hass) == 1
 
 
-async def test_foreign_page_that_guesses(
+async def test_guessed_states(
     hass: HomeAssistant, dialog: ConfigFlowResult, back: URL, browser: Browser, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not one of a thousand guesses is kept, logged or a hindrance to the browser that is waited for."""
+    """A thousand guesses are neither stored nor logged, and the right browser is still served."""
     caplog.set_level(logging.INFO)
     caplog.clear()
     before = hass.data[WAITING].copy()
@@ -215,8 +217,8 @@ async def test_foreign_page_that_guesses(
     assert len(state) * 6 >= 256  # bits
     for chunk in range(20):
         guesses = [f"{PATH}/{state[:-1]}{chunk}-{number}?success=true" for number in range(50)]
-        answers = await asyncio.gather(*(call(browser, guess) for guess in guesses))
-        assert {status for status, _ in answers} == {HTTPStatus.BAD_REQUEST}
+        responses = await asyncio.gather(*(call(browser, guess) for guess in guesses))
+        assert {status for status, _ in responses} == {HTTPStatus.BAD_REQUEST}
     assert hass.data[WAITING] == before
     assert not [record for record in caplog.records if record.name.startswith(("homeassistant", "custom_components"))]
     assert (await call(browser, back))[0] == HTTPStatus.OK
@@ -232,8 +234,8 @@ async def test_closed_dialog(hass: HomeAssistant, dialog: ConfigFlowResult, back
     assert "its dialog is closed" in text
 
 
-async def test_dialog_that_is_gone_without_a_word(hass: HomeAssistant, back: URL, browser: Browser) -> None:
-    """A browser whose dialog is not there any more gets the page as well."""
+async def test_lost_dialog(hass: HomeAssistant, back: URL, browser: Browser) -> None:
+    """A browser whose dialog no longer exists gets the same page."""
     [state] = hass.data[WAITING]
     hass.data[WAITING][state] = "gone"
     status, text = await call(browser, back)
@@ -271,10 +273,10 @@ async def test_printer_that_is_removed_while_the_portal_is_open(
     assert not hass.config_entries.async_entries(DOMAIN)
 
 
-async def test_dialog_that_went_on_by_itself(
+async def test_dialog_that_went_on_before_the_browser(
     hass: HomeAssistant, dialog: ConfigFlowResult, back: URL, browser: Browser
 ) -> None:
-    """The address is good for the step that waits for it and for no other, whoever ended that step."""
+    """The address is only accepted for the step that waits for it."""
     await step(hass, dialog, {"success": "false"})
     assert (await call(browser, f"{back.raw_path}?next_step_id=octoeverywhere_paste"))[0] == HTTPStatus.BAD_REQUEST
     assert not waiting(hass)
@@ -282,7 +284,7 @@ async def test_dialog_that_went_on_by_itself(
 
 
 async def test_two_dialogs(hass: HomeAssistant, relay: Relay, dialog: ConfigFlowResult, browser: Browser) -> None:
-    """Each gets what was sent to its own address, in whatever order they end."""
+    """Each gets what was sent to its own address, in any order."""
     other = await start(hass, *PORTAL)
     assert waiting(hass) == 2
     relay.octoeverywhere.portal.outcome = "denied"
@@ -296,10 +298,8 @@ async def test_two_dialogs(hass: HomeAssistant, relay: Relay, dialog: ConfigFlow
     assert not waiting(hass)
 
 
-async def test_no_more_wait_than_dialogs_are_open(
-    hass: HomeAssistant, dialog: ConfigFlowResult, browser: Browser
-) -> None:
-    """Beginning again with a service leaves no address behind; only who is signed in can open a dialog."""
+async def test_no_address_is_left_over(hass: HomeAssistant, dialog: ConfigFlowResult, browser: Browser) -> None:
+    """Each open dialog has one address, also after several tries."""
     for _ in range(5):
         address = URL(URL(dialog["url"]).query["returnUrl"])
         await call(browser, f"{address.path}?success=false")
@@ -316,7 +316,7 @@ async def test_no_more_wait_than_dialogs_are_open(
 async def test_reloaded_dialog_keeps_the_open_portal_page(
     hass: HomeAssistant, dialog: ConfigFlowResult, hass_client_no_auth: ClientSessionGenerator
 ) -> None:
-    """The address that the portal already has stays good, also where no other could be made."""
+    """The address that the portal already has stays valid, also where no other can be made."""
     await hass.config.async_update(internal_url=None)
     hass.config.api = None
     assert (await step(hass, dialog))["url"] == dialog["url"]
@@ -331,9 +331,9 @@ async def test_the_address_of_the_browser(
     assert await async_setup_component(hass, "config", {})
     client = await hass_client()
     headers = {"HA-Frontend-Base": "https://home.example.com"}
-    answer = await client.post("/api/config/config_entries/flow", json={"handler": DOMAIN}, headers=headers)
-    address = f"/api/config/config_entries/flow/{(await answer.json())['flow_id']}"
+    response = await client.post("/api/config/config_entries/flow", json={"handler": DOMAIN}, headers=headers)
+    address = f"/api/config/config_entries/flow/{(await response.json())['flow_id']}"
     await client.post(address, json={"next_step_id": "octoeverywhere"}, headers=headers)
-    answer = await client.post(address, json={"next_step_id": "octoeverywhere_portal"}, headers=headers)
-    query = URL((await answer.json())["url"]).query
+    response = await client.post(address, json={"next_step_id": "octoeverywhere_portal"}, headers=headers)
+    query = URL((await response.json())["url"]).query
     assert query["returnUrl"].startswith("https://home.example.com/api/octoprint_tunnel/authorize/")

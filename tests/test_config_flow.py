@@ -141,6 +141,16 @@ async def test_refusal_of_the_portal(
     await created(hass, await through_page(hass, result, hass_client_no_auth))
 
 
+async def test_refusal_of_the_portal_after_a_link(
+    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, hass_client_no_auth: ClientSessionGenerator
+) -> None:
+    """A link that was pasted before is not what the portal refuses."""
+    result = await decide(hass, await paste_link(hass, paste(relay, relay.octoeverywhere.add_connection())), "discard")
+    relay.octoeverywhere.portal.outcome = "denied"
+    result = await choose(hass, result, "octoeverywhere_portal")
+    assert error_of(await through_page(hass, result, hass_client_no_auth), "refused") == "denied"
+
+
 @pytest.mark.parametrize(
     ("menus", "query", "error"),
     [
@@ -167,16 +177,6 @@ async def test_page_brings_something_else(
     assert error_of(result, "refused") == error
     result = await choose(hass, await step(hass, result, {}), menus[1])
     assert result["type"] is FlowResultType.EXTERNAL_STEP
-
-
-async def test_connection_is_revoked_before_it_is_used(
-    hass: HomeAssistant, relay: Relay, hass_client_no_auth: ClientSessionGenerator
-) -> None:
-    """A connection that does not work although the portal just made it is not set up."""
-    relay.fail("octoeverywhere_tunnel", 604)
-    result = await start(hass, "octoeverywhere", "octoeverywhere_portal")
-    result = await through_page(hass, result, hass_client_no_auth)
-    assert error_of(result, "refused") == "revoked"
 
 
 @pytest.mark.parametrize("menus", [("octoeverywhere", "octoeverywhere_portal"), ("obico", "obico_authorize")])
@@ -244,17 +244,6 @@ async def test_bad_link_is_explained_and_kept(
     assert is_menu(await step(hass, result, right), "api_key")
 
 
-async def test_truncated_link(hass: HomeAssistant, relay: Relay, connection: AppConnection) -> None:
-    """Wherever the link is cut off, the form comes back, and the whole link then works."""
-    relay.octoeverywhere.portal.auth = "basic"
-    link = paste(relay, connection)["completion_url"]
-    result = await start(hass, "octoeverywhere", "octoeverywhere_paste")
-    for length in range(len("https://octoeverywhere.com/"), len(link) - 1, 37):
-        result = await step(hass, result, {"completion_url": link[:length]})
-        assert error_of(result) in {"incomplete_link", "foreign_host", "credentials_rejected", "revoked"}, link[:length]
-    await created(hass, await step(hass, result, {"completion_url": link}))
-
-
 # A server of the user's own
 
 
@@ -315,13 +304,6 @@ async def test_server_without_https_that_was_taken_for_one(
     if through == "obico_paste":  # nothing that was entered is lost
         assert suggestion_of(result) == tunnel.endpoint
     assert is_menu(await step(hass, result, {"tunnel_endpoint": tunnel.endpoint}), "api_key")
-
-
-async def test_endpoint_without_https_elsewhere(hass: HomeAssistant) -> None:
-    """It is not the server's, so the server's address is not what is wrong."""
-    result = await at_the_server(hass, "obico.home.example", "obico_paste")
-    result = await step(hass, result, {"tunnel_endpoint": "http://user:password@home.example"})
-    assert error_of(result, "obico_paste") == "not_https"
 
 
 @pytest.mark.parametrize("begin", [reauth, reconfigure])
@@ -781,13 +763,6 @@ async def test_title_in_a_repair_issue(hass: HomeAssistant, loaded: MockConfigEn
     assert issue.translation_placeholders["printer"] == "Kitchen (new)(//evil.example) *1*"
 
 
-@pytest.mark.parametrize("name", ["K" * 6000, "名" * 2000], ids=["ASCII", "percent-encoded"])
-async def test_link_with_a_long_name(hass: HomeAssistant, relay: Relay, connection: AppConnection, name: str) -> None:
-    """The name is cut, and the link is as good as any."""
-    link = URL(paste(relay, connection)["completion_url"]).update_query(printername=name)
-    assert (await created(hass, await paste_link(hass, {"completion_url": str(link)}))).title == name[:100]
-
-
 # Sign in again, or change the connection
 
 
@@ -859,22 +834,6 @@ async def test_reauth_refuses_another_printer(
     assert await ended(hass, await decide(hass, result, "replace")) == "reauth_successful"
 
 
-async def test_reauth_after_a_declined_portal(
-    hass: HomeAssistant,
-    relay: Relay,
-    loaded: MockConfigEntry,
-    connection: AppConnection,
-    hass_client_no_auth: ClientSessionGenerator,
-) -> None:
-    """The sign-in stays open until it is done."""
-    connection.revoked = True
-    relay.octoeverywhere.portal.outcome = "denied"
-    result = await reauth(hass, loaded, "octoeverywhere_portal")
-    result = await through_page(hass, result, hass_client_no_auth)
-    assert error_of(result, "refused") == "denied"
-    assert is_menu(await step(hass, result, {}), "octoeverywhere")
-
-
 async def test_reauth_waits_for_octoprint(hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry) -> None:
     """What is refused can only be found out while OctoPrint answers."""
     relay.fail("octoeverywhere_tunnel", 601)
@@ -922,16 +881,6 @@ async def test_change_to_obico_and_back(
     result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
     assert await ended(hass, await decide(hass, result, "replace")) == "reconfigure_successful"
     assert before.items() <= entity_ids().items()
-
-
-async def test_reconfigure_refuses_another_printer(hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry) -> None:
-    """A connection to another printer changes nothing."""
-    before = dict(loaded.data)
-    result = await reconfigure(hass, loaded, "octoeverywhere", "octoeverywhere_paste")
-    relay.fail("octoeverywhere_tunnel", 200, OTHER, content_type="text/xml", path="/plugin/discovery/")
-    result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
-    assert await ended(hass, result) == "wrong_printer"
-    assert loaded.data == before
 
 
 # Options

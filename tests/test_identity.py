@@ -1,4 +1,4 @@
-"""Ids are no secrets: whoever shows one gets neither an API key nor a printer that is set up, and two may share one."""
+"""Ids are no secrets: showing one gives neither a stored API key nor a known printer, and printers may share one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,10 +17,15 @@ from homeassistant.helpers import device_registry as dr, entity_registry as er
 from .dialogs import (
     choices_of,
     choose,
+    created,
     decide,
+    ended,
+    enter_key,
     error_of,
+    is_menu,
     paste,
     paste_link,
+    placeholders_of,
     reauth,
     reconfigure,
     start,
@@ -35,8 +40,8 @@ from .relay.server import Relay
 from .test_config_flow import BOTH_VERSIONS
 from .test_local_access import seen_on_the_network
 
-TOLD = "http://192.168.1.9"
-"""Where the service says that the printer is."""
+SERVICE_ADDRESS = "http://192.168.1.9"
+"""The local address that the service has for the printer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +65,7 @@ def clone(
 
 
 def show(relay: Relay, connection: AppConnection, uuid: str | None) -> None:
-    """Let whoever is behind a connection show an instance id, or none."""
+    """Let the OctoPrint behind a connection show an instance id, or none."""
     body = f"<root><UDN>uuid:{uuid}</UDN></root>"
     status = 200 if uuid else 404
     relay.fail(connection.host, status, body, content_type="text/xml", path="/plugin/discovery/")
@@ -74,10 +79,7 @@ def keys_at(relay: Relay, connection: AppConnection) -> set[str]:
 
 async def add(hass: HomeAssistant, relay: Relay, clone: Clone) -> ConfigEntry:
     """Set the clone up as a printer of its own."""
-    result = await decide(hass, await paste_link(hass, paste(relay, clone.connection)), "add")
-    await settle(hass)
-    assert result["type"] is FlowResultType.CREATE_ENTRY, result
-    entry: ConfigEntry = result["result"]
+    entry = await created(hass, await decide(hass, await paste_link(hass, paste(relay, clone.connection)), "add"))
     hass.config_entries.async_update_entry(entry, options={"live_updates": False})
     return entry
 
@@ -104,7 +106,7 @@ async def test_set_up_never_sends_the_stored_key(
     choice: str,
     next_step: str,
 ) -> None:
-    """Whatever the user decides, another key is asked for, and the printer is as before until it is there."""
+    """With each choice of the user, another key is asked for, and the printer stays as it was until then."""
     before = loaded.as_dict()
     link = paste(relay, clone.connection, with_api_key=False)
     if shown != "its instance id":
@@ -114,28 +116,23 @@ async def test_set_up_never_sends_the_stored_key(
         link = {"completion_url": str(URL(link["completion_url"]).update_query(taken))}
     result = await paste_link(hass, link)
     assert choices_of(result) == ["replace", "add", "discard"]
-    result = await decide(hass, result, choice)
+    assert is_menu(await decide(hass, result, choice), next_step)
     await settle(hass)
-    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, next_step)
     assert keys_at(relay, clone.connection) == set()
     assert loaded.as_dict() == before
 
 
-async def test_link_with_a_key_changes_nothing_before_the_answer(
+async def test_link_with_a_key_changes_nothing_before_the_choice(
     hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, clone: Clone
 ) -> None:
     """The form says which printer is known and where the connection leads; it can be loaded again."""
     before = loaded.as_dict()
     result = await paste_link(hass, paste(relay, clone.connection))
     for shown in (result, await step(hass, result)):
-        assert shown["description_placeholders"] is not None
-        assert (
-            shown["description_placeholders"]["connection"].replace("\\", "") == f"Workshop ({clone.connection.host})"
-        )
+        assert placeholders_of(shown)["connection"].replace("\\", "") == f"Workshop ({clone.connection.host})"
     assert loaded.as_dict() == before
     assert keys_at(relay, clone.connection) == set()
-    await decide(hass, result, "replace")
-    await settle(hass)
+    assert await ended(hass, await decide(hass, result, "replace")) == "already_configured"
     assert loaded.data["url"] == clone.connection.url
     assert loaded.data["api_key"] == clone.octoprint.api_key
 
@@ -147,8 +144,7 @@ async def test_known_connection_is_not_set_up_twice(
     result = await paste_link(hass, paste(relay, connection, with_api_key=False))
     assert choices_of(result) == ["replace", "discard"]
     relay.clear()
-    result = await decide(hass, result, "replace")
-    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "api_key")
+    assert is_menu(await decide(hass, result, "replace"), "api_key")
     assert keys_at(relay, connection) == set()
 
 
@@ -185,9 +181,11 @@ async def test_shared_id_proves_no_local_address(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Only addresses that were typed are used while there are two; when one is removed the other has its own again."""
-    monkeypatch.setattr("custom_components.octoprint_tunnel.coordinator.private_addresses", lambda _: [URL(TOLD)])
+    monkeypatch.setattr(
+        "custom_components.octoprint_tunnel.coordinator.private_addresses", lambda _: [URL(SERVICE_ADDRESS)]
+    )
     hass.config_entries.async_update_entry(loaded, data={**loaded.data, "discovered_url": "http://192.168.1.8"})
-    assert addresses(loaded) == [TOLD, "http://192.168.1.8"]
+    assert addresses(loaded) == [SERVICE_ADDRESS, "http://192.168.1.8"]
     second = await add(hass, relay, clone)
     assert addresses(loaded) == addresses(second) == []
 
@@ -199,7 +197,7 @@ async def test_shared_id_proves_no_local_address(
     hass.config_entries.async_update_entry(second, options={**second.options, "local_url": "http://192.168.1.7"})
     assert (addresses(loaded), addresses(second)) == ([], ["http://192.168.1.7"])
     await hass.config_entries.async_remove(second.entry_id)
-    assert addresses(loaded) == [TOLD, "http://192.168.1.8"]
+    assert addresses(loaded) == [SERVICE_ADDRESS, "http://192.168.1.8"]
 
 
 async def test_open_local_connections_end_when_an_id_becomes_shared(
@@ -227,9 +225,7 @@ async def test_printer_that_turns_out_to_share_an_id(
     assert await hass.config_entries.async_setup(first.entry_id)
     result = await paste_link(hass, paste(relay, clone.connection))
     assert "instance_uuid" not in first.data
-    result = await decide(hass, result, "add")
-    await settle(hass)
-    second = result["result"]
+    second = await created(hass, await decide(hass, result, "add"))
     assert first.data["instance_uuid"] == second.data["instance_uuid"] == octoprint.uuid
     assert addresses(first) == addresses(second) == []
     for one in (first, second):
@@ -257,17 +253,15 @@ async def test_ids_of_entities_never_collide(
     result = await paste_link(hass, {"completion_url": str(link)})
     if result["type"] is FlowResultType.FORM:
         result = await decide(hass, result, "add")
-    await settle(hass)
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert result["result"].unique_id == unique_id
-    assert entry.unique_id == known
-    await hass.config_entries.async_unload(result["result"].entry_id)
+    added = await created(hass, result)
+    assert (added.unique_id, entry.unique_id) == (unique_id, known)
+    await hass.config_entries.async_unload(added.entry_id)
 
 
 async def test_connection_that_another_dialog_added_meanwhile(
     hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, clone: Clone
 ) -> None:
-    """An answer about one printer holds for none that came after the question."""
+    """A choice about one printer does not hold for a printer that was added after the question."""
     waiting = await paste_link(hass, paste(relay, clone.connection))
     second = await add(hass, relay, clone)
     result = await decide(hass, waiting, "add")
@@ -292,7 +286,7 @@ async def at_the_link(
 
 
 @pytest.mark.parametrize("source", ["reauth", "reconfigure"])
-async def test_stored_key_waits_for_the_answer(
+async def test_stored_key_waits_for_the_choice(
     hass: HomeAssistant,
     relay: Relay,
     loaded: MockConfigEntry,
@@ -300,14 +294,14 @@ async def test_stored_key_waits_for_the_answer(
     clone: Clone,
     source: str,
 ) -> None:
-    """The id alone sends no key through a connection that is new, however the user came to its link."""
+    """The id alone sends no stored key through a new connection."""
     before = dict(loaded.data)
     result = await at_the_link(hass, loaded, connection, source)
     result = await step(hass, result, paste(relay, clone.connection, with_api_key=False))
     assert choices_of(result) == ["replace", "discard"]
     assert keys_at(relay, clone.connection) == set()
     refused = await decide(hass, result, "discard")
-    assert (refused["type"], refused["step_id"]) == (FlowResultType.MENU, "octoeverywhere")
+    assert is_menu(refused, "octoeverywhere")
     assert keys_at(relay, clone.connection) == set()
     assert loaded.data == before
 
@@ -315,9 +309,7 @@ async def test_stored_key_waits_for_the_answer(
     new = relay.octoeverywhere.add_connection()
     result = await step(hass, result, paste(relay, new, with_api_key=False))
     assert keys_at(relay, new) == set()
-    result = await decide(hass, result, "replace")
-    await settle(hass)
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, f"{source}_successful")
+    assert await ended(hass, await decide(hass, result, "replace")) == f"{source}_successful"
     assert keys_at(relay, new) == {before["api_key"]}
     assert loaded.data == {**before, "url": new.url, "connection_id": new.id, **new_parts(loaded)}
 
@@ -346,12 +338,11 @@ async def test_printer_without_an_id_gets_its_key_again(
     result = await at_the_link(hass, without, connection, source)
     result = await step(hass, result, paste(relay, new, with_api_key=False))
     result = await decide(hass, result, "replace")
-    assert (result["type"], result["step_id"]) == (FlowResultType.MENU, "api_key")
+    assert is_menu(result, "api_key")
     assert keys_at(relay, new) == set()
     assert without.data == data
-    result = await step(hass, await choose(hass, result, "enter_key"), {"api_key": octoprint.api_key})
-    await settle(hass)
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, f"{source}_successful")
+    assert await ended(hass, await enter_key(hass, result, octoprint.api_key)) == f"{source}_successful"
+    assert (without.data["instance_uuid"], without.unique_id) == (octoprint.uuid, connection.id)
     await hass.config_entries.async_unload(without.entry_id)
 
 
@@ -362,8 +353,7 @@ async def test_same_connection_needs_no_question(
     hass.config_entries.async_update_entry(loaded, data={**loaded.data, "password": "of before"})
     result = await reconfigure(hass, loaded, "octoeverywhere", "octoeverywhere_paste")
     result = await step(hass, result, paste(relay, connection, with_api_key=False))
-    await settle(hass)
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
+    assert await ended(hass, result) == "reconfigure_successful"
     assert loaded.data["password"] == connection.password
 
 
@@ -378,9 +368,9 @@ async def test_connection_of_another_printer_is_refused(
     result = await at_the_link(hass, loaded, connection, source)
     result = await step(hass, result, paste(relay, clone.connection))
     if source == "reconfigure":
-        assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "wrong_printer")
+        assert await ended(hass, result) == "wrong_printer"
     else:
-        assert (result["step_id"], error_of(result)) == ("octoeverywhere_paste", "wrong_printer")
+        assert error_of(result, "octoeverywhere_paste") == "wrong_printer"
     assert loaded.data == before
     assert before["api_key"] not in keys_at(relay, clone.connection)
     await hass.config_entries.async_unload(second.entry_id)
@@ -388,7 +378,7 @@ async def test_connection_of_another_printer_is_refused(
 
 @pytest.mark.parametrize("choice", ["replace", "add"])
 @pytest.mark.parametrize("source", ["user", "reconfigure"])
-async def test_answer_holds_for_one_connection(
+async def test_choice_holds_for_one_connection(
     hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, clone: Clone, source: str, choice: str
 ) -> None:
     """A connection that fails after the user confirmed it does not confirm the next."""
@@ -407,21 +397,19 @@ async def test_answer_holds_for_one_connection(
     # Nor does it make the next replace anything where the user does not say so.
     if source == "user":
         result = await decide(hass, result, "add")
-        result = await step(hass, await choose(hass, result, "enter_key"), {"api_key": clone.octoprint.api_key})
-        await settle(hass)
-        assert result["type"] is FlowResultType.CREATE_ENTRY
+        added = await created(hass, await enter_key(hass, result, clone.octoprint.api_key))
         assert loaded.data["url"] not in (new.url, clone.connection.url)
-        await hass.config_entries.async_unload(result["result"].entry_id)
+        await hass.config_entries.async_unload(added.entry_id)
 
 
 async def test_connection_that_changed_meanwhile_is_not_changed_back(
     hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, octoprint: OctoPrintServer
 ) -> None:
-    """A dialog for the key alone has the connection of when it was opened; it asks before it brings that back."""
+    """A dialog for the key alone asks before it restores the connection that the printer had when it was opened."""
     keys = await reconfigure(hass, loaded, "api_key", "enter_key")
     new = relay.octoeverywhere.add_connection()
     hass.config_entries.async_update_entry(loaded, data={**loaded.data, "url": new.url, "connection_id": new.id})
-    keys = await step(hass, keys, {"api_key": octoprint.api_key})
+    keys = await enter_key(hass, keys, octoprint.api_key)
     assert choices_of(keys) == ["replace", "discard"]
     assert loaded.data["url"] == new.url
 
@@ -429,7 +417,7 @@ async def test_connection_that_changed_meanwhile_is_not_changed_back(
 async def test_printer_is_removed_in_any_step(
     hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, octoprint: OctoPrintServer
 ) -> None:
-    """A dialog for a printer that is gone ends with a text, wherever it was."""
+    """A dialog for a printer that was removed ends with a text in every step."""
     new = relay.octoeverywhere.add_connection()
     link = paste(relay, new, with_api_key=False)
 
@@ -456,19 +444,17 @@ async def test_printer_is_removed_in_any_step(
         # As while it is removed: Home Assistant closes a new sign-in only after that.
         kept = hass.config_entries._entries.pop(entry.entry_id)
         result = await step(hass, result, entered)
-        assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "printer_removed")
+        assert await ended(hass, result) == "printer_removed"
         hass.config_entries._entries[kept.entry_id] = kept
 
 
-async def test_known_printer_is_removed_before_the_answer(
+async def test_known_printer_is_removed_before_the_choice(
     hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, octoprint: OctoPrintServer
 ) -> None:
     """Then there is nothing to replace, and the printer is set up."""
     entry.add_to_hass(hass)
     result = await paste_link(hass, paste(relay, relay.octoeverywhere.add_connection()))
     await hass.config_entries.async_remove(entry.entry_id)
-    result = await decide(hass, result, "replace")
-    await settle(hass)
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert result["result"].unique_id == octoprint.uuid
-    await hass.config_entries.async_unload(result["result"].entry_id)
+    added = await created(hass, await decide(hass, result, "replace"))
+    assert added.unique_id == octoprint.uuid
+    await hass.config_entries.async_unload(added.entry_id)

@@ -32,7 +32,7 @@ def async_printers(hass: HomeAssistant, uuid: str | None = None) -> list[ConfigE
 
 @callback
 def async_is_shared(hass: HomeAssistant, entry: ConfigEntry) -> bool:
-    """Tell whether another printer has the same instance id, so that the id does not tell which of them answers."""
+    """Tell whether another printer has the same instance id, so that the id does not identify it."""
     uuid = entry.data.get(CONF_INSTANCE_UUID)
     return bool(uuid) and any(other.entry_id != entry.entry_id for other in async_printers(hass, uuid))
 
