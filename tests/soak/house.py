@@ -16,6 +16,10 @@ from ..relay.printer import Printer
 from ..relay.server import Relay
 
 POLL = 3  # seconds
+CHANGING = ("tunnel_usage", "tunnel_usage_reset", "print_progress", "print_time_elapsed", "print_started")
+"""What may differ once all is well: usage goes on counting, the month ends, and a hostile response can say that the printer
+prints, which is kept as the last print.
+"""
 STATES = {"Operational": "operational", "Offline": "offline", "Closed": "offline"}
 
 
@@ -42,9 +46,7 @@ class Home:
     def readings(self, hass: HomeAssistant) -> dict[str, str]:
         """Return the state of every entity that is the same again once all is well."""
         found = {key: hass.states.get(entity_id) for key, entity_id in entities(hass, self.entry).items()}
-        # Usage goes on counting. A hostile response can say that the printer prints: that is kept as the last print.
-        changing = ("usage", "print_")
-        return {key: state.state for key, state in found.items() if state and not any(part in key for part in changing)}
+        return {key: state.state for key, state in found.items() if state and key not in CHANGING}
 
 
 async def build(relay: Relay, octoprints: Sequence[OctoPrintServer], number: int) -> list[Home]:
