@@ -17,8 +17,8 @@ from ..relay.server import Relay
 
 POLL = 3  # seconds
 CHANGING = ("tunnel_usage", "tunnel_usage_reset", "print_progress", "print_time_elapsed", "print_started")
-"""What may differ once all is well: usage goes on counting, the month ends, and a hostile response can say that the printer
-prints, which is kept as the last print.
+"""What may differ once all is well: usage goes on counting, the month ends, and a hostile response can say that the
+printer prints, which is kept as the last print.
 """
 STATES = {"Operational": "operational", "Offline": "offline", "Closed": "offline"}
 
