@@ -129,7 +129,9 @@ async def test_print_that_ends_as_soon_as_it_has_begun(
         await press(hass, entry, "cancel")
     else:
         await hass.async_add_executor_job(lambda: printing.command(octoprint, "!!DEBUG:reset"))
-    await until_state(hass, entry, "operational")
+    # OctoPrint sometimes loses a printer that is reset: the lines on their way no longer have the expected numbers.
+    ends = {"operational"} if end == "cancel" else {"operational", "offline_after_error"}
+    await until(lambda: state(hass, entry, "printer_state").state in ends)
     await settle(hass)
     assert states(hass, entry, "print_file", "print_progress", "print_started") == ("part.gcode", "0.0", started)
     assert states(hass, entry, "print_time_elapsed", "print_time_left") == ("0.0", "unknown")
