@@ -114,7 +114,9 @@ async def test_print_that_ends_as_soon_as_it_has_begun(
         await connected.press("cancel")
     else:
         await connected.in_octoprint(printing.command, "!!DEBUG:reset")
-    await connected.until_state("operational")
+    # OctoPrint sometimes loses a printer that is reset: the lines that follow no longer have the expected numbers.
+    ends = {"operational"} if end == "cancel" else {"operational", "offline_after_error"}
+    await until(lambda: connected.state("printer_state").state in ends)
     await settle(connected.hass)
     shown = connected.states("print_file", "print_progress", "print_started", "print_time_elapsed", "print_time_left")
     assert shown == ("part.gcode", "0.0", started, "0.0", "unknown")
