@@ -16,8 +16,9 @@ from tests.relay.server import Relay
 
 POLL = 3  # seconds
 CHANGING = ("tunnel_usage", "tunnel_usage_reset", "print_progress", "print_time_elapsed", "print_started")
-"""What may differ after the faults: the usage grows, the month ends, and a hostile response may report a print, which is kept
-as the last one.
+"""What may differ after the faults.
+
+The usage grows, the month ends, and a hostile response may report a print, which is kept as the last one.
 """
 STATES = {"Operational": "operational", "Offline": "offline", "Closed": "offline"}
 
