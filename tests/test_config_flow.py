@@ -15,7 +15,7 @@ from custom_components.octoprint_tunnel.api.tunnels.obico import Obico
 from custom_components.octoprint_tunnel.api.tunnels.setup import Setup
 from custom_components.octoprint_tunnel.connection_flow import ConnectionFlow
 from custom_components.octoprint_tunnel.const import DOMAIN
-from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.helpers import device_registry as dr, entity_registry as er, issue_registry as ir
@@ -120,6 +120,39 @@ async def test_obico_page(
     assert (entry.data["provider"], entry.data["server_url"]) == ("obico", CLOUD)
     assert entry.unique_id == octoprint.uuid
     assert entry.state is ConfigEntryState.LOADED
+
+
+@pytest.mark.parametrize(
+    ("service", "page", "clicks"), [("octoeverywhere", "octoeverywhere_portal", 2), ("obico", "obico_authorize", 3)]
+)
+async def test_clicks_to_a_working_printer(
+    hass: HomeAssistant,
+    relay: Relay,
+    octoprint: OctoPrintServer,
+    hass_client_no_auth: ClientSessionGenerator,
+    service: str,
+    page: str,
+    clicks: int,
+) -> None:
+    """With the one that confirms the badge, at most four, beside those on the service's and OctoPrint's pages."""
+    result = await start(hass)
+    assert result["description_placeholders"] == {
+        "octoeverywhere_account": "https://octoeverywhere.com",
+        "obico_account": "https://www.obico.io",
+    }
+    taken = 0
+    while result["type"] is not FlowResultType.CREATE_ENTRY:
+        if result["type"] is FlowResultType.MENU:
+            recommended = {"user": service, service: page, "api_key": "request_key"}[result["step_id"]]
+            result, taken = await choose(hass, result, recommended), taken + 1
+        elif result["type"] is FlowResultType.EXTERNAL_STEP:
+            result = await through_page(hass, result, hass_client_no_auth)
+        else:
+            await hass.async_add_executor_job(octoprint.decide_key_request, True)
+            await hass.async_block_till_done()
+            result = await step(hass, result)
+    assert taken == clicks
+    await created(hass, result)
 
 
 async def test_refusal_of_the_portal(
@@ -333,7 +366,7 @@ class Third(Obico):
     """A service that brings its steps and nothing else of its own."""
 
     provider: ClassVar[str] = "third"
-    setup: ClassVar[Setup] = Setup(page="third_page", paste="third_paste", link="third_link")
+    setup: ClassVar[Setup] = Setup(page="third_page", paste="third_paste", link="third_link", sign_up="")
 
 
 async def test_third_service(
@@ -571,8 +604,12 @@ async def test_requested_key(
     if allow:
         assert (await created(hass, result)).data["api_key"] not in ("", octoprint.api_key)
     else:
-        assert is_menu(result, "api_key")
-        await created(hass, await enter_key(hass, result, octoprint.api_key))
+        assert is_menu(result, "api_key_again")
+        assert is_menu(await step(hass, result), "api_key_again")
+        assert (await choose(hass, result, "request_key"))["type"] is FlowResultType.SHOW_PROGRESS
+        assert await hass.async_add_executor_job(octoprint.decide_key_request, True) == "Home Assistant"
+        await hass.async_block_till_done()
+        await created(hass, await step(hass, result))
 
 
 @pytest.mark.parametrize(
@@ -832,6 +869,18 @@ async def test_reauth_refuses_another_printer(
     relay.heal()
     result = await step(hass, result, paste(relay, relay.octoeverywhere.add_connection()))
     assert await ended(hass, await decide(hass, result, "replace")) == "reauth_successful"
+
+
+async def test_reauth_says_what_is_refused(
+    hass: HomeAssistant, loaded: MockConfigEntry, connection: AppConnection
+) -> None:
+    """The form shows why Home Assistant asks; where nothing is known to be refused, it shows no error."""
+    assert (await start_reauth(hass, loaded))["errors"] == {}
+    connection.revoked = True
+    await loaded.runtime_data.tunnel.async_refresh()
+    [flow] = loaded.async_get_active_flows(hass, {SOURCE_REAUTH})
+    result = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    assert error_of(result, "reauth_confirm") == "revoked"
 
 
 async def test_reauth_waits_for_octoprint(hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry) -> None:

@@ -95,11 +95,13 @@ def test_steps() -> None:
     """Steps, menus and fields of the dialogs."""
     own = {name for name in dir(Flow) if getattr(Flow, name) is not getattr(ConfigFlow, name, None)}
     steps = {name.removeprefix("async_step_") for name in own if name.startswith("async_step_")}
-    without_a_page = {"reauth", "authorized", "requested_key", "request_key", "zeroconf"}
+    without_a_page = {"reauth", "authorized", "requested_key", "zeroconf"}
     assert set(TEXTS["config"]["step"]) == steps - without_a_page
     assert set(TEXTS["config"]["progress"]) == set(re.findall(r'progress_action="(\w+)"', SOURCE))
     for name, step in TEXTS["config"]["step"].items():
         assert set(step.get("menu_options", {})) <= steps, name
+        if name not in ("reconfigure", "api_key_again"):
+            assert set(step.get("menu_option_descriptions", {})) == set(step.get("menu_options", {})), name
         assert set(step.get("data_description", {})) == set(step.get("data", {})), name
 
 

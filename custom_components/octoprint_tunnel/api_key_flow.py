@@ -75,8 +75,15 @@ class ApiKeyFlow(ConnectionFlow):
 
     async def async_step_api_key(self, user_input: UserInput = None) -> ConfigFlowResult:
         """Choose how the API key gets here."""
+        return self._show_ways_to_a_key("api_key")
+
+    async def async_step_api_key_again(self, user_input: UserInput = None) -> ConfigFlowResult:
+        """Choose again, after a request that was denied or not answered."""
+        return self._show_ways_to_a_key("api_key_again")
+
+    def _show_ways_to_a_key(self, step_id: str) -> ConfigFlowResult:
         self._problem = None
-        return self.async_show_menu(step_id="api_key", menu_options=["request_key", "enter_key"])
+        return self.async_show_menu(step_id=step_id, menu_options=["request_key", "enter_key"])
 
     async def async_step_request_key(self, user_input: UserInput = None) -> ConfigFlowResult:
         """Let OctoPrint ask its user for a key, and wait for the decision."""
@@ -100,7 +107,7 @@ class ApiKeyFlow(ConnectionFlow):
         task, self._key_task = self._key_task, None
         try:
             if task is None or (key := task.result()) is None:
-                return await self.async_step_api_key()
+                return await self.async_step_api_key_again()
             await self._octoprint(key).check_key()
         except OctoPrintTunnelError as error:
             return await self._async_recover_request(error)

@@ -13,6 +13,7 @@ from homeassistant.config_entries import (
     SOURCE_REAUTH,
     SOURCE_RECONFIGURE,
     ConfigEntry,
+    ConfigEntryState,
     ConfigFlowResult,
     OptionsFlow,
     UnknownEntry,
@@ -24,7 +25,7 @@ from homeassistant.helpers.selector import SelectSelector, SelectSelectorConfig,
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from homeassistant.helpers.typing import UNDEFINED
 
-from .api.errors import OctoPrintTunnelError, Remedy
+from .api.errors import OctoPrintTunnelError, Problem, Remedy
 from .api.octoprint.server import Instance
 from .api.remote_text import in_markdown
 from .api.tunnels import TUNNELS, tunnel_from_data
@@ -43,6 +44,7 @@ from .identity import (
     kept_data,
 )
 from .options_flow import OctoPrintTunnelOptionsFlow
+from .runtime import OctoPrintTunnelConfigEntry
 
 CONF_CHOICE = "choice"
 
@@ -80,7 +82,8 @@ class OctoPrintTunnelConfigFlow(ApiKeyFlow, domain=DOMAIN):
     @override
     async def async_step_user(self, user_input: UserInput = None) -> ConfigFlowResult:
         """Choose the service."""
-        return self.async_show_menu(step_id="user", menu_options=list(TUNNELS))
+        pages = {f"{provider}_account": service.setup.sign_up for provider, service in TUNNELS.items()}
+        return self.async_show_menu(step_id="user", menu_options=list(TUNNELS), description_placeholders=pages)
 
     async def async_step_reconfigure(self, user_input: UserInput = None) -> ConfigFlowResult:
         """Choose the service to use from now on, or renew the API key alone."""
@@ -99,9 +102,17 @@ class OctoPrintTunnelConfigFlow(ApiKeyFlow, domain=DOMAIN):
     async def async_step_reauth_confirm(self, user_input: UserInput = None) -> ConfigFlowResult:
         """Say what this is about, then find out what is not accepted."""
         if user_input is None:
-            placeholders = {"printer": in_markdown(self._get_reauth_entry().title)}
-            return self.async_show_form(step_id="reauth_confirm", description_placeholders=placeholders)
+            return self._show_reason(self._get_reauth_entry())
         return await self._async_find_refused()
+
+    def _show_reason(self, entry: OctoPrintTunnelConfigEntry) -> ConfigFlowResult:
+        """Show which printer this is about, and what the last requests met."""
+        problem = _refusal_of(entry) if entry.state is ConfigEntryState.LOADED else None
+        return self.async_show_form(
+            step_id="reauth_confirm",
+            errors={"base": problem.key} if problem else {},
+            description_placeholders={"printer": in_markdown(entry.title), **(problem.placeholders if problem else {})},
+        )
 
     async def _async_find_refused(self) -> ConfigFlowResult:
         try:
@@ -279,3 +290,9 @@ class OctoPrintTunnelConfigFlow(ApiKeyFlow, domain=DOMAIN):
             return None if self._entry else self._look_alike()
         is_confirmed = self._replaces == own.entry_id or is_same_connection(own, self._tunnel)
         return None if is_confirmed else own
+
+
+def _refusal_of(entry: OctoPrintTunnelConfigEntry) -> Problem | None:
+    """Return why a printer needs the user: the service or OctoPrint does not accept the stored access."""
+    problems = (entry.runtime_data.tunnel.data.problem, entry.runtime_data.printer.problem)
+    return next((problem for problem in problems if problem and problem.needs_user), None)

@@ -90,6 +90,7 @@ class Obico(Tunnel):
         page="obico_authorize",
         paste="obico_paste",
         link="tunnel_endpoint",
+        sign_up=f"https://www.{CLOUD_DOMAIN}",
         server=OwnServer(form="obico_server", menu="obico_method", read=server_address),
     )
     codes: ClassVar[StatusCodes] = CODES

@@ -93,7 +93,12 @@ class OctoEverywhere(Tunnel):
     """One App Connection."""
 
     provider: ClassVar[str] = "octoeverywhere"
-    setup: ClassVar[Setup] = Setup(page="octoeverywhere_portal", paste="octoeverywhere_paste", link="completion_url")
+    setup: ClassVar[Setup] = Setup(
+        page="octoeverywhere_portal",
+        paste="octoeverywhere_paste",
+        link="completion_url",
+        sign_up=str(SERVICE),
+    )
     codes: ClassVar[StatusCodes] = CODES
     default_server: ClassVar[str] = str(SERVICE)
     entity_keys: ClassVar[frozenset[str]] = ENTITY_KEYS

@@ -29,5 +29,7 @@ class Setup:
     """Asks for a link that the user copied from that page."""
     link: str
     """The field of the form `paste`."""
+    sign_up: str
+    """The page where a user without an account begins."""
     server: OwnServer | None = None
     """None where the service has one server for all users."""
