@@ -108,6 +108,12 @@ async def test_usage(home: Home) -> None:
     assert home.state("tunnel_usage_cap").attributes["unlimited"] is True
 
 
+@pytest.mark.parametrize(("provider", "service"), [("octoeverywhere", "OctoEverywhere"), ("obico", "Obico")])
+async def test_model(home: Home, service: str) -> None:
+    """It names the service."""
+    assert device_of(home).model == f"OctoPrint via {service}"
+
+
 async def test_renamed_in_the_service(home: Home, connection: AppConnection) -> None:
     """The device takes over a new name; entity ids stay."""
     before = entities(home.hass, home.entry)

@@ -86,6 +86,7 @@ class Obico(Tunnel):
     """One OctoPrint tunnel. It accepts Basic only."""
 
     provider: ClassVar[str] = "obico"
+    service_name: ClassVar[str] = "Obico"
     setup: ClassVar[Setup] = Setup(
         page="obico_authorize",
         paste="obico_paste",
