@@ -8,9 +8,8 @@ import pytest
 import voluptuous as vol
 
 from custom_components.octoprint_tunnel import detection, pace
-from homeassistant.exceptions import HomeAssistantError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er
-from homeassistant.helpers.entity import Entity
 
 from .home import Home, log_lines, settle, until
 from .octoprint import printing
@@ -36,12 +35,6 @@ async def connected(live_home: Home) -> Home:
     await until(lambda: "bed_actual_temperature" in live_home.keys)
     await settle(live_home.hass)
     return live_home
-
-
-@pytest.fixture
-def all_enabled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Switch on what is off by default, too."""
-    monkeypatch.setattr(Entity, "entity_registry_enabled_default", True)
 
 
 def number(home: Home, key: str) -> float:
@@ -98,6 +91,45 @@ async def test_pause_resume_and_cancel(connected: Home) -> None:
     await settle(connected.hass)
     assert connected.states("printing", "print_file", "cancel") == ("off", "part.gcode", "unavailable")
     assert number(connected, "print_progress") >= progress
+
+
+@BOTH_VERSIONS
+async def test_buttons_that_would_end_a_print(connected: Home) -> None:
+    """They are unavailable during a print, also while it is paused."""
+    buttons = ("connect", "disconnect", "system_restart", "system_reboot")
+    assert connected.states(*buttons) == ("unavailable", "unknown", "unknown", "unknown")
+    await begin(connected)
+    assert connected.states(*buttons) == ("unavailable",) * 4
+    await connected.press("pause")
+    await connected.until_state("paused")
+    assert connected.states(*buttons) == ("unavailable",) * 4
+    await connected.press("cancel")
+    await connected.until_state("operational")
+    assert connected.states(*buttons) == ("unavailable", "unknown", "unknown", "unknown")
+
+
+@BOTH_VERSIONS
+@BOTH_TUNNELS
+@pytest.mark.parametrize("button", ["disconnect", "system_restart", "system_reboot"])
+async def test_print_that_has_begun_since_the_last_poll(home: Home, button: str) -> None:
+    """A button that would end it is refused, and the print is shown."""
+    await home.in_octoprint(printing.connect)
+    await home.wait(61)
+    await home.in_octoprint(printing.start)
+    assert home.states("printer_state", button) == ("operational", "unknown")
+    with pytest.raises(ServiceValidationError) as raised:
+        await home.press(button)
+    assert raised.value.translation_key == "print_in_progress"
+    assert not home.relay.seen("tunnel", method="POST")
+    await settle(home.hass)
+    assert home.states("printer_state", button) == ("printing", "unavailable")
+
+
+async def test_deliberate_disconnection(connected: Home) -> None:
+    """The action disconnects also during a print."""
+    await begin(connected)
+    await connected.call("disconnect")
+    await connected.until_state("offline")
 
 
 @BOTH_VERSIONS

@@ -432,7 +432,7 @@ async def test_button_shows_what_went_wrong(
         "octoeverywhere_tunnel", code, body, content_type="application/json", path="/api/connection", times=1
     )
     with pytest.raises(HomeAssistantError, match=text) as raised:
-        await home.press("disconnect")
+        await home.press("connect")
     assert raised.value.translation_key == key
     assert isinstance(raised.value, ServiceValidationError) is (key == "rejected")
     assert bool(reauth_flows(home.hass)) is (code == 604)
