@@ -169,11 +169,22 @@ async def test_print_that_fails(connected: Home) -> None:
     await connected.until_state("off", "error")
 
 
-async def test_entities_that_are_off_by_default(connected: Home) -> None:
+@pytest.mark.parametrize(
+    ("provider", "of_the_service"),
+    [
+        (
+            "octoeverywhere",
+            {"last_disconnected", "max_download_size", "max_upload_size", "max_webcam_stream", "gadget_rating"},
+        ),
+        ("obico", set()),
+    ],
+)
+async def test_entities_that_are_off_by_default(connected: Home, of_the_service: set[str]) -> None:
     """Few users want them."""
     found = er.async_entries_for_config_entry(er.async_get(connected.hass), connected.entry.entry_id)
     off = {item.unique_id.removeprefix(f"{connected.entry.unique_id}_") for item in found if item.disabled}
-    assert off == {"print_file_size", "tool0_target_temperature", "bed_target_temperature"}
+    of_the_printer = {"port", "baudrate", "connector", "print_file_size"}
+    assert off == of_the_service | of_the_printer | {"tool0_target_temperature", "bed_target_temperature"}
 
 
 @BOTH_VERSIONS
@@ -309,6 +320,7 @@ async def test_print_that_ends_while_its_job_cannot_be_read(polled: Home) -> Non
 # Failure detection
 
 
+@pytest.mark.usefixtures("all_enabled")
 async def test_gadget(connected: Home, connection: AppConnection) -> None:
     """It is asked while there is a print, and only then."""
     path = "/api/gadget/GetStatusFromAppConnection"
@@ -350,9 +362,9 @@ async def test_gadget_that_fails(connected: Home, caplog: pytest.LogCaptureFixtu
 async def test_prediction(connected: Home) -> None:
     """Obico's failure probability of the print."""
     assert not connected.relay.seen(path="/_tsd_/prediction/")
-    connected.relay.obico.prediction = 0.25
+    connected.relay.obico.prediction = 0.25781
     await begin(connected)
-    await connected.until_state("25.0", "failure_probability")
+    await connected.until_state("25.8", "failure_probability")
     assert connected.state("print_failing").state == "off"
     connected.relay.obico.prediction = 0.7
     await connected.until_state("on", "print_failing")
