@@ -49,7 +49,7 @@ def _strings(example: Any) -> Iterator[str]:
 async def test_example(hass: HomeAssistant, block: str) -> None:
     """It is valid for Home Assistant, its templates too, and its actions have fields that there are."""
     assert await async_setup_component(hass, DOMAIN, {})
-    example = parse_yaml(block)
+    example: Any = parse_yaml(block)
     if isinstance(example, list):
         example = {"actions": example}
     for key, schema in (
