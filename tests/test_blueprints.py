@@ -7,15 +7,16 @@ from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
-from pytest_homeassistant_custom_component.common import async_fire_time_changed, async_mock_service
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed, async_mock_service
 
 from homeassistant.components.automation import DOMAIN
 from homeassistant.core import HomeAssistant, ServiceCall
+from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import load_yaml_dict
 
 FOLDER = Path(__file__).parents[1] / "blueprints" / "automation" / "octoprint_tunnel"
-MESSAGE = {"action": "notify.phone", "data": {"message": "{{ message }}", "data": {"image": "{{ picture }}"}}}
+MESSAGE = {"action": "notify.family", "data": {"message": "{{ message }}"}}
 INPUTS: dict[str, dict[str, Any]] = {
     "switch_on_and_connect": {
         "wish": "input_boolean.wish",
@@ -29,7 +30,12 @@ INPUTS: dict[str, dict[str, Any]] = {
         "file": "sensor.file",
         "progress": "sensor.progress",
         "camera": "camera.webcam",
-        "notify": [MESSAGE],
+    },
+    "live_progress": {
+        "printing": "binary_sensor.printing",
+        "progress": "sensor.progress",
+        "finish": "sensor.finish",
+        "file": "sensor.file",
     },
     "switch_off_when_cool": {
         "printing": "binary_sensor.printing",
@@ -51,8 +57,27 @@ def _installed(hass: HomeAssistant, tmp_path: Path) -> None:
 @pytest.fixture
 def calls(hass: HomeAssistant) -> Calls:
     """Return the calls of each action that the blueprints use."""
-    actions = (("homeassistant", "turn_on"), ("homeassistant", "turn_off"), ("button", "press"), ("notify", "phone"))
+    actions = (
+        ("homeassistant", "turn_on"),
+        ("homeassistant", "turn_off"),
+        ("button", "press"),
+        ("notify", "mobile_app_ada_s_phone"),
+        ("notify", "family"),
+    )
     return {action: async_mock_service(hass, domain, action) for domain, action in actions}
+
+
+@pytest.fixture
+def phone(hass: HomeAssistant) -> str:
+    """Return the device ID of a phone that its user has renamed in Home Assistant."""
+    app = MockConfigEntry(domain="mobile_app")
+    app.add_to_hass(hass)
+    registry = dr.async_get(hass)
+    device = registry.async_get_or_create(
+        config_entry_id=app.entry_id, identifiers={("mobile_app", "1")}, name="Ada's Phone"
+    )
+    registry.async_update_device(device.id, name_by_user="My phone")
+    return device.id
 
 
 async def make_automation(hass: HomeAssistant, blueprint: str, **inputs: object) -> None:
@@ -117,23 +142,62 @@ async def test_switch_on_stops_waiting_for_octoprint(
 @pytest.mark.parametrize(
     ("progress", "message"), [("100.0", "part.gcode is done."), ("42.3", "part.gcode ended at 42 %.")]
 )
-async def test_notify_when_a_print_ends(hass: HomeAssistant, calls: Calls, progress: str, message: str) -> None:
+async def test_notify_when_a_print_ends(
+    hass: HomeAssistant, calls: Calls, phone: str, progress: str, message: str
+) -> None:
     """The message says how far the print came and has the picture; an unavailable printer sends none."""
     await set_states(hass, binary_sensor__printing="on", sensor__file="part.gcode", sensor__progress=progress)
-    await make_automation(hass, "notify_with_picture")
+    await make_automation(hass, "notify_with_picture", phone=phone)
     await set_states(hass, binary_sensor__printing="unavailable")
     await set_states(hass, binary_sensor__printing="on")
-    assert not calls["phone"]
+    assert not calls["mobile_app_ada_s_phone"]
     await set_states(hass, binary_sensor__printing="off")
-    assert calls["phone"][0].data == {"message": message, "data": {"image": "/api/camera_proxy/camera.webcam"}}
+    [call] = calls["mobile_app_ada_s_phone"]
+    assert call.data == {"message": message, "data": {"image": "/api/camera_proxy/camera.webcam"}}
 
 
 async def test_notify_when_a_print_may_be_failing(hass: HomeAssistant, calls: Calls) -> None:
-    """The message is sent during the print."""
+    """The message is sent during the print, without a phone by the user's own actions."""
     await set_states(hass, binary_sensor__printing="on", binary_sensor__failing="off", sensor__file="unknown")
-    await make_automation(hass, "notify_with_picture")
+    await make_automation(hass, "notify_with_picture", notify=[MESSAGE])
     await set_states(hass, binary_sensor__failing="on")
-    assert [call.data["message"] for call in calls["phone"]] == ["The print may be failing."]
+    assert [call.data["message"] for call in calls["family"]] == ["The print may be failing."]
+    assert not calls["mobile_app_ada_s_phone"]
+
+
+async def test_live_progress(hass: HomeAssistant, calls: Calls, phone: str) -> None:
+    """One notification follows the print, counts down to its end, and disappears with it."""
+    sent = calls["mobile_app_ada_s_phone"]
+    await set_states(hass, binary_sensor__printing="off", sensor__progress="100.0", sensor__file="part.gcode")
+    await set_states(hass, sensor__finish="unknown")
+    await make_automation(hass, "live_progress", phone=phone)
+    await set_states(hass, sensor__progress="0.0")
+    assert not sent
+    await set_states(hass, binary_sensor__printing="on")
+    assert (sent[0].data["title"], sent[0].data["message"]) == ("part.gcode", "0 %")
+    tag = {"tag": "octoprint_tunnel_sensor.progress"}
+    shown = {**tag, "live_update": True, "alert_once": True, "sticky": True, "progress_max": 100}
+    assert sent[0].data["data"] == {**shown, "progress": 0, "notification_icon": "mdi:printer-3d"}
+    await set_states(hass, sensor__finish="2026-11-26T16:00:00+00:00", sensor__progress="0.9")
+    assert len(sent) == 1
+    await set_states(hass, sensor__progress="2.1")
+    assert sent[1].data["data"]["progress"] == 2
+    assert (sent[1].data["data"]["chronometer"], sent[1].data["data"]["when"]) == (True, 1795708800)
+    await set_states(hass, binary_sensor__printing="off", sensor__progress="100.0")
+    assert [call.data for call in sent[2:]] == [{"message": "clear_notification", "data": tag}]
+
+
+async def test_live_progress_ends_with_an_outage(
+    hass: HomeAssistant, calls: Calls, phone: str, freezer: FrozenDateTimeFactory
+) -> None:
+    """A short outage leaves the notification, a long one takes it away."""
+    await set_states(hass, binary_sensor__printing="on", sensor__progress="50.0")
+    await make_automation(hass, "live_progress", phone=phone)
+    await set_states(hass, binary_sensor__printing="unavailable")
+    await pass_time(hass, freezer, 9 * 60)
+    assert not calls["mobile_app_ada_s_phone"]
+    await pass_time(hass, freezer, 2 * 60)
+    assert [call.data["message"] for call in calls["mobile_app_ada_s_phone"]] == ["clear_notification"]
 
 
 async def test_switch_off_when_cool(hass: HomeAssistant, calls: Calls) -> None:

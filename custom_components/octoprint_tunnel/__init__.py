@@ -12,6 +12,7 @@ from .api.tunnels import tunnel_from_data
 from .authorize import async_serve_redirects
 from .const import DEFAULT_NAME, DOMAIN
 from .coordinator import PrinterCoordinator, TunnelCoordinator
+from .dashboard_card import async_serve_card
 from .detection import DetectionCoordinator
 from .device import async_track_device
 from .live import LiveUpdates
@@ -33,9 +34,10 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Register the actions and the page that authorization redirects to."""
+    """Register the actions, the page that authorization redirects to, and the dashboard card."""
     async_setup_services(hass)
     async_serve_redirects(hass)
+    await async_serve_card(hass)
     return True
 
 

@@ -17,6 +17,7 @@ from selenium.webdriver.remote.webelement import WebElement
 
 _SERVICES = ("octoeverywhere.com", "*.octoeverywhere.com", "app.obico.io", "*.app.obico.io")
 _SIZE = (1280, 900)
+_PHONE = (412, 915)
 _TIMEOUT = 30.0  # seconds, for an element to appear
 _PAUSE = 0.15
 _MARGIN = 24  # pixels around a picture's subject
@@ -62,10 +63,7 @@ class Chromium:
             options.add_argument(f"--{argument}")
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = Chrome(options=options, service=Service(shutil.which("chromedriver")))
-        self.driver.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride",
-            {"width": _SIZE[0], "height": _SIZE[1], "deviceScaleFactor": 1, "mobile": False},
-        )
+        self.resize(phone=False)
 
     def __enter__(self) -> Self:
         """Return the running browser."""
@@ -77,6 +75,12 @@ class Chromium:
         """End the browser."""
         with suppress(WebDriverException):
             self.driver.quit()
+
+    def resize(self, *, phone: bool) -> None:
+        """Show pages as on a desktop or on a phone."""
+        width, height = _PHONE if phone else _SIZE
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def open(self, url: str) -> None:
         """Load a page."""

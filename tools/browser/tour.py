@@ -6,17 +6,16 @@ from pathlib import Path
 import re
 from typing import Any
 
-from homeassistant.util.yaml import load_yaml_dict
 from tests.octoprint import printing
 from tests.relay.record import Service
 
 from ..demo import DOMAIN, ROOT, say
 from ..demo.stage import Stage
+from . import card
 from .chromium import BrowserError, Chromium
 from .scene import a_print_under_way
 
 _TEXTS = ROOT / "custom_components" / DOMAIN / "translations" / "en.json"
-_DASHBOARD = ROOT / "docs" / "dashboard.yaml"
 _NAME = "Demo printer"
 _FILE = "Boat.gcode"
 # The services' pages ask before they lead back: this one's link is its own address, at which the relay then does that.
@@ -239,33 +238,53 @@ class Tour:
         self._look("camera")
 
     def _use_dashboard(self) -> None:
-        """Load the dashboard of the documentation, and pause and cancel the print there."""
-        say("using the dashboard")
-        create = "return hass().callWS({type: 'lovelace/dashboards/create', url_path: 'a-printer', title: 'Printer'})"
-        self._browser.script(create)
-        save = "return hass().callWS({type: 'lovelace/config/save', url_path: 'a-printer', config: arguments[0]})"
-        self._browser.script(save, {"views": [load_yaml_dict(_DASHBOARD)]})
-        self._browser.open(f"{self._stage.client.url}a-printer/printer")
-        self._browser.see(_FILE)
-        self._browser.see("Printing")
+        """See the card in each look, and pause and cancel the print with it."""
+        say("using the dashboard card")
+        card.create_dashboard(self._browser)
         if self._images:  # which are nicer with something to show
             self._wait_for_progress(30)
-        self._look("dashboard", part="hui-section")
-        self._browser.click("Pause")
-        self._browser.see("Paused")
-        self._browser.click("Cancel")
-        self._browser.see("Cancel the print?")
-        self._look()
+        for look in reversed(card.LOOKS):
+            self._see_card(look)
+        self._browser.click("Pause print")
+        self._browser.see("Resume print")
+        self._browser.click("Cancel print")
+        self._browser.see("Cancel print?")
+        self._look("card-question")
         self._browser.click("OK")
-        self._browser.see("Operational")
+        self._browser.see("Operational · Tunnel")
+        self._look()
+
+    def _see_card(self, look: card.Look) -> None:
+        """See that the card has every text in the language of its user."""
+        card.open_card(self._browser, str(self._stage.client.url), look)
+        texts = card.texts(look.language)
+        entities = (
+            ("button", "pause"),
+            ("button", "cancel"),
+            ("sensor", "print_time_left"),
+            ("sensor", "print_finish"),
+        )
+        for platform, key in entities:
+            self._browser.see(texts[platform][key]["name"])
+        self._browser.see(_FILE)
+        self._browser.element(f"{card.TAG} img")
+        self._look(look.name, part=card.TAG)
+
+    def _find_card(self) -> None:
+        """Find the card where a user looks for it, in the picker, and leave it with a preview of it on the page."""
+        say("finding the card in the picker")
+        self._browser.open(f"{self._stage.client.url}{card.PATH}?edit=1")
+        self._browser.click("Add card")
+        self._browser.see("OctoPrint Tunnel")
         self._look()
 
     def _see_dashboard_again(self) -> None:
-        """See that the dashboard needs no change for the other service."""
+        """See that the dashboard needs no change for the other service, and why nothing is shown without OctoPrint."""
         say("seeing the dashboard again")
-        self._browser.open(f"{self._stage.client.url}a-printer/printer")
-        self._browser.see("Used this month")
+        self._browser.open(f"{self._stage.client.url}{card.PATH}")
+        self._browser.see_part("Operational")
         self._look()
+        self._find_card()
 
     def _wait_for_progress(self, percent: float) -> None:
         """Wait until so much is printed."""
