@@ -23,14 +23,20 @@ const DESCRIPTIONS = {
   zh: "打印机的摄像头、打印任务、温度和按钮",
 };
 
-/** The buttons in their order. Those that end a print ask first. Home Assistant makes the others unavailable. */
+/** The buttons in their order, each with when it is of use. Those that end something ask first. */
 const BUTTONS = [
-  { key: "pause", icon: "mdi:pause" },
-  { key: "resume", icon: "mdi:play" },
-  { key: "cancel", icon: "mdi:stop", asks: true },
-  { key: "connect", icon: "mdi:lan-connect" },
-  { key: "disconnect", icon: "mdi:lan-disconnect", asks: true },
+  { key: "pause", icon: "mdi:pause", isUseful: () => true },
+  { key: "resume", icon: "mdi:play", isUseful: () => true },
+  { key: "cancel", icon: "mdi:stop", isUseful: () => true, asks: true },
+  { key: "connect", icon: "mdi:connection", isUseful: (card) => !card._is("binary_sensor.printer_connected", "on") },
+  {
+    key: "disconnect",
+    icon: "mdi:power-plug-off-outline",
+    isUseful: (card) => !card._is("binary_sensor.printing", "on") && !card._isOffered(CONNECT),
+    asks: true,
+  },
 ];
+const CONNECT = BUTTONS.find(({ key }) => key === "connect");
 
 const HEATERS = [
   { kind: "tool", icon: "mdi:printer-3d-nozzle-heat-outline" },
@@ -38,97 +44,118 @@ const HEATERS = [
   { kind: "chamber", icon: "mdi:home-thermometer-outline" },
 ];
 
-/** Binary sensors that are worth a line while they are on. */
+/** What is worth a line when it is so: why nothing is known of the printer, and what is wrong with it. */
 const WARNINGS = [
-  { key: "error", icon: "mdi:alert-circle" },
-  { key: "print_failing", icon: "mdi:alert-octagon" },
+  { key: "sensor.tunnel_status", icon: "mdi:cloud-alert-outline", isWrong: (state) => state !== "ok" },
+  { key: "binary_sensor.octoprint_online", icon: "mdi:server-network-off", isWrong: (state) => state === "off" },
+  { key: "binary_sensor.error", icon: "mdi:alert-circle-outline", isWrong: (state) => state === "on" },
+  { key: "binary_sensor.print_failing", icon: "mdi:alert-octagon-outline", isWrong: (state) => state === "on" },
 ];
 
 const RING_LENGTH = 2 * Math.PI * 44;
 
 const STYLE = `
-  :host { display: block; height: 100%; }
-  ha-card { height: 100%; overflow: hidden; display: flex; flex-direction: column; gap: 16px; padding-bottom: 16px;
-    box-sizing: border-box; }
-  button { font: inherit; color: inherit; background: none; border: none; padding: 0; cursor: pointer; text-align: start; }
-  button:focus-visible { outline: 2px solid var(--primary-color); outline-offset: 2px; }
+  :host { display: block; height: 100%; container-type: inline-size; }
   [hidden] { display: none !important; }
-  .head { display: flex; align-items: center; gap: 12px; padding: 16px 16px 0; min-width: 0; }
+  ha-card { height: 100%; overflow: hidden; box-sizing: border-box; }
+  button { font: inherit; color: inherit; background: none; border: none; padding: 0; cursor: pointer; text-align: start;
+    -webkit-tap-highlight-color: transparent; }
+  button:focus-visible { outline: 2px solid var(--primary-color); outline-offset: 2px; }
+  button:disabled { cursor: default; }
+  .layout { display: flex; flex-direction: column; height: 100%; }
+  .camera { --ha-card-border-width: 0; --ha-card-box-shadow: none; --ha-card-border-radius: 0; flex: none; }
+  .body { display: flex; flex-direction: column; gap: 16px; padding: 16px; flex: 1; min-width: 0; box-sizing: border-box; }
+  .head { display: flex; align-items: center; gap: 12px; min-width: 0; }
   .badge { flex: none; display: grid; place-items: center; width: 40px; height: 40px; border-radius: 50%; color: var(--tone);
-    position: relative; }
-  .badge::before { content: ""; position: absolute; inset: 0; border-radius: 50%; background: var(--tone); opacity: 0.2; }
+    background: color-mix(in srgb, var(--tone) 20%, transparent); }
   .words { min-width: 0; flex: 1; }
-  .name { font-weight: var(--ha-font-weight-medium, 500); font-size: var(--ha-font-size-l, 16px); line-height: 1.4;
-    display: block; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-  .note { color: var(--secondary-text-color); font-size: var(--ha-font-size-s, 12px); line-height: 1.4; display: block;
-    overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-  .camera { --ha-card-border-width: 0; --ha-card-box-shadow: none; --ha-card-border-radius: 0; }
-  .warning { display: flex; align-items: center; gap: 8px; margin: 0 16px; padding: 8px 12px; border-radius: 12px;
-    color: var(--primary-text-color); position: relative; overflow: hidden; width: calc(100% - 32px); box-sizing: border-box; }
-  .warning::before { content: ""; position: absolute; inset: 0; background: var(--tone); opacity: 0.15; }
-  .warning ha-icon { color: var(--tone); flex: none; }
-  .warnings { display: flex; flex-direction: column; gap: 8px; }
-  .print { display: flex; align-items: center; gap: 16px; padding: 0 16px; min-width: 0; }
-  .ring { flex: none; width: 104px; height: 104px; position: relative; display: grid; place-items: center; }
+  .name, .note { display: block; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; line-height: 1.4; }
+  .name { font-weight: var(--ha-font-weight-medium, 500); font-size: var(--ha-font-size-l, 16px); }
+  .note { color: var(--secondary-text-color); font-size: var(--ha-font-size-s, 12px); }
+  .warnings { display: contents; }
+  .warning { display: flex; align-items: center; gap: 12px; padding: 10px 12px; border-radius: var(--radius); width: 100%;
+    box-sizing: border-box; background: color-mix(in srgb, var(--error-color) 12%, transparent); }
+  .warning ha-icon { color: var(--error-color); flex: none; }
+  .print { display: flex; align-items: center; gap: 16px; min-width: 0; }
+  .ring { flex: none; width: 96px; height: 96px; position: relative; display: grid; place-items: center; }
   .ring svg { position: absolute; inset: 0; transform: rotate(-90deg); }
-  .ring circle { fill: none; stroke-width: 9; }
-  .track { stroke: var(--divider-color); }
-  .done { stroke: var(--tone); stroke-linecap: round; transition: stroke-dashoffset 0.6s; }
-  .percent { font-size: 22px; font-weight: var(--ha-font-weight-medium, 500); font-variant-numeric: tabular-nums; }
+  .ring circle { fill: none; stroke-width: 9; stroke: var(--tone); }
+  .ring .track { opacity: 0.2; }
+  .ring .done { stroke-linecap: round; transition: stroke-dashoffset 0.6s; }
+  .percent { font-size: var(--ha-font-size-xl, 20px); font-weight: var(--ha-font-weight-medium, 500);
+    font-variant-numeric: tabular-nums; }
   .facts { min-width: 0; flex: 1; display: grid; gap: 8px; }
-  .file { font-weight: var(--ha-font-weight-medium, 500); overflow: hidden; text-overflow: ellipsis;
-    display: -webkit-box; -webkit-line-clamp: 2; -webkit-box-orient: vertical; overflow-wrap: anywhere; }
+  .file { font-weight: var(--ha-font-weight-medium, 500); overflow: hidden; overflow-wrap: anywhere;
+    display: -webkit-box; -webkit-line-clamp: 2; -webkit-box-orient: vertical; }
   .times { display: flex; flex-wrap: wrap; gap: 4px 24px; }
-  .times .value { display: block; font-variant-numeric: tabular-nums; }
-  .heaters { display: grid; grid-template-columns: repeat(auto-fit, minmax(132px, 1fr)); gap: 8px; padding: 0 16px; }
-  .heater { display: flex; align-items: center; gap: 12px; padding: 8px 12px; border-radius: 12px; min-width: 0;
-    background: var(--secondary-background-color); }
-  .heater ha-icon { color: var(--tone); flex: none; }
-  .degrees { display: block; font-variant-numeric: tabular-nums; white-space: nowrap; }
-  .degrees .target { color: var(--secondary-text-color); }
-  .buttons { display: grid; grid-template-columns: repeat(auto-fit, minmax(112px, 1fr)); gap: 8px; padding: 0 16px;
-    margin-top: auto; }
+  .times > span { min-width: 0; }
+  .value { display: block; font-variant-numeric: tabular-nums; }
+  .heaters { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 8px; }
+  .heater { display: flex; align-items: center; gap: 12px; padding: 8px 12px; border-radius: var(--radius); min-width: 0;
+    background: color-mix(in srgb, var(--primary-text-color) 6%, transparent); }
+  .heater ha-icon { color: var(--state-inactive-color); flex: none; }
+  .heater.hot ha-icon { color: var(--state-climate-heat-color); }
+  .degrees { display: block; font-variant-numeric: tabular-nums; white-space: pre; overflow: hidden; text-overflow: ellipsis; }
+  .target { color: var(--secondary-text-color); }
+  .buttons { display: flex; flex-wrap: wrap; gap: 8px; margin-top: auto; }
   .press { display: flex; align-items: center; justify-content: center; gap: 8px; min-height: 42px; padding: 4px 12px;
-    border-radius: 12px; position: relative; overflow: hidden; color: var(--tone); text-align: center;
-    font-weight: var(--ha-font-weight-medium, 500); line-height: 1.2; }
-  .press::before { content: ""; position: absolute; inset: 0; background: currentColor; opacity: 0.12; }
-  .press:hover::before { opacity: 0.2; }
-  .press ha-icon { flex: none; --mdc-icon-size: 20px; }
+    flex: 1 1 132px; border-radius: var(--radius); color: var(--primary-text-color); text-align: center; line-height: 1.2;
+    font-weight: var(--ha-font-weight-medium, 500); --press: var(--primary-color);
+    background: color-mix(in srgb, var(--press) 20%, transparent); transition: background 0.18s; }
+  .press:hover { background: color-mix(in srgb, var(--press) 30%, transparent); }
+  .press.asks { --press: var(--error-color); }
+  .press ha-icon { flex: none; --mdc-icon-size: 20px; color: var(--press); }
+  ha-card { --radius: var(--ha-border-radius-lg, 12px); }
+  @container (min-width: 640px) {
+    .layout { flex-direction: row; }
+    .camera { flex: 1 1 55%; align-self: center; min-width: 0; }
+    .body { flex: 1 1 45%; }
+  }
 `;
 
-function element(tag, className, ...children) {
+/** An element with attributes and children. Texts become text, never HTML. */
+function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
-  if (className) made.className = className;
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   made.append(...children);
   return made;
 }
 
-function icon(name) {
-  const made = document.createElement("ha-icon");
-  made.setAttribute("icon", name);
+function svg(tag, attributes, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
   return made;
+}
+
+const icon = (name) => element("ha-icon", { icon: name });
+
+/** Set the text of an element, unless it is the same: a screen reader would read it again. */
+function write(target, text) {
+  if (target.textContent !== text) target.textContent = text;
 }
 
 const isKnown = (state) => state !== undefined && state.state !== "unavailable" && state.state !== "unknown";
 
-/** The printer's entities by domain and translation key. Those of one key are in the order of their creation. */
+const isOurs = (entity) => entity?.platform === DOMAIN && Boolean(entity.device_id);
+
+/** The first printer, for a card that has not been told which. */
+const firstPrinter = (hass) => Object.values(hass.entities).find(isOurs)?.device_id;
+
+/** A printer's entity IDs by domain and translation key. Those of one key are in the order of their creation. */
 function entitiesOf(hass, deviceId) {
-  const found = new Map();
+  const found = {};
   for (const entity of Object.values(hass.entities)) {
-    if (entity.platform !== DOMAIN || entity.device_id !== deviceId) continue;
+    if (!isOurs(entity) || entity.device_id !== deviceId) continue;
     const key = `${entity.entity_id.split(".", 1)[0]}.${entity.translation_key}`;
-    found.set(key, [...(found.get(key) ?? []), entity.entity_id]);
+    (found[key] ??= []).push(entity.entity_id);
   }
   return found;
 }
 
-function printers(hass) {
-  return [...new Set(Object.values(hass.entities).filter((e) => e.platform === DOMAIN).map((e) => e.device_id))];
-}
-
 class PrinterCard extends HTMLElement {
   static getStubConfig(hass) {
-    const [device_id] = printers(hass);
+    const device_id = firstPrinter(hass);
     return device_id ? { device_id } : {};
   }
 
@@ -145,13 +172,19 @@ class PrinterCard extends HTMLElement {
     };
   }
 
+  constructor() {
+    super();
+    this._card = element("ha-card");
+    const style = element("style", {}, STYLE);
+    this.attachShadow({ mode: "open" }).append(style, this._card);
+  }
+
   setConfig(config) {
     if (config.device_id !== undefined && typeof config.device_id !== "string") {
       throw new Error("device_id must be the ID of a device");
     }
     this._config = config;
-    this._entities = undefined;
-    this._camera = undefined;
+    this._found = undefined;
     if (this._hass) this.hass = this._hass;
   }
 
@@ -163,25 +196,35 @@ class PrinterCard extends HTMLElement {
     return { columns: 12, min_columns: 6, rows: "auto" };
   }
 
+  /** Home Assistant sets this at each change of anything. What is not the printer's changes nothing here. */
   set hass(hass) {
     const before = this._hass;
     this._hass = hass;
     if (!this._config) return;
-    if (!this._entities || before?.entities !== hass.entities) {
-      this._deviceId = this._config.device_id ?? printers(hass)[0];
-      this._entities = entitiesOf(hass, this._deviceId);
-      this._shown = undefined;
-    }
+    if (!this._found || before?.entities !== hass.entities) this._find();
     if (this._camera) this._camera.hass = hass;
-    const ids = [...this._entities.values()].flat();
+    const ids = Object.values(this._entities).flat();
     const now = [hass.locale, hass.localize, hass.devices[this._deviceId], ...ids.map((id) => hass.states[id])];
     if (this._shown?.length === now.length && this._shown.every((value, index) => value === now[index])) return;
     this._shown = now;
-    this._render();
+    for (const update of this._updates) update();
+  }
+
+  /** Find the entities, and build the card anew if they are others. */
+  _find() {
+    this._deviceId = this._config.device_id ?? firstPrinter(this._hass);
+    this._entities = entitiesOf(this._hass, this._deviceId);
+    const found = JSON.stringify([this._deviceId, this._entities]);
+    if (found === this._found) return;
+    this._found = found;
+    this._shown = undefined;
+    this._updates = [];
+    const parts = [this._head(), this._warnings(), this._print(), this._heaters(), this._buttons()];
+    this._card.replaceChildren(element("div", { class: "layout" }, this._webcam(), element("div", { class: "body" }, ...parts)));
   }
 
   _id(key, index = 0) {
-    return this._entities.get(key)?.[index];
+    return this._entities[key]?.[index];
   }
 
   _state(key, index = 0) {
@@ -193,10 +236,10 @@ class PrinterCard extends HTMLElement {
   }
 
   /** The name of an entity in the user's language: Home Assistant stores names in the language of the server. */
-  _name(state, number = 1) {
-    const [domain] = state.entity_id.split(".", 1);
-    const { translation_key: key, name } = this._hass.entities[state.entity_id];
-    return this._hass.localize(`component.${DOMAIN}.entity.${domain}.${key}.name`, { number }) || name || "";
+  _name(key, number = 1) {
+    const [domain, translationKey] = key.split(".");
+    const name = this._hass.localize(`component.${DOMAIN}.entity.${domain}.${translationKey}.name`, { number });
+    return name || this._hass.entities[this._id(key, number - 1)]?.name || "";
   }
 
   _text(key) {
@@ -204,20 +247,15 @@ class PrinterCard extends HTMLElement {
     return isKnown(state) ? this._hass.formatEntityState(state) : "";
   }
 
-  _render() {
-    if (!this.shadowRoot) {
-      this.attachShadow({ mode: "open" });
-      const style = document.createElement("style");
-      style.textContent = STYLE;
-      this._card = document.createElement("ha-card");
-      this._slot = element("div", "camera");
-      this.shadowRoot.append(style, this._card);
-    }
-    const parts = [this._head(), this._slot, this._warnings(), this._print(), this._heaters(), this._buttons()];
-    const focused = this.shadowRoot.activeElement?.dataset.key;
-    this._card.replaceChildren(...parts.filter(Boolean));
-    if (focused) this._card.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
-    this._showCamera();
+  _fire(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
+  }
+
+  /** A part that is a button and opens the dialog of an entity. */
+  _opener(className, entityId, ...children) {
+    const made = element("button", { class: className, type: "button" }, ...children);
+    made.addEventListener("click", () => this._fire("hass-more-info", { entityId: entityId() }));
+    return made;
   }
 
   /** The color of what the printer does. */
@@ -225,91 +263,87 @@ class PrinterCard extends HTMLElement {
     if (this._is("binary_sensor.error", "on")) return "var(--error-color)";
     if (this._is("binary_sensor.paused", "on")) return "var(--warning-color)";
     if (this._is("binary_sensor.printing", "on")) return "var(--primary-color)";
-    return this._is("binary_sensor.printer_connected", "on") ? "var(--success-color)" : "var(--state-icon-color)";
-  }
-
-  _opensMoreInfo(button, entityId) {
-    button.dataset.key = entityId;
-    button.addEventListener("click", () => this._fire("hass-more-info", { entityId }));
-    return button;
-  }
-
-  _fire(type, detail) {
-    this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
+    return this._is("binary_sensor.printer_connected", "on") ? "var(--success-color)" : "var(--state-inactive-color)";
   }
 
   _head() {
+    const name = element("span", { class: "name" });
+    const note = element("span", { class: "note" });
+    const badge = element("span", { class: "badge" }, icon("mdi:printer-3d"));
+    const id = () => this._id("sensor.printer_state");
+    const head = this._opener("head", id, badge, element("span", { class: "words" }, name, note));
+    this._updates.push(() => {
+      this._card.style.setProperty("--tone", this._tone);
+      write(name, this._printerName);
+      write(note, this._note);
+      head.disabled = !id();
+    });
+    return head;
+  }
+
+  get _printerName() {
     const device = this._hass.devices[this._deviceId];
-    const notes = [this._text("sensor.printer_state"), this._text("sensor.active_route")];
-    const words = element(
-      "span",
-      "words",
-      element("span", "name", device?.name_by_user ?? device?.name ?? "OctoPrint Tunnel"),
-      element("span", "note", notes.filter(Boolean).join(" · ")),
-    );
-    const head = element("button", "head", element("span", "badge", icon("mdi:printer-3d")), words);
-    head.style.setProperty("--tone", this._tone);
-    const entityId = this._id("sensor.printer_state");
-    return entityId ? this._opensMoreInfo(head, entityId) : head;
+    return device?.name_by_user ?? device?.name ?? "OctoPrint Tunnel";
   }
 
-  /** What is wrong: the tunnel, OctoPrint, the printer or the print. */
+  /** What the printer does, and which way it is reached. */
+  get _note() {
+    if (!this._deviceId) return this._hass.localize("ui.components.device-picker.no_devices");
+    if (!this._hass.devices[this._deviceId]) return this._hass.localize("ui.components.target-picker.device_not_found");
+    const state = this._state("sensor.printer_state");
+    const way = this._is("sensor.active_route", "none") ? "" : this._text("sensor.active_route");
+    return [state && this._hass.formatEntityState(state), way].filter(Boolean).join(" · ");
+  }
+
   _warnings() {
-    const lines = [];
-    const tunnel = this._state("sensor.tunnel_status");
-    const octoprint = this._state("binary_sensor.octoprint_online");
-    if (tunnel && tunnel.state !== "ok") lines.push(this._warning(tunnel, "mdi:lan-disconnect"));
-    else if (octoprint && octoprint.state !== "on") lines.push(this._warning(octoprint, "mdi:server-network-off"));
-    for (const { key, icon: name } of WARNINGS) {
-      const state = this._state(`binary_sensor.${key}`);
-      if (state?.state === "on") lines.push(this._warning(state, name));
-    }
-    return lines.length ? element("div", "warnings", ...lines) : null;
+    return element("div", { class: "warnings" }, ...WARNINGS.map((warning) => this._warning(warning)));
   }
 
-  _warning(state, iconName) {
-    const text = `${this._name(state)}: ${this._hass.formatEntityState(state)}`;
-    const line = element("button", "warning", icon(iconName), element("span", "", text));
-    line.style.setProperty("--tone", "var(--error-color)");
-    return this._opensMoreInfo(line, state.entity_id);
+  _warning({ key, icon: iconName, isWrong }) {
+    const text = element("span");
+    const line = this._opener("warning", () => this._id(key), icon(iconName), text);
+    this._updates.push(() => {
+      const state = this._state(key);
+      line.hidden = !state || !isWrong(state.state);
+      if (!line.hidden) write(text, `${this._name(key)}: ${this._hass.formatEntityState(state)}`);
+    });
+    return line;
   }
 
   _print() {
-    const progress = this._state("sensor.print_progress");
-    if (!isKnown(progress)) return null;
-    const percent = Math.min(100, Math.max(0, Number(progress.state) || 0));
-    const times = ["sensor.print_time_left", "sensor.print_finish"].map((key) => this._time(key)).filter(Boolean);
-    const facts = element(
-      "span",
-      "facts",
-      element("span", "file", this._text("sensor.print_file")),
-      element("span", "times", ...times),
-    );
-    const print = element("button", "print", this._ring(percent), facts);
-    print.style.setProperty("--tone", this._tone);
-    return this._opensMoreInfo(print, progress.entity_id);
-  }
-
-  _ring(percent) {
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    svg.setAttribute("viewBox", "0 0 100 100");
-    for (const [className, part] of [["track", 100], ["done", percent]]) {
-      const circle = document.createElementNS(svg.namespaceURI, "circle");
-      circle.setAttribute("class", className);
-      for (const [name, value] of Object.entries({ cx: 50, cy: 50, r: 44 })) circle.setAttribute(name, value);
-      circle.setAttribute("stroke-dasharray", RING_LENGTH);
-      circle.setAttribute("stroke-dashoffset", RING_LENGTH * (1 - part / 100));
-      if (part) svg.append(circle);
-    }
-    const number = new Intl.NumberFormat(this._hass.locale.language, { style: "percent" }).format(percent / 100);
-    return element("span", "ring", svg, element("span", "percent", number));
+    const done = svg("circle", { class: "done", cx: 50, cy: 50, r: 44, "stroke-dasharray": RING_LENGTH });
+    const track = svg("circle", { class: "track", cx: 50, cy: 50, r: 44 });
+    const percent = element("span", { class: "percent" });
+    const ring = element("span", { class: "ring" }, svg("svg", { viewBox: "0 0 100 100" }, track, done), percent);
+    const file = element("span", { class: "file" });
+    const times = element("span", { class: "times" }, this._time("sensor.print_time_left"), this._time("sensor.print_finish"));
+    const facts = element("span", { class: "facts" }, file, times);
+    const print = this._opener("print", () => this._id("sensor.print_progress"), ring, facts);
+    this._updates.push(() => {
+      const progress = this._state("sensor.print_progress");
+      print.hidden = !isKnown(progress);
+      if (print.hidden) return;
+      const part = Math.min(1, Math.max(0, Number(progress.state) / 100 || 0));
+      done.setAttribute("stroke-dashoffset", RING_LENGTH * (1 - part));
+      done.toggleAttribute("hidden", part === 0);
+      const format = new Intl.NumberFormat(this._hass.locale.language, { style: "percent" });
+      write(percent, format.format(Math.floor(part * 100) / 100));
+      write(file, this._text("sensor.print_file"));
+    });
+    return print;
   }
 
   _time(key) {
-    const state = this._state(key);
-    if (!isKnown(state)) return null;
-    const value = state.attributes.device_class === "timestamp" ? this._clock(state.state) : this._text(key);
-    return element("span", "", element("span", "note", this._name(state)), element("span", "value", value));
+    const [name, value] = [element("span", { class: "note" }), element("span", { class: "value" })];
+    const time = element("span", {}, name, value);
+    this._updates.push(() => {
+      const state = this._state(key);
+      time.hidden = !isKnown(state);
+      if (time.hidden) return;
+      write(name, this._name(key));
+      write(value, state.attributes.device_class === "timestamp" ? this._clock(state.state) : this._text(key));
+    });
+    return time;
   }
 
   /** A time of day, with the weekday unless it is today. */
@@ -325,60 +359,96 @@ class PrinterCard extends HTMLElement {
   }
 
   _heaters() {
-    const made = HEATERS.flatMap(({ kind, icon: name }) =>
-      (this._entities.get(`sensor.${kind}_actual_temperature`) ?? []).map((_, index) => this._heater(kind, index, name)),
-    ).filter(Boolean);
-    return made.length ? element("div", "heaters", ...made) : null;
+    const made = HEATERS.flatMap(({ kind, icon: iconName }) =>
+      (this._entities[`sensor.${kind}_actual_temperature`] ?? []).map((_, index) => this._heater(kind, index, iconName)),
+    );
+    const heaters = element("div", { class: "heaters" }, ...made);
+    this._updates.push(() => (heaters.hidden = made.every((heater) => heater.hidden)));
+    return heaters;
   }
 
   _heater(kind, index, iconName) {
-    const actual = this._state(`sensor.${kind}_actual_temperature`, index);
-    if (!isKnown(actual)) return null;
-    const target = this._state(`number.${kind}_target`, index);
-    const degrees = element("span", "degrees", this._hass.formatEntityState(actual));
-    const isHeating = isKnown(target) && Number(target.state) > 0;
-    if (isHeating) degrees.append(element("span", "target", ` → ${this._hass.formatEntityState(target)}`));
-    const words = element("span", "words", degrees, element("span", "note", this._name(actual, index + 1)));
-    const heater = element("button", "heater", icon(iconName), words);
-    heater.style.setProperty("--tone", isHeating ? "var(--state-climate-heat-color, #ff8100)" : "var(--state-icon-color)");
-    return this._opensMoreInfo(heater, (isKnown(target) ? target : actual).entity_id);
+    const key = `sensor.${kind}_actual_temperature`;
+    const target = () => this._state(`number.${kind}_target`, index);
+    const [actual, wanted] = [element("span"), element("span", { class: "target" })];
+    const name = element("span", { class: "note" });
+    const words = element("span", { class: "words" }, element("span", { class: "degrees" }, actual, wanted), name);
+    const id = () => (isKnown(target()) ? target().entity_id : this._id(key, index));
+    const heater = this._opener("heater", id, icon(iconName), words);
+    this._updates.push(() => {
+      const state = this._state(key, index);
+      heater.hidden = !isKnown(state);
+      if (heater.hidden) return;
+      const isHeating = isKnown(target()) && Number(target().state) > 0;
+      heater.classList.toggle("hot", isHeating);
+      write(actual, this._hass.formatEntityState(state));
+      write(wanted, isHeating ? ` → ${this._hass.formatEntityState(target())}` : "");
+      write(name, this._name(key, index + 1));
+    });
+    return heater;
   }
 
   _buttons() {
-    const made = BUTTONS.map(({ key, icon: name, asks }) => {
-      const state = this._state(`button.${key}`);
-      if (!state || state.state === "unavailable") return null;
-      const label = this._name(state);
-      const button = element("button", "press", icon(name), element("span", "", label));
-      button.style.setProperty("--tone", asks ? "var(--error-color)" : "var(--primary-color)");
-      button.dataset.key = state.entity_id;
-      button.addEventListener("click", () => this._press(state.entity_id, asks ? `${label}?` : null));
-      return button;
-    }).filter(Boolean);
-    return made.length ? element("div", "buttons", ...made) : null;
+    const made = BUTTONS.map((button) => this._button(button));
+    const buttons = element("div", { class: "buttons" }, ...made);
+    this._updates.push(() => (buttons.hidden = made.every((button) => button.hidden)));
+    return buttons;
   }
 
-  /** Press a button with Home Assistant's own handling of actions, which asks the question if there is one. */
+  _button(button) {
+    const key = `button.${button.key}`;
+    const label = element("span");
+    const attributes = { class: button.asks ? "press asks" : "press", type: "button" };
+    const made = element("button", attributes, icon(button.icon), label);
+    made.addEventListener("click", () => this._press(this._id(key), button.asks && this._name(key)));
+    this._updates.push(() => {
+      made.hidden = !this._isOffered(button);
+      write(label, this._name(key));
+    });
+    return made;
+  }
+
+  _isOffered(button) {
+    const state = this._state(`button.${button.key}`);
+    return state !== undefined && state.state !== "unavailable" && button.isUseful(this);
+  }
+
+  /** Press a button with Home Assistant's own handling of actions, which asks first if there is something to ask. */
   _press(entityId, question) {
     const tap_action = { action: "perform-action", perform_action: "button.press", target: { entity_id: entityId } };
-    if (question) tap_action.confirmation = { text: question };
+    if (question) {
+      tap_action.confirmation = {
+        title: question,
+        text: this._hass.localize("ui.dialogs.generic.default_confirmation_title"),
+        confirm_text: question,
+        dismiss_text: this._hass.localize("ui.common.no"),
+      };
+    }
     this._fire("hass-action", { config: { entity: entityId, tap_action }, action: "tap" });
   }
 
-  /** Show the first webcam with Home Assistant's own card, which opens the live view. */
-  async _showCamera() {
+  /** The first webcam, in Home Assistant's own card, which opens the live view. */
+  _webcam() {
     const entity = this._id("camera.webcam");
-    const isShown = this._config.show_camera !== false && isKnown(this._hass.states[entity]);
-    this._slot.hidden = !isShown;
-    if (!isShown || this._camera?.entity === entity) return;
-    const helpers = await window.loadCardHelpers();
-    if (this._camera?.entity === entity) return;
+    const slot = element("div", { class: "camera" });
+    this._camera = undefined;
+    let isAsked = false;
+    this._updates.push(() => {
+      slot.hidden = this._config.show_camera === false || !isKnown(this._hass.states[entity]);
+      if (slot.hidden || isAsked) return;
+      isAsked = true;
+      this._showCamera(slot, entity);
+    });
+    return slot;
+  }
+
+  async _showCamera(slot, entity) {
+    const { createCardElement } = await window.loadCardHelpers();
+    if (!slot.isConnected && this._card.isConnected) return; // the card was built anew meanwhile
     const config = { type: "picture-entity", entity, camera_view: "auto", show_name: false, show_state: false };
-    const card = helpers.createCardElement(config);
-    card.entity = entity;
-    card.hass = this._hass;
-    this._camera = card;
-    this._slot.replaceChildren(card);
+    this._camera = createCardElement(config);
+    this._camera.hass = this._hass;
+    slot.replaceChildren(this._camera);
   }
 }
 
@@ -388,8 +458,16 @@ if (!customElements.get(TAG)) {
   window.customCards.push({
     type: TAG,
     name: "OctoPrint Tunnel",
-    description: DESCRIPTIONS[navigator.language.slice(0, 2)] ?? DESCRIPTIONS.en,
+    get description() {
+      const language = document.querySelector("home-assistant")?.hass?.language ?? navigator.language;
+      return DESCRIPTIONS[language.slice(0, 2)] ?? DESCRIPTIONS.en;
+    },
     preview: true,
     documentationURL: "https://github.com/octoprint-tunnel/octoprint-tunnel/blob/main/docs/dashboard.md",
+    /** Suggest the card for any entity of a printer. */
+    getEntitySuggestion: (hass, entityId) => {
+      const entity = hass.entities[entityId];
+      return isOurs(entity) ? { config: { type: `custom:${TAG}`, device_id: entity.device_id } } : null;
+    },
   });
 }
