@@ -248,9 +248,9 @@ class Tour:
         self._browser.click("Pause print")
         self._browser.see("Resume print")
         self._browser.click("Cancel print")
-        self._browser.see("Cancel print?")
-        self._look("card-question")
-        self._browser.click("OK")
+        self._browser.see("Are you sure?")
+        self._look()
+        self._browser.click("Cancel print")  # the button of the dialog, which comes last
         self._browser.see("Operational · Tunnel")
         self._look()
 
@@ -267,7 +267,7 @@ class Tour:
         for platform, key in entities:
             self._browser.see(texts[platform][key]["name"])
         self._browser.see(_FILE)
-        self._browser.element(f"{card.TAG} img")
+        self._browser.element("img[src*='/api/camera_proxy/']")
         self._look(look.name, part=card.TAG)
 
     def _find_card(self) -> None:
