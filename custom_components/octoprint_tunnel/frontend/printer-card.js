@@ -103,7 +103,8 @@ const STYLE = `
     font-weight: var(--ha-font-weight-medium, 500); --press: var(--primary-color);
     background: color-mix(in srgb, var(--press) 20%, transparent); transition: background 0.18s; }
   .press:hover { background: color-mix(in srgb, var(--press) 30%, transparent); }
-  .press.asks { --press: var(--error-color); }
+  .press.cancel { --press: var(--error-color); }
+  .press.disconnect { --press: var(--state-inactive-color); }
   .press ha-icon { flex: none; --mdc-icon-size: 20px; color: var(--press); }
   ha-card { --radius: var(--ha-border-radius-lg, 12px); }
   @container (min-width: 640px) {
@@ -220,7 +221,8 @@ class PrinterCard extends HTMLElement {
     this._shown = undefined;
     this._updates = [];
     const parts = [this._head(), this._warnings(), this._print(), this._heaters(), this._buttons()];
-    this._card.replaceChildren(element("div", { class: "layout" }, this._webcam(), element("div", { class: "body" }, ...parts)));
+    const body = element("div", { class: "body" }, ...parts);
+    this._card.replaceChildren(element("div", { class: "layout" }, this._webcam(), body));
   }
 
   _id(key, index = 0) {
@@ -305,9 +307,14 @@ class PrinterCard extends HTMLElement {
     this._updates.push(() => {
       const state = this._state(key);
       line.hidden = !state || !isWrong(state.state);
-      if (!line.hidden) write(text, `${this._name(key)}: ${this._hass.formatEntityState(state)}`);
+      if (!line.hidden) write(text, `${this._name(key)}: ${this._reason(key) || this._hass.formatEntityState(state)}`);
     });
     return line;
+  }
+
+  /** What the printer itself says of an error. */
+  _reason(key) {
+    return key === "binary_sensor.error" ? this._state("sensor.printer_state")?.attributes.error : undefined;
   }
 
   _print() {
@@ -316,14 +323,15 @@ class PrinterCard extends HTMLElement {
     const percent = element("span", { class: "percent" });
     const ring = element("span", { class: "ring" }, svg("svg", { viewBox: "0 0 100 100" }, track, done), percent);
     const file = element("span", { class: "file" });
-    const times = element("span", { class: "times" }, this._time("sensor.print_time_left"), this._time("sensor.print_finish"));
-    const facts = element("span", { class: "facts" }, file, times);
+    const times = ["sensor.print_time_left", "sensor.print_finish"].map((key) => this._time(key));
+    const facts = element("span", { class: "facts" }, file, element("span", { class: "times" }, ...times));
     const print = this._opener("print", () => this._id("sensor.print_progress"), ring, facts);
     this._updates.push(() => {
       const progress = this._state("sensor.print_progress");
-      print.hidden = !isKnown(progress);
+      const part = Math.min(1, Math.max(0, Number(progress?.state) / 100 || 0));
+      // OctoPrint still reports a print that was canceled, as long as no other file is selected.
+      print.hidden = !isKnown(progress) || !(this._is("binary_sensor.printing", "on") || part === 1);
       if (print.hidden) return;
-      const part = Math.min(1, Math.max(0, Number(progress.state) / 100 || 0));
       done.setAttribute("stroke-dashoffset", RING_LENGTH * (1 - part));
       done.toggleAttribute("hidden", part === 0);
       const format = new Intl.NumberFormat(this._hass.locale.language, { style: "percent" });
@@ -398,8 +406,7 @@ class PrinterCard extends HTMLElement {
   _button(button) {
     const key = `button.${button.key}`;
     const label = element("span");
-    const attributes = { class: button.asks ? "press asks" : "press", type: "button" };
-    const made = element("button", attributes, icon(button.icon), label);
+    const made = element("button", { class: `press ${button.key}`, type: "button" }, icon(button.icon), label);
     made.addEventListener("click", () => this._press(this._id(key), button.asks && this._name(key)));
     this._updates.push(() => {
       made.hidden = !this._isOffered(button);
