@@ -44,12 +44,18 @@ const HEATERS = [
   { kind: "chamber", icon: "mdi:home-thermometer-outline" },
 ];
 
-/** What is worth a line when it is so: why nothing is known of the printer, and what is wrong with it. */
+const isOn = ({ state }) => state === "on";
+
+/** What is worth a line: why nothing is known of the printer, and what is wrong with it or with the print. */
 const WARNINGS = [
-  { key: "sensor.tunnel_status", icon: "mdi:cloud-alert-outline", isWrong: (state) => state !== "ok" },
-  { key: "binary_sensor.octoprint_online", icon: "mdi:server-network-off", isWrong: (state) => state === "off" },
-  { key: "binary_sensor.error", icon: "mdi:alert-circle-outline", isWrong: (state) => state === "on" },
-  { key: "binary_sensor.print_failing", icon: "mdi:alert-octagon-outline", isWrong: (state) => state === "on" },
+  { key: "sensor.tunnel_status", icon: "mdi:cloud-alert-outline", isWrong: ({ state }) => state !== "ok" },
+  {
+    key: "binary_sensor.octoprint_online",
+    icon: "mdi:server-network-off",
+    isWrong: ({ state }, card) => state === "off" && card._is("sensor.tunnel_status", "ok"),
+  },
+  { key: "binary_sensor.error", icon: "mdi:alert-circle-outline", isWrong: isOn, isSevere: true },
+  { key: "binary_sensor.print_failing", icon: "mdi:alert-octagon-outline", isWrong: isOn, isSevere: true },
 ];
 
 const RING_LENGTH = 2 * Math.PI * 44;
@@ -74,8 +80,9 @@ const STYLE = `
   .note { color: var(--secondary-text-color); font-size: var(--ha-font-size-s, 12px); }
   .warnings { display: contents; }
   .warning { display: flex; align-items: center; gap: 12px; padding: 10px 12px; border-radius: var(--radius); width: 100%;
-    box-sizing: border-box; background: color-mix(in srgb, var(--error-color) 12%, transparent); }
-  .warning ha-icon { color: var(--error-color); flex: none; }
+    box-sizing: border-box; --warning: var(--warning-color); background: color-mix(in srgb, var(--warning) 15%, transparent); }
+  .warning.severe { --warning: var(--error-color); }
+  .warning ha-icon { color: var(--warning); flex: none; }
   .print { display: flex; align-items: center; gap: 16px; min-width: 0; }
   .ring { flex: none; width: 96px; height: 96px; position: relative; display: grid; place-items: center; }
   .ring svg { position: absolute; inset: 0; transform: rotate(-90deg); }
@@ -301,12 +308,12 @@ class PrinterCard extends HTMLElement {
     return element("div", { class: "warnings" }, ...WARNINGS.map((warning) => this._warning(warning)));
   }
 
-  _warning({ key, icon: iconName, isWrong }) {
+  _warning({ key, icon: iconName, isWrong, isSevere }) {
     const text = element("span");
-    const line = this._opener("warning", () => this._id(key), icon(iconName), text);
+    const line = this._opener(isSevere ? "warning severe" : "warning", () => this._id(key), icon(iconName), text);
     this._updates.push(() => {
       const state = this._state(key);
-      line.hidden = !state || !isWrong(state.state);
+      line.hidden = !state || !isWrong(state, this);
       if (!line.hidden) write(text, `${this._name(key)}: ${this._reason(key) || this._hass.formatEntityState(state)}`);
     });
     return line;
