@@ -44,12 +44,18 @@ const HEATERS = [
   { kind: "chamber", icon: "mdi:home-thermometer-outline" },
 ];
 
-/** What is worth a line when it is so: why nothing is known of the printer, and what is wrong with it. */
+const isOn = ({ state }) => state === "on";
+
+/** What is worth a line: why nothing is known of the printer, and what is wrong with it or with the print. */
 const WARNINGS = [
-  { key: "sensor.tunnel_status", icon: "mdi:cloud-alert-outline", isWrong: (state) => state !== "ok" },
-  { key: "binary_sensor.octoprint_online", icon: "mdi:server-network-off", isWrong: (state) => state === "off" },
-  { key: "binary_sensor.error", icon: "mdi:alert-circle-outline", isWrong: (state) => state === "on" },
-  { key: "binary_sensor.print_failing", icon: "mdi:alert-octagon-outline", isWrong: (state) => state === "on" },
+  { key: "sensor.tunnel_status", icon: "mdi:cloud-alert-outline", isWrong: ({ state }) => state !== "ok" },
+  {
+    key: "binary_sensor.octoprint_online",
+    icon: "mdi:server-network-off",
+    isWrong: ({ state }, card) => state === "off" && card._is("sensor.tunnel_status", "ok"),
+  },
+  { key: "binary_sensor.error", icon: "mdi:alert-circle-outline", isWrong: isOn, isSevere: true },
+  { key: "binary_sensor.print_failing", icon: "mdi:alert-octagon-outline", isWrong: isOn, isSevere: true },
 ];
 
 const RING_LENGTH = 2 * Math.PI * 44;
@@ -74,8 +80,9 @@ const STYLE = `
   .note { color: var(--secondary-text-color); font-size: var(--ha-font-size-s, 12px); }
   .warnings { display: contents; }
   .warning { display: flex; align-items: center; gap: 12px; padding: 10px 12px; border-radius: var(--radius); width: 100%;
-    box-sizing: border-box; background: color-mix(in srgb, var(--error-color) 12%, transparent); }
-  .warning ha-icon { color: var(--error-color); flex: none; }
+    box-sizing: border-box; --warning: var(--warning-color); background: color-mix(in srgb, var(--warning) 15%, transparent); }
+  .warning.severe { --warning: var(--error-color); }
+  .warning ha-icon { color: var(--warning); flex: none; }
   .print { display: flex; align-items: center; gap: 16px; min-width: 0; }
   .ring { flex: none; width: 96px; height: 96px; position: relative; display: grid; place-items: center; }
   .ring svg { position: absolute; inset: 0; transform: rotate(-90deg); }
@@ -103,7 +110,8 @@ const STYLE = `
     font-weight: var(--ha-font-weight-medium, 500); --press: var(--primary-color);
     background: color-mix(in srgb, var(--press) 20%, transparent); transition: background 0.18s; }
   .press:hover { background: color-mix(in srgb, var(--press) 30%, transparent); }
-  .press.asks { --press: var(--error-color); }
+  .press.cancel { --press: var(--error-color); }
+  .press.disconnect { --press: var(--state-inactive-color); }
   .press ha-icon { flex: none; --mdc-icon-size: 20px; color: var(--press); }
   ha-card { --radius: var(--ha-border-radius-lg, 12px); }
   @container (min-width: 640px) {
@@ -220,7 +228,8 @@ class PrinterCard extends HTMLElement {
     this._shown = undefined;
     this._updates = [];
     const parts = [this._head(), this._warnings(), this._print(), this._heaters(), this._buttons()];
-    this._card.replaceChildren(element("div", { class: "layout" }, this._webcam(), element("div", { class: "body" }, ...parts)));
+    const body = element("div", { class: "body" }, ...parts);
+    this._card.replaceChildren(element("div", { class: "layout" }, this._webcam(), body));
   }
 
   _id(key, index = 0) {
@@ -299,15 +308,20 @@ class PrinterCard extends HTMLElement {
     return element("div", { class: "warnings" }, ...WARNINGS.map((warning) => this._warning(warning)));
   }
 
-  _warning({ key, icon: iconName, isWrong }) {
+  _warning({ key, icon: iconName, isWrong, isSevere }) {
     const text = element("span");
-    const line = this._opener("warning", () => this._id(key), icon(iconName), text);
+    const line = this._opener(isSevere ? "warning severe" : "warning", () => this._id(key), icon(iconName), text);
     this._updates.push(() => {
       const state = this._state(key);
-      line.hidden = !state || !isWrong(state.state);
-      if (!line.hidden) write(text, `${this._name(key)}: ${this._hass.formatEntityState(state)}`);
+      line.hidden = !state || !isWrong(state, this);
+      if (!line.hidden) write(text, `${this._name(key)}: ${this._reason(key) || this._hass.formatEntityState(state)}`);
     });
     return line;
+  }
+
+  /** What the printer itself says of an error. */
+  _reason(key) {
+    return key === "binary_sensor.error" ? this._state("sensor.printer_state")?.attributes.error : undefined;
   }
 
   _print() {
@@ -316,14 +330,15 @@ class PrinterCard extends HTMLElement {
     const percent = element("span", { class: "percent" });
     const ring = element("span", { class: "ring" }, svg("svg", { viewBox: "0 0 100 100" }, track, done), percent);
     const file = element("span", { class: "file" });
-    const times = element("span", { class: "times" }, this._time("sensor.print_time_left"), this._time("sensor.print_finish"));
-    const facts = element("span", { class: "facts" }, file, times);
+    const times = ["sensor.print_time_left", "sensor.print_finish"].map((key) => this._time(key));
+    const facts = element("span", { class: "facts" }, file, element("span", { class: "times" }, ...times));
     const print = this._opener("print", () => this._id("sensor.print_progress"), ring, facts);
     this._updates.push(() => {
       const progress = this._state("sensor.print_progress");
-      print.hidden = !isKnown(progress);
+      const part = Math.min(1, Math.max(0, Number(progress?.state) / 100 || 0));
+      // OctoPrint still reports a print that was canceled, as long as no other file is selected.
+      print.hidden = !isKnown(progress) || !(this._is("binary_sensor.printing", "on") || part === 1);
       if (print.hidden) return;
-      const part = Math.min(1, Math.max(0, Number(progress.state) / 100 || 0));
       done.setAttribute("stroke-dashoffset", RING_LENGTH * (1 - part));
       done.toggleAttribute("hidden", part === 0);
       const format = new Intl.NumberFormat(this._hass.locale.language, { style: "percent" });
@@ -398,8 +413,7 @@ class PrinterCard extends HTMLElement {
   _button(button) {
     const key = `button.${button.key}`;
     const label = element("span");
-    const attributes = { class: button.asks ? "press asks" : "press", type: "button" };
-    const made = element("button", attributes, icon(button.icon), label);
+    const made = element("button", { class: `press ${button.key}`, type: "button" }, icon(button.icon), label);
     made.addEventListener("click", () => this._press(this._id(key), button.asks && this._name(key)));
     this._updates.push(() => {
       made.hidden = !this._isOffered(button);
