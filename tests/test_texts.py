@@ -12,6 +12,7 @@ from custom_components.octoprint_tunnel import binary_sensor, button, camera, ev
 from custom_components.octoprint_tunnel.api import errors
 from custom_components.octoprint_tunnel.api.errors import Condition, OctoPrintTunnelError
 from custom_components.octoprint_tunnel.api.octoprint.connection import PrinterState
+from custom_components.octoprint_tunnel.api.octoprint.print_event import PrintEventType
 from custom_components.octoprint_tunnel.api.tunnels.models import NotificationType
 from custom_components.octoprint_tunnel.api.tunnels.setup import SERVER_IS_HTTP
 from custom_components.octoprint_tunnel.config_flow import OctoPrintTunnelConfigFlow as Flow
@@ -123,8 +124,9 @@ def test_states() -> None:
         assert isinstance(description, SensorEntityDescription)
         if description.options:
             assert set(sensors[str(description.translation_key)]["state"]) == set(description.options)
-    event_type = TEXTS["entity"]["event"]["notification"]["state_attributes"]["event_type"]
-    assert set(event_type["state"]) == {kind.value for kind in NotificationType}
+    for key, kinds in (("notification", NotificationType), ("print_event", PrintEventType)):
+        event_type = TEXTS["entity"]["event"][key]["state_attributes"]["event_type"]
+        assert set(event_type["state"]) == {kind.value for kind in kinds}
 
 
 def test_actions() -> None:

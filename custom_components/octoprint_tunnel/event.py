@@ -1,15 +1,16 @@
-"""The event of a service's notifications."""
+"""The events of a print, and of a service's notifications."""
 
 from dataclasses import asdict
-from typing import override
+from typing import Final, override
 
 from homeassistant.components.event import EventEntity, EventEntityDescription
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .api.octoprint.print_event import PrintEvent, PrintEventType
 from .api.tunnels.models import Notification, NotificationType
-from .coordinator import TunnelCoordinator
+from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .deliveries import signal_of
 from .entity import OctoPrintTunnelEntity
 from .notifications import Notifications
@@ -17,7 +18,14 @@ from .runtime import OctoPrintTunnelConfigEntry
 
 PARALLEL_UPDATES = 0
 
+PRINT_EVENT: Final = EventEntityDescription(
+    key="print_event",
+    translation_key="print_event",
+    event_types=[kind.value for kind in PrintEventType],
+)
+
 DESCRIPTIONS = (
+    PRINT_EVENT,
     EventEntityDescription(
         key="notification",
         translation_key="notification",
@@ -29,14 +37,40 @@ DESCRIPTIONS = (
 async def async_setup_entry(
     hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
-    """Add the event of one printer."""
+    """Add the events of one printer."""
     runtime = entry.runtime_data
+    async_add_entities([PrintEventEntity(entry, runtime.printer, PRINT_EVENT)])
     if notifications := runtime.notifications:
         async_add_entities(
             NotificationEvent(entry, runtime.tunnel, description, notifications)
             for description in DESCRIPTIONS
             if description.key in runtime.tunnel.service.tunnel.entity_keys
         )
+
+
+class PrintEventEntity(OctoPrintTunnelEntity[PrinterCoordinator], EventEntity):
+    """The last thing that happened to a print. It is available also while OctoPrint is not."""
+
+    _told: tuple[PrintEvent, ...] = ()
+
+    @property
+    @override
+    def available(self) -> bool:
+        return True
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        # Listeners are also called when a poll fails and the data stays.
+        events = self.coordinator.data.events if self.coordinator.data else ()
+        if events is not self._told:
+            self._told = events
+            for event in events:
+                values = asdict(event)
+                del values["type"], values["number"]
+                self._trigger_event(event.type, {name: value for name, value in values.items() if value is not None})
+                self.async_write_ha_state()
+        super()._handle_coordinator_update()
 
 
 class NotificationEvent(OctoPrintTunnelEntity[TunnelCoordinator], EventEntity):

@@ -18,6 +18,7 @@ from homeassistant.util import dt as dt_util
 from .api.backoff import Backoff
 from .api.errors import OctoPrintTunnelError
 from .api.octoprint.connection import MAX_STATE_TEXT, PrinterState
+from .api.octoprint.print_event import PROMPT_PLUGIN, PrintEvent
 from .api.octoprint.push import CONNECTION_CHANGED, ERROR, SETTINGS_UPDATED, STATE_CHANGED, Event, PushSocket
 from .api.token_bucket import TokenBucket
 from .api.transport.router import PinnedRoute, Way
@@ -146,11 +147,18 @@ class _Watch:
 
     @callback
     def take(self, event: Event) -> None:
-        """Have read what an event is about. Its own data is not shown, because the rest of the reading is older."""
+        """Have read what an event is about. Its own data is not shown, because the rest of the reading is older.
+
+        What happens to a print is told with that reading.
+        """
         if event.type == SETTINGS_UPDATED:
             self._webcams.async_settings_changed()
             # The preferred connection is a setting, too. No poll for each: some plugins save settings all the time.
             self._printer.async_invalidate_connection()
+            return
+        if print_event := PrintEvent.from_push(event.type, event.payload):
+            self._printer.async_report(print_event)
+        elif event.type == PROMPT_PLUGIN:
             return
         text, error = event.payload.text("state_string", MAX_STATE_TEXT), event.payload.text("error")
         if event.type == STATE_CHANGED and text:

@@ -11,6 +11,7 @@ from .connection import MAX_STATE_TEXT, PrinterState
 from .files import MAX_PATH
 
 MAX_FILE_NAME = 255  # characters
+MAX_USER = 100
 MAX_SECONDS = 365 * 24 * 3600  # a longer time is not believed
 DONE = 100.0  # percent
 ALMOST_DONE = 99.9
@@ -29,9 +30,9 @@ def rounded_progress(percent: float | None) -> float | None:
 class Job:
     """The current or the last print: its file and its progress.
 
-    `size` is in bytes, `progress` in percent, `elapsed` and `left` in seconds. `error` is why the connection to the
-    printer was lost; OctoPrint 1.11 reports it here. `read_at` is when this was read, `is_over` whether the print had
-    ended by then.
+    `size` is in bytes, `progress` in percent, `elapsed` and `left` in seconds. `user` started the print. `error` is why
+    the connection to the printer was lost; OctoPrint 1.11 reports it here. `read_at` is when this was read, `is_over`
+    whether the print had ended by then.
     """
 
     state_text: str | None
@@ -41,6 +42,7 @@ class Job:
     progress: float | None
     elapsed: int | None
     left: int | None
+    user: str | None = None
     error: str | None = None
     started_at: datetime | None = None
     finishes_at: datetime | None = None
@@ -60,6 +62,7 @@ class Job:
             progress=rounded_progress(progress.number("completion", 0)),
             elapsed=progress.integer("printTime", 0, MAX_SECONDS),
             left=progress.integer("printTimeLeft", 0, MAX_SECONDS),
+            user=response.object("job").text("user", MAX_USER),
             error=response.text("error"),
         )
 
@@ -89,9 +92,11 @@ class Job:
             return replace(self, is_over=True)
         if self.progress < (earlier.progress or 0):
             return earlier.stopped()
+        # OctoPrint 2.0 forgets who started a print that is done.
+        job = replace(self, user=self.user or earlier.user)
         if self.progress < DONE:
-            return replace(self, started_at=earlier.started_at).stopped()
-        return self._done_after(earlier, now)
+            return replace(job, started_at=earlier.started_at).stopped()
+        return job.done_after(earlier, now)
 
     def with_times(self, now: datetime, earlier: Job | None) -> Job:
         """Return this job with its times of day; those of an earlier reading stay if they are about the same."""
@@ -120,7 +125,7 @@ class Job:
         """Return this job as a print that has ended before it was done."""
         return replace(self, left=None, finishes_at=None, is_over=True)
 
-    def _done_after(self, earlier: Job, now: datetime) -> Job:
+    def done_after(self, earlier: Job, now: datetime) -> Job:
         """Return this job as a print that is done, with the time of its end."""
         prints_on = (self.elapsed or 0) - (earlier.elapsed or 0)
         if prints_on < 0 or earlier.read_at is None:

@@ -7,6 +7,7 @@ from ..transport.router import Way
 from .connection import Connection, PrinterState
 from .heaters import Heater
 from .job import Job
+from .print_event import PrintEvent
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -14,7 +15,7 @@ class PrinterStatus:
     """One printer at one moment: its connection to OctoPrint, the current or last print, and its temperatures.
 
     `way` is how OctoPrint was reached. `version` is OctoPrint's own. `system_commands` is what can be done to OctoPrint
-    and its machine, None until it is known.
+    and its machine, None until it is known. `events` is what happened to the print since the snapshot before.
     """
 
     connection: Connection
@@ -23,6 +24,7 @@ class PrinterStatus:
     way: Way = Way.NONE
     version: str | None = None
     system_commands: frozenset[str] | None = None
+    events: tuple[PrintEvent, ...] = ()
 
     @property
     def state(self) -> PrinterState:
