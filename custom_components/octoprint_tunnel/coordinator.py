@@ -20,6 +20,7 @@ from .api.octoprint.client import OctoPrint, instance_uuid
 from .api.octoprint.connection import Connection
 from .api.octoprint.print_event import PrintEvent
 from .api.octoprint.print_tracker import PrintTracker
+from .api.octoprint.printer_error import PrinterError
 from .api.octoprint.reader import Reader
 from .api.octoprint.status import PrinterStatus
 from .api.transport.addresses import private_addresses
@@ -227,8 +228,8 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         self._prints.report(event)
 
     @callback
-    def async_state_changed(self, error: str | None = None) -> None:
-        """Read the state with the next poll: OctoPrint reported a change, or an error with this text."""
+    def async_state_changed(self, error: PrinterError | None = None) -> None:
+        """Read the state with the next poll: OctoPrint reported a change, or an error."""
         self._reader.expect_state(error)
 
     @callback

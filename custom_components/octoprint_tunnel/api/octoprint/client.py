@@ -16,6 +16,7 @@ from .connection import Connection
 from .files import UploadedFile
 from .heaters import MAX_HEATERS, PrinterReading, heater_kind
 from .job import Job
+from .printer_error import PrinterError
 from .server import CONNECTION, CONTROL, FILES_UPLOAD, PRINT, STATUS, SYSTEM, Instance, User
 from .webcam import SETTINGS_READ
 
@@ -101,6 +102,10 @@ class OctoPrint:
     async def job(self) -> Job:
         """Return the job in progress, or the last one."""
         return Job.from_json((await self._get("/api/job", permission=STATUS)).json())
+
+    async def printer_error(self) -> PrinterError | None:
+        """Return the last error of the printer; OctoPrint keeps it until it connects or starts a print."""
+        return PrinterError.from_json((await self._get("/api/printer/error", permission=STATUS)).json())
 
     async def settings(self) -> JsonObject:
         """Return OctoPrint's settings: some 20 kB, too much to poll."""

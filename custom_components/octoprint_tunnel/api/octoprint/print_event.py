@@ -10,8 +10,8 @@ from typing import Final, Self
 from ..json_object import JsonObject
 from .files import MAX_PATH
 from .job import DONE, MAX_FILE_NAME, MAX_SECONDS, MAX_USER, Job, rounded_progress
+from .printer_error import MAX_REASON, PrinterError
 
-MAX_REASON: Final = 100  # characters
 MAX_PROMPT: Final = 255  # characters of a question of the printer
 MAX_CHOICE: Final = 100  # characters of a choice
 MAX_CHOICES: Final = 10
@@ -64,7 +64,7 @@ class PrintEvent:
     """Something that happened to a print.
 
     `progress` is in percent, `duration` in seconds. `user` paused, resumed or canceled the print; of other events, it
-    is who started the print. `text` and `choices` are what the printer asks, `timelapse` is the name of a video.
+    is who started the print. `reason`, `consequence` and `faq_url` are those of a PrinterError. `text` and `choices` are what the printer asks, `timelapse` is the name of a video.
     `number` tells events apart that are equal otherwise.
     """
 
@@ -76,6 +76,8 @@ class PrintEvent:
     user: str | None = None
     reason: str | None = None
     error: str | None = None
+    consequence: str | None = None
+    faq_url: str | None = None
     text: str | None = None
     choices: tuple[str, ...] | None = None
     timelapse: str | None = None
@@ -131,4 +133,18 @@ class PrintEvent:
             progress=progress,
             duration=job.elapsed if self.duration is None else self.duration,
             user=self.user or (None if self.type in _BY_ANYONE else job.user),
+        )
+
+    def with_error(self, error: PrinterError | None) -> Self:
+        """Return this event with the error that ended its print. OctoPrint cancels a print after some errors."""
+        is_failed = self.type is PrintEventType.FAILED or (self.type is PrintEventType.CANCELED and self.user is None)
+        if error is None or not is_failed:
+            return self
+        return replace(
+            self,
+            type=PrintEventType.FAILED,
+            reason=error.reason or self.reason,
+            error=error.text or self.error,
+            consequence=error.consequence,
+            faq_url=error.faq_url,
         )

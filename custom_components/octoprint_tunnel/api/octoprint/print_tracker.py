@@ -12,6 +12,7 @@ from ..token_bucket import TokenBucket
 from .connection import PrinterState
 from .job import DONE, Job
 from .print_event import PrintEvent, PrintEventType
+from .printer_error import PrinterError
 from .status import PrinterStatus
 
 EVENTS_AT_ONCE: Final = 20  # a print has a few
@@ -61,12 +62,13 @@ class Moment:
     phase: Phase
     job: Job | None = None
     is_lost: bool = False
+    error: PrinterError | None = None
 
     @classmethod
     def of(cls, status: PrinterStatus, earlier: Phase = Phase.NONE) -> Self:
         """Return the moment of a reading that came after the earlier phase."""
         state = status.state
-        return cls(phase=phase_of(state, earlier), job=status.job, is_lost=not state.is_connected)
+        return cls(phase=phase_of(state, earlier), job=status.job, is_lost=not state.is_connected, error=status.error)
 
     def after(self, kind: PrintEventType) -> Moment:
         """Return the moment after an event that OctoPrint reported; the job of a print that began or ended is old."""
@@ -81,7 +83,8 @@ def events_between(before: Moment, after: Moment, *, outage: bool = False) -> tu
     After an `outage` of OctoPrint or the way to it, only what is certain: a print that is gone may have ended in any
     way, unless OctoPrint says that it is done.
     """
-    return tuple(PrintEvent(type=kind).with_job(after.job) for kind in _kinds_between(before, after, outage=outage))
+    kinds = _kinds_between(before, after, outage=outage)
+    return tuple(PrintEvent(type=kind).with_job(after.job).with_error(after.error) for kind in kinds)
 
 
 def _kinds_between(before: Moment, after: Moment, *, outage: bool) -> Iterator[PrintEventType]:
@@ -175,7 +178,7 @@ class PrintTracker:
             due.pop()
         del self._reported[: len(due)]
         self._due = 0
-        return tuple(event.with_job(status.job) for event in due)
+        return tuple(event.with_job(status.job).with_error(status.error) for event in due)
 
     def _agrees(self, status: PrinterStatus) -> bool:
         return self._known is None or phase_of(status.state, self._known.phase) is self._known.phase

@@ -8,6 +8,7 @@ from .connection import Connection, PrinterState
 from .heaters import Heater
 from .job import Job
 from .print_event import PrintEvent
+from .printer_error import PrinterError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,7 +16,7 @@ class PrinterStatus:
     """One printer at one moment: its connection to OctoPrint, the current or last print, and its temperatures.
 
     `way` is how OctoPrint was reached. `version` is OctoPrint's own. `system_commands` is what can be done to OctoPrint
-    and its machine, None until it is known. `events` is what happened to the print since the snapshot before.
+    and its machine, None until it is known. `error` disconnected the printer, or ended the last print. `events` is what happened to the print since the snapshot before.
     """
 
     connection: Connection
@@ -24,6 +25,7 @@ class PrinterStatus:
     way: Way = Way.NONE
     version: str | None = None
     system_commands: frozenset[str] | None = None
+    error: PrinterError | None = None
     events: tuple[PrintEvent, ...] = ()
 
     @property
