@@ -14,6 +14,7 @@ from custom_components.octoprint_tunnel.api.octoprint.print_event import (
     PrintEvent,
     PrintEventType,
 )
+from custom_components.octoprint_tunnel.api.octoprint.printer_error import PrinterError
 
 FILE = {"name": "part.gcode", "path": "a/part.gcode", "origin": "local", "size": 1000}
 
@@ -21,6 +22,11 @@ FILE = {"name": "part.gcode", "path": "a/part.gcode", "origin": "local", "size":
 def event(name: str, payload: Any) -> PrintEvent | None:
     """Return an event as it comes."""
     return PrintEvent.from_push(name, JsonObject.parse(json.dumps(payload).encode()))
+
+
+def error(payload: Any) -> PrinterError | None:
+    """Return an error as it comes."""
+    return PrinterError.from_json(JsonObject.parse(json.dumps(payload).encode()))
 
 
 def job(**values: Any) -> Job:
@@ -93,3 +99,36 @@ def test_job_of_another_print() -> None:
     done = PrintEvent(type=PrintEventType.DONE, path="b.gcode")
     assert done.with_job(job()) == done
     assert done.with_job(None) == done
+
+
+RUNAWAY = {
+    "error": "Runaway",
+    "reason": "firmware",
+    "consequence": "cancel",
+    "faq": "firmware-thermal-runaway",
+    "logs": [],
+}
+
+
+def test_printer_error() -> None:
+    """A link leads to OctoPrint's own pages only, and without a text there is no error."""
+    url = "https://faq.octoprint.org/firmware-thermal-runaway"
+    assert error(RUNAWAY) == PrinterError(text="Runaway", reason="firmware", consequence="cancel", faq_url=url)
+    assert error({"error": "", "reason": ""}) is None
+    for faq in ("../x", "x y", "X", "", 7, "https://evil.example", "a" * 100):
+        assert error(RUNAWAY | {"faq": faq}) == PrinterError(text="Runaway", reason="firmware", consequence="cancel")
+
+
+def test_error_that_ended_the_print() -> None:
+    """OctoPrint cancels a print after some errors, and then nobody has canceled it."""
+    runaway = error(RUNAWAY)
+    canceled = PrintEvent(type=PrintEventType.CANCELED)
+    failed = canceled.with_error(runaway)
+    assert (failed.type, failed.error, failed.reason) == (PrintEventType.FAILED, "Runaway", "firmware")
+    assert (failed.consequence, failed.faq_url) == ("cancel", "https://faq.octoprint.org/firmware-thermal-runaway")
+    by_bob = PrintEvent(type=PrintEventType.CANCELED, user="bob")
+    done = PrintEvent(type=PrintEventType.DONE)
+    assert [each.with_error(runaway) for each in (by_bob, done)] == [by_bob, done]
+    assert canceled.with_error(None) == canceled
+    reported = PrintEvent(type=PrintEventType.FAILED, reason="error", error="Runaway")
+    assert reported.with_error(PrinterError(text=None)) == reported

@@ -64,8 +64,8 @@ class PrintEvent:
     """Something that happened to a print.
 
     `progress` is in percent, `duration` in seconds. `user` paused, resumed or canceled the print; of other events, it
-    is who started the print. `reason`, `consequence` and `faq_url` are those of a PrinterError. `text` and `choices` are what the printer asks, `timelapse` is the name of a video.
-    `number` tells events apart that are equal otherwise.
+    is who started the print. `reason`, `consequence` and `faq_url` are those of a PrinterError. `text` and `choices`
+    are what the printer asks, `timelapse` is the name of a video. `number` tells events apart that are equal otherwise.
     """
 
     type: PrintEventType

@@ -144,15 +144,13 @@ class Reader:
         return status
 
     async def _printer_error(self, known: PrinterStatus | None, status: PrinterStatus) -> PrinterError | None:
-        """Return the error that disconnected the printer or ended its print; it is read once, if it was not reported."""
-        is_error = status.state in ERRORS
+        """Return the error that disconnected the printer or ended its print. It is read once, if at all."""
+        is_error, was_error = (each is not None and each.state in ERRORS for each in (status, known))
         ended = known is not None and known.state.is_active and not status.state.is_active
-        if not (is_error or ended):
-            is_over = status.state.is_active or status.state.is_settling
-            return known.error if known and not is_over and known.state not in ERRORS else None
-        if is_error and known and known.error and known.state in ERRORS:
-            return known.error
-        if not is_error and status.job and status.job.progress == DONE:
+        if not ended and is_error is was_error:
+            is_current = not (status.state.is_active or status.state.is_settling)
+            return known.error if known and is_current else None
+        if not is_error and (not ended or (status.job and status.job.progress == DONE)):
             return None
         error = self._error or await _or_none(self._octoprint.printer_error())
         text = status.connection.error

@@ -16,7 +16,8 @@ class PrinterStatus:
     """One printer at one moment: its connection to OctoPrint, the current or last print, and its temperatures.
 
     `way` is how OctoPrint was reached. `version` is OctoPrint's own. `system_commands` is what can be done to OctoPrint
-    and its machine, None until it is known. `error` disconnected the printer, or ended the last print. `events` is what happened to the print since the snapshot before.
+    and its machine, None until it is known. `error` disconnected the printer, or ended the last print. `events` is what
+    happened to the print since the snapshot before.
     """
 
     connection: Connection
