@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from custom_components.octoprint_tunnel import binary_sensor, button, camera, event, number, sensor, services
+from custom_components.octoprint_tunnel import binary_sensor, button, camera, event, number, sensor, services, totals
 from custom_components.octoprint_tunnel.api import errors
 from custom_components.octoprint_tunnel.api.errors import Condition, OctoPrintTunnelError
 from custom_components.octoprint_tunnel.api.octoprint.connection import PrinterState
@@ -53,6 +53,7 @@ PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
         *sensor.TUNNEL_DESCRIPTIONS,
         *sensor.PRINTER_DESCRIPTIONS,
         *sensor.DETECTION_DESCRIPTIONS,
+        *totals.DESCRIPTIONS,
         *sensor.heater_descriptions(PRINTER),
     ),
 }

@@ -10,10 +10,11 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .api.octoprint.print_event import PrintEvent, PrintEventType
 from .api.tunnels.models import Notification, NotificationType
-from .coordinator import PrinterCoordinator, TunnelCoordinator
+from .coordinator import TunnelCoordinator
 from .deliveries import signal_of
 from .entity import OctoPrintTunnelEntity
 from .notifications import Notifications
+from .print_entity import PrintEntity
 from .runtime import OctoPrintTunnelConfigEntry
 
 PARALLEL_UPDATES = 0
@@ -48,29 +49,16 @@ async def async_setup_entry(
         )
 
 
-class PrintEventEntity(OctoPrintTunnelEntity[PrinterCoordinator], EventEntity):
-    """The last thing that happened to a print. It is available also while OctoPrint is not."""
-
-    _told: tuple[PrintEvent, ...] = ()
-
-    @property
-    @override
-    def available(self) -> bool:
-        return True
+class PrintEventEntity(PrintEntity, EventEntity):
+    """The last thing that happened to a print."""
 
     @callback
     @override
-    def _handle_coordinator_update(self) -> None:
-        # Listeners are also called when a poll fails and the data stays.
-        events = self.coordinator.data.events if self.coordinator.data else ()
-        if events is not self._told:
-            self._told = events
-            for event in events:
-                values = asdict(event)
-                del values["type"], values["number"]
-                self._trigger_event(event.type, {name: value for name, value in values.items() if value is not None})
-                self.async_write_ha_state()
-        super()._handle_coordinator_update()
+    def _async_take(self, event: PrintEvent) -> None:
+        values = asdict(event)
+        del values["type"], values["number"]
+        self._trigger_event(event.type, {name: value for name, value in values.items() if value is not None})
+        self.async_write_ha_state()
 
 
 class NotificationEvent(OctoPrintTunnelEntity[TunnelCoordinator], EventEntity):

@@ -132,3 +132,19 @@ def test_error_that_ended_the_print() -> None:
     assert canceled.with_error(None) == canceled
     reported = PrintEvent(type=PrintEventType.FAILED, reason="error", error="Runaway")
     assert reported.with_error(PrinterError(text=None)) == reported
+
+
+@pytest.mark.parametrize(
+    ("kind", "filament", "used"),
+    [
+        ("done", 2000, 2000),
+        ("canceled", 2000, 800),
+        ("failed", 2000, 800),
+        ("done", None, None),
+        ("paused", 2000, None),
+    ],
+)
+def test_filament(kind: str, filament: float | None, used: float | None) -> None:
+    """A print that was not done has used its share."""
+    event = PrintEvent(type=PrintEventType(kind)).with_job(job(filament_length=filament))
+    assert event.filament_length == used

@@ -12,6 +12,7 @@ from .files import MAX_PATH
 
 MAX_FILE_NAME = 255  # characters
 MAX_USER = 100
+MAX_FILAMENT = 10_000_000  # mm of one tool; a spool has some 300,000
 MAX_SECONDS = 365 * 24 * 3600  # a longer time is not believed
 DONE = 100.0  # percent
 ALMOST_DONE = 99.9
@@ -30,8 +31,9 @@ def rounded_progress(percent: float | None) -> float | None:
 class Job:
     """The current or the last print: its file and its progress.
 
-    `size` is in bytes, `progress` in percent, `elapsed` and `left` in seconds. `user` started the print. `error` is why
-    the connection to the printer was lost; OctoPrint 1.11 reports it here. `read_at` is when this was read, `is_over`
+    `size` is in bytes, `progress` in percent, `elapsed` and `left` in seconds. `user` started the print.
+    `filament_length` is what the whole print needs by OctoPrint's analysis, in mm for all tools. `error` is why the
+    connection to the printer was lost; OctoPrint 1.11 reports it here. `read_at` is when this was read, `is_over`
     whether the print had ended by then.
     """
 
@@ -43,6 +45,7 @@ class Job:
     elapsed: int | None
     left: int | None
     user: str | None = None
+    filament_length: float | None = None
     error: str | None = None
     started_at: datetime | None = None
     finishes_at: datetime | None = None
@@ -63,6 +66,7 @@ class Job:
             elapsed=progress.integer("printTime", 0, MAX_SECONDS),
             left=progress.integer("printTimeLeft", 0, MAX_SECONDS),
             user=response.object("job").text("user", MAX_USER),
+            filament_length=_filament_length(response.object("job").object("filament")),
             error=response.text("error"),
         )
 
@@ -93,7 +97,9 @@ class Job:
         if self.progress < (earlier.progress or 0):
             return earlier.stopped()
         # OctoPrint 2.0 forgets who started a print that is done.
-        job = replace(self, user=self.user or earlier.user)
+        job = replace(
+            self, user=self.user or earlier.user, filament_length=self.filament_length or earlier.filament_length
+        )
         if self.progress < DONE:
             return replace(job, started_at=earlier.started_at).stopped()
         return job.done_after(earlier, now)
@@ -134,3 +140,11 @@ class Job:
         if earlier.finishes_at and abs(done_at - earlier.finishes_at) < TIME_TOLERANCE:
             done_at = earlier.finishes_at
         return replace(self, started_at=earlier.started_at, finishes_at=done_at, read_at=now, is_over=True)
+
+
+def _filament_length(tools: JsonObject) -> float | None:
+    lengths = [
+        tools.object(name).number("length", 0, MAX_FILAMENT) for name in tools.names() if name.startswith("tool")
+    ]
+    known = [length for length in lengths if length is not None]
+    return round(sum(known), 1) if known else None

@@ -63,9 +63,10 @@ PRINT_EVENTS: Final = tuple(_TYPES)
 class PrintEvent:
     """Something that happened to a print.
 
-    `progress` is in percent, `duration` in seconds. `user` paused, resumed or canceled the print; of other events, it
-    is who started the print. `reason`, `consequence` and `faq_url` are those of a PrinterError. `text` and `choices`
-    are what the printer asks, `timelapse` is the name of a video. `number` tells events apart that are equal otherwise.
+    `progress` is in percent, `duration` in seconds. `filament_length` has been used, in mm. `user` paused, resumed or
+    canceled the print; of other events, it is who started the print. `reason`, `consequence` and `faq_url` are those of
+    a PrinterError. `text` and `choices` are what the printer asks, `timelapse` is the name of a video. `number` tells
+    events apart that are equal otherwise.
     """
 
     type: PrintEventType
@@ -74,6 +75,7 @@ class PrintEvent:
     progress: float | None = None
     duration: int | None = None
     user: str | None = None
+    filament_length: float | None = None
     reason: str | None = None
     error: str | None = None
     consequence: str | None = None
@@ -132,6 +134,7 @@ class PrintEvent:
             path=job.path,
             progress=progress,
             duration=job.elapsed if self.duration is None else self.duration,
+            filament_length=_used(job.filament_length, progress) if self.type.is_end else None,
             user=self.user or (None if self.type in _BY_ANYONE else job.user),
         )
 
@@ -148,3 +151,8 @@ class PrintEvent:
             consequence=error.consequence,
             faq_url=error.faq_url,
         )
+
+
+def _used(length: float | None, progress: float | None) -> float | None:
+    """Return the length of filament that a print has used up to its progress, as if it used the same all the time."""
+    return None if length is None or progress is None else round(length * progress / DONE, 1)
