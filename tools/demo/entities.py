@@ -55,6 +55,11 @@ ENTITIES = (
     Expected("sensor", "tunnel_usage_cap", "300.0", provider="obico"),  # MiB
     Expected("sensor", "tunnel_usage_reset", a_timestamp, provider="obico"),
     Expected("binary_sensor", "printer_connected", "off", after="on"),
+    Expected("event", "print_event", "unknown"),
+    Expected("sensor", "total_prints", "0"),
+    Expected("sensor", "total_successful_prints", "0"),
+    Expected("sensor", "total_print_time", a_number),
+    Expected("sensor", "total_filament", a_number),
     Expected("sensor", "printer_state", "offline", after="operational"),
     Expected("camera", "webcam", "idle"),
     Expected("sensor", "printer_profile", "unknown", after="Default", octoprint="2.0"),
