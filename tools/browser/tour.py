@@ -271,10 +271,13 @@ class Tour:
         self._look(look.name, part=card.TAG)
 
     def _find_card(self) -> None:
-        """Find the card where a user looks for it, in the picker, and leave it with a preview of it on the page."""
+        """Find the card in the picker."""
         say("finding the card in the picker")
         self._browser.open(f"{self._stage.client.url}{card.PATH}?edit=1")
+        self._browser.see("Add card")
+        self._browser.rest()  # the page moves while it becomes editable
         self._browser.click("Add card")
+        self._browser.click("Browse all cards")
         self._browser.see("OctoPrint Tunnel")
         self._look()
 
