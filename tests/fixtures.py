@@ -11,6 +11,7 @@ from custom_components.octoprint_tunnel import live
 from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity import Entity
 
 from .home import Home, settle
 from .octoprint.server import OctoPrintServer
@@ -154,6 +155,12 @@ async def loaded(hass: HomeAssistant, entry: MockConfigEntry) -> AsyncGenerator[
 def chosen(request: pytest.FixtureRequest, entry: MockConfigEntry, obico_entry: MockConfigEntry) -> MockConfigEntry:
     """Return an entry of each service."""
     return entry if request.param == "octoeverywhere" else obico_entry
+
+
+@pytest.fixture
+def all_enabled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enable the entities that are disabled by default, too."""
+    monkeypatch.setattr(Entity, "entity_registry_enabled_default", True)
 
 
 @pytest.fixture

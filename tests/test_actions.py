@@ -455,7 +455,7 @@ async def test_upload_that_obico_does_not_carry(new_home: ActionHome, folder: Pa
     os.truncate(path, 50 * 1024 * 1024)
     error = await new_home.refusal("upload_file", path=str(path))
     assert error.translation_key == "file_too_large"
-    assert error.translation_placeholders == {"size": "52.4 MB", "limit": "52.4 MB"}
+    assert error.translation_placeholders == {"size": "50.0 MiB", "limit": "50.0 MiB"}
     assert not new_home.relay.requests
 
 
@@ -560,7 +560,7 @@ async def test_upload_above_the_limit_of_the_account(
     await new_home.set_up()
     error = await new_home.refusal("upload_file", path=str(part))
     assert error.translation_key == "file_too_large"
-    assert error.translation_placeholders == {"size": f"{len(PART) / 1e6:.1f} MB", "limit": "0.1 MB"}
+    assert error.translation_placeholders == {"size": f"{len(PART) / 1024**2:.1f} MiB", "limit": "0.1 MiB"}
     assert not new_home.relay.requests
 
 

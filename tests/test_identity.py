@@ -58,6 +58,7 @@ def clone(
 ) -> Clone:
     """Return one that the services know as "Workshop"."""
     other = octoprints("1.11" if octoprint_version == "2.0" else "2.0")
+    other.request("POST", "/api/connection", {"command": "disconnect"})
     printer = Printer(url=other.url, name="Workshop", api_key=other.api_key)
     connection = relay.octoeverywhere.add_connection(printer)
     show(relay, connection, octoprint.uuid)
@@ -165,7 +166,7 @@ async def test_printers_with_one_instance_id_stay_two(
     for entry in (loaded, second):
         assert len(er.async_entries_for_config_entry(registry, entry.entry_id)) > 10
         relay.clear()
-        await press(hass, entry, "disconnect")  # type: ignore[arg-type]
+        await press(hass, entry, "connect")  # type: ignore[arg-type]
         [command] = [request for request in relay.requests if request.method == "POST"]
         assert command.host == URL(entry.data["url"]).host
         assert command.headers["X-Api-Key"] == entry.data["api_key"]

@@ -58,6 +58,7 @@ def sockets(home: Home) -> int:
 
 @BOTH_VERSIONS
 @BOTH_TUNNELS
+@pytest.mark.usefixtures("all_enabled")
 async def test_state_that_octoprint_reports(live_home: Home) -> None:
     """It shows within a second, with what belongs to it; events that come together bring one reading."""
     live_home.relay.clear()
@@ -81,6 +82,7 @@ async def test_state_that_octoprint_reports(live_home: Home) -> None:
     ("end", "error"),
     [("!!DEBUG:trigger_fatal_error_marlin", "Thermal Runaway"), ("!!DEBUG:drop_connection", None)],
 )
+@pytest.mark.usefixtures("all_enabled")
 async def test_error_that_octoprint_reports(live_home: Home, end: str, error: str | None) -> None:
     """It shows once, and stays until the printer is connected again; the socket that reported it stays in use."""
     await live_home.press("connect")

@@ -18,6 +18,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
+from custom_components.octoprint_tunnel.diagnostics import async_get_config_entry_diagnostics
 from custom_components.octoprint_tunnel.notifications import RENEW_INTERVAL, START_DELAY
 from homeassistant.components.webhook import async_handle_webhook
 from homeassistant.config_entries import ConfigEntryState
@@ -29,7 +30,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.aiohttp import MockRequest
 
 from .dialogs import choose, decide, paste, step
-from .home import log_lines, settle, state, until, wait
+from .home import NO_ADDRESS, log_lines, settle, state, until, wait
 from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
 
@@ -146,16 +147,39 @@ async def test_failed_registration_is_retried(
     await hass.config_entries.async_unload(entry.entry_id)
 
 
+async def diagnosed(hass: HomeAssistant, entry: MockConfigEntry) -> object:
+    """Return what diagnostics contain about notifications."""
+    return (await async_get_config_entry_diagnostics(hass, entry))["notifications"]
+
+
 @pytest.mark.parametrize("url", [None, "http://home.example.com", "https://192.168.1.5:8123"])
 async def test_no_public_address(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, loaded: MockConfigEntry, url: str | None
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+    url: str | None,
 ) -> None:
-    """Nothing is registered without a public https address."""
+    """Nothing is registered without a public https address. The event is unavailable until there is one."""
     hass.config.external_url = url
-    await wait(hass, freezer, 31)
-    await wait(hass, freezer, 3601)
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    assert state(hass, entry, "notification").state == "unavailable"
+    for seconds in (31, 61, 3601):
+        await wait(hass, freezer, seconds)
     assert not relay.seen(path=SET)
-    assert "webhook_id" not in loaded.data
+    assert "webhook_id" not in entry.data
+    assert state(hass, entry, "notification").state == "unavailable"
+    assert await diagnosed(hass, entry) == {"unreachable": "no_https_address"}
+    assert caplog.messages.count(f"Kitchen: {NO_ADDRESS}") == 1
+
+    hass.config.external_url = "https://home.example.com"
+    await wait(hass, freezer, 61)
+    assert len(relay.seen(path=SET)) == 1
+    assert state(hass, entry, "notification").state == "unknown"
+    assert await diagnosed(hass, entry) == {"unreachable": None}
+    await hass.config_entries.async_unload(entry.entry_id)
 
 
 @pytest.fixture
@@ -302,6 +326,8 @@ async def test_failing_cloud_is_retried(
             await wait(hass, freezer, 11)
         await settle(hass)
         assert connection.apis.webhook_url is None
+    assert state(hass, entry, "notification").state == "unavailable"
+    assert await diagnosed(hass, entry) == {"unreachable": "cloud_failed"}
     lines = [line for line in log_lines(caplog) if "notifications" in line]
     assert lines == [f"Kitchen: no address for notifications from Home Assistant Cloud: {kind}"]
     assert "never retrieved" not in caplog.text
@@ -310,6 +336,7 @@ async def test_failing_cloud_is_retried(
     real_cloud.iot.connected = True
     await wait(hass, freezer, 3601)
     assert connection.apis.webhook_url == "https://hooks.nabu.casa/abc"
+    assert state(hass, entry, "notification").state == "unknown"
     await hass.config_entries.async_remove(entry.entry_id)
     await settle(hass)
 

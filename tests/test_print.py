@@ -8,9 +8,8 @@ import pytest
 import voluptuous as vol
 
 from custom_components.octoprint_tunnel import detection, pace
-from homeassistant.exceptions import HomeAssistantError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er
-from homeassistant.helpers.entity import Entity
 
 from .home import Home, log_lines, settle, until
 from .octoprint import printing
@@ -36,12 +35,6 @@ async def connected(live_home: Home) -> Home:
     await until(lambda: "bed_actual_temperature" in live_home.keys)
     await settle(live_home.hass)
     return live_home
-
-
-@pytest.fixture
-def all_enabled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Switch on what is off by default, too."""
-    monkeypatch.setattr(Entity, "entity_registry_enabled_default", True)
 
 
 def number(home: Home, key: str) -> float:
@@ -101,6 +94,45 @@ async def test_pause_resume_and_cancel(connected: Home) -> None:
 
 
 @BOTH_VERSIONS
+async def test_buttons_that_would_end_a_print(connected: Home) -> None:
+    """They are unavailable during a print, also while it is paused."""
+    buttons = ("connect", "disconnect", "system_restart", "system_reboot")
+    assert connected.states(*buttons) == ("unavailable", "unknown", "unknown", "unknown")
+    await begin(connected)
+    assert connected.states(*buttons) == ("unavailable",) * 4
+    await connected.press("pause")
+    await connected.until_state("paused")
+    assert connected.states(*buttons) == ("unavailable",) * 4
+    await connected.press("cancel")
+    await connected.until_state("operational")
+    assert connected.states(*buttons) == ("unavailable", "unknown", "unknown", "unknown")
+
+
+@BOTH_VERSIONS
+@BOTH_TUNNELS
+@pytest.mark.parametrize("button", ["disconnect", "system_restart", "system_reboot"])
+async def test_print_that_has_begun_since_the_last_poll(home: Home, button: str) -> None:
+    """A button that would end it is refused, and the print is shown."""
+    await home.in_octoprint(printing.connect)
+    await home.wait(61)
+    await home.in_octoprint(printing.start)
+    assert home.states("printer_state", button) == ("operational", "unknown")
+    with pytest.raises(ServiceValidationError) as raised:
+        await home.press(button)
+    assert raised.value.translation_key == "print_in_progress"
+    assert not home.relay.seen("tunnel", method="POST")
+    await settle(home.hass)
+    assert home.states("printer_state", button) == ("printing", "unavailable")
+
+
+async def test_deliberate_disconnection(connected: Home) -> None:
+    """The action disconnects also during a print."""
+    await begin(connected)
+    await connected.call("disconnect")
+    await connected.until_state("offline")
+
+
+@BOTH_VERSIONS
 @pytest.mark.parametrize("end", ["cancel", "reset"])
 async def test_print_that_ends_as_soon_as_it_has_begun(
     connected: Home, monkeypatch: pytest.MonkeyPatch, end: str
@@ -137,11 +169,22 @@ async def test_print_that_fails(connected: Home) -> None:
     await connected.until_state("off", "error")
 
 
-async def test_entities_that_are_off_by_default(connected: Home) -> None:
+@pytest.mark.parametrize(
+    ("provider", "of_the_service"),
+    [
+        (
+            "octoeverywhere",
+            {"last_disconnected", "max_download_size", "max_upload_size", "max_webcam_stream", "gadget_rating"},
+        ),
+        ("obico", set()),
+    ],
+)
+async def test_entities_that_are_off_by_default(connected: Home, of_the_service: set[str]) -> None:
     """Few users want them."""
     found = er.async_entries_for_config_entry(er.async_get(connected.hass), connected.entry.entry_id)
     off = {item.unique_id.removeprefix(f"{connected.entry.unique_id}_") for item in found if item.disabled}
-    assert off == {"print_file_size", "tool0_target_temperature", "bed_target_temperature"}
+    of_the_printer = {"port", "baudrate", "connector", "print_file_size"}
+    assert off == of_the_service | of_the_printer | {"tool0_target_temperature", "bed_target_temperature"}
 
 
 @BOTH_VERSIONS
@@ -277,6 +320,7 @@ async def test_print_that_ends_while_its_job_cannot_be_read(polled: Home) -> Non
 # Failure detection
 
 
+@pytest.mark.usefixtures("all_enabled")
 async def test_gadget(connected: Home, connection: AppConnection) -> None:
     """It is asked while there is a print, and only then."""
     path = "/api/gadget/GetStatusFromAppConnection"
@@ -318,9 +362,9 @@ async def test_gadget_that_fails(connected: Home, caplog: pytest.LogCaptureFixtu
 async def test_prediction(connected: Home) -> None:
     """Obico's failure probability of the print."""
     assert not connected.relay.seen(path="/_tsd_/prediction/")
-    connected.relay.obico.prediction = 0.25
+    connected.relay.obico.prediction = 0.25781
     await begin(connected)
-    await connected.until_state("25.0", "failure_probability")
+    await connected.until_state("25.8", "failure_probability")
     assert connected.state("print_failing").state == "off"
     connected.relay.obico.prediction = 0.7
     await connected.until_state("on", "print_failing")

@@ -54,14 +54,17 @@ def device_of(home: Home) -> dr.DeviceEntry:
 
 @BOTH_VERSIONS
 @BOTH_TUNNELS
+@pytest.mark.usefixtures("all_enabled")
 async def test_connect_and_disconnect(home: Home, octoprint_version: str, provider: str) -> None:
     """The buttons do in the printer what they say."""
     assert home.states("octoprint_online", "tunnel_status", "active_route") == ("on", "ok", "tunnel")
     assert home.states("printer_connected", "printer_state", "port") == ("off", "offline", "unknown")
     assert ("connector" in home.keys) is (octoprint_version == "2.0")
 
+    assert home.states("connect", "disconnect", "repair") == ("unknown", "unavailable", "unavailable")
     await home.press("connect")
     await until_state(home, "operational")
+    assert home.states("connect", "disconnect", "repair") == ("unavailable", "unknown", "unknown")
     assert home.states("printer_connected", "port", "printer_profile") == ("on", "VIRTUAL", "Default")
     assert int(home.state("baudrate").state) > 0
     assert octoprint_version == "1.11" or home.state("connector").state == "serial"
@@ -79,9 +82,10 @@ async def test_connect_and_disconnect(home: Home, octoprint_version: str, provid
     assert provider == "octoeverywhere" or not home.relay.obico.violations
 
 
+@pytest.mark.usefixtures("all_enabled")
 async def test_values_that_the_service_does_not_report(home: Home, connection: AppConnection) -> None:
     """They are unknown, and no error."""
-    assert home.states("last_connected", "max_webcam_stream") == ("2026-11-20T09:51:17+00:00", "600")
+    assert home.states("last_connected", "max_webcam_stream") == ("2026-11-20T09:51:17+00:00", "10.0")
     connection.info = {"PrinterLimits": None, "LastConnectionTimeUtc": "soon", "PrinterName": 7}
     await home.wait(61)
     assert home.states("last_connected", "max_webcam_stream", "max_download_size") == ("unknown",) * 3
@@ -94,11 +98,11 @@ async def test_usage(home: Home) -> None:
     assert home.freezer
     next_year = dt_util.utcnow().year + 1
     home.freezer.move_to(f"{next_year}-12-31T23:00:00+00:00")
-    home.relay.obico.used_bytes = 1_500_000
+    home.relay.obico.used_bytes = 15 * 1024 * 1024
     await home.wait(61)
-    assert float(home.state("tunnel_usage").state) == pytest.approx(1.5, abs=0.1)
+    assert float(home.state("tunnel_usage").state) == pytest.approx(15, abs=0.1)
     assert home.states("tunnel_usage_cap", "tunnel_usage_reset") == (
-        "314.5728",
+        "300.0",
         f"{next_year + 1}-01-01T00:00:00+00:00",
     )
     assert home.state("tunnel_usage_cap").attributes["unlimited"] is False
@@ -106,6 +110,12 @@ async def test_usage(home: Home) -> None:
     await home.wait(61)
     assert home.state("tunnel_usage_cap").state == "unknown"
     assert home.state("tunnel_usage_cap").attributes["unlimited"] is True
+
+
+@pytest.mark.parametrize(("provider", "service"), [("octoeverywhere", "OctoEverywhere"), ("obico", "Obico")])
+async def test_model(home: Home, service: str) -> None:
+    """It names the service."""
+    assert device_of(home).model == f"OctoPrint via {service}"
 
 
 async def test_renamed_in_the_service(home: Home, connection: AppConnection) -> None:
@@ -159,6 +169,7 @@ async def test_polls_after_a_command(home: Home) -> None:
 
 
 @OBICO
+@pytest.mark.usefixtures("all_enabled")
 async def test_polls_of_an_offline_printer_on_a_metered_line(home: Home) -> None:
     """A poll reads no more than the state; a change of the connection is read as a whole at once."""
     home.relay.clear()
@@ -187,6 +198,7 @@ async def test_polls_of_an_offline_printer_on_a_metered_line(home: Home) -> None
 # Comings and goings
 
 
+@pytest.mark.usefixtures("all_enabled")
 async def test_octoprint_off_at_start(new_home: Home) -> None:
     """Set-up succeeds, and what only OctoPrint knows comes later."""
     new_home.relay.printer.online = False
@@ -226,6 +238,7 @@ def respond(relay: Relay, path: str, body: object) -> None:
     relay.fail("octoeverywhere_tunnel", 200, json.dumps(body), path=path, content_type="application/json")
 
 
+@pytest.mark.usefixtures("all_enabled")
 async def test_strings_longer_than_a_state_may_be(new_home: Home, caplog: pytest.LogCaptureFixture) -> None:
     """Home Assistant takes 255 characters and logs an error for more."""
     current = {"state": "Operational" + "x" * 300, "port": "/dev/" + "x" * 300, "printerProfile": "_default"}
@@ -239,6 +252,7 @@ async def test_strings_longer_than_a_state_may_be(new_home: Home, caplog: pytest
 
 @BOTH_VERSIONS
 @pytest.mark.parametrize(("status", "body"), [(500, "Internal Server Error"), (200, "<html>"), (409, "{}")])
+@pytest.mark.usefixtures("all_enabled")
 async def test_one_bad_part_takes_no_other(home: Home, status: int, body: str) -> None:
     """State and temperatures are shown while the job, the connection as a whole or the temperatures cannot be read."""
     await connect(home)
@@ -266,6 +280,7 @@ async def test_more_heaters_than_any_printer_has(new_home: Home, caplog: pytest.
 
 @BOTH_VERSIONS
 @BOTH_TUNNELS
+@pytest.mark.usefixtures("all_enabled")
 async def test_lost_connection_without_live_updates(home: Home) -> None:
     """It is an error until the connection is made again, also after a restart of Home Assistant."""
     await connect(home)

@@ -177,7 +177,7 @@ async def test_wait(
         assert issue.learn_more_url == "https://octoeverywhere.com/appportal/v1/nosupporterperks?appid=devtest"
     if status == "over_cap":
         placeholders = issue.translation_placeholders
-        assert (placeholders["cap"], placeholders["reset"]) == ("300 MB", f"{next_year}-12-01")
+        assert (placeholders["cap"], placeholders["reset"]) == ("300 MiB", f"{next_year}-12-01")
     home.relay.clear()
     await home.wait(60, times=28)
     assert not home.relay.seen(where)
@@ -432,7 +432,7 @@ async def test_button_shows_what_went_wrong(
         "octoeverywhere_tunnel", code, body, content_type="application/json", path="/api/connection", times=1
     )
     with pytest.raises(HomeAssistantError, match=text) as raised:
-        await home.press("disconnect")
+        await home.press("connect")
     assert raised.value.translation_key == key
     assert isinstance(raised.value, ServiceValidationError) is (key == "rejected")
     assert bool(reauth_flows(home.hass)) is (code == 604)

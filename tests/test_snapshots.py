@@ -111,6 +111,7 @@ async def printing(
 ) -> MockConfigEntry:
     """Set a printer up that prints, with every entity enabled."""
     freezer.move_to(NOW)
+    hass.config.external_url = "https://home.example.com"
     assert await async_setup_component(hass, "diagnostics", {})
     bodies: dict[str, dict[str, Any]] = {"tunnel": PRINTING, **SERVICES}
     for where, responses in bodies.items():

@@ -30,8 +30,8 @@ async def test_no_printer(hass: HomeAssistant, relay: Relay) -> None:
         "on_local_network": 0,
         "through_tunnel": 0,
         "live_updates": 0,
-        "local_traffic": "0 requests, 0.000 MB received",
-        "tunnel_traffic": "0 requests, 0.000 MB received",
+        "local_traffic": "0 requests, 0.000 MiB received",
+        "tunnel_traffic": "0 requests, 0.000 MiB received",
         "last_error": "-",
     }
     assert not relay.requests
@@ -55,8 +55,8 @@ async def test_with_printers(
     requests, received = sum(each.requests for each in traffic), sum(each.bytes_received for each in traffic)
     assert requests == sum(exchange.service.matches("tunnel") for exchange in relay.requests)
     assert received > 10_000  # the push socket's greeting alone has more
-    assert found["tunnel_traffic"] == f"{requests} requests, {received / 1e6:.3f} MB received"
-    assert found["local_traffic"] == "0 requests, 0.000 MB received"
+    assert found["tunnel_traffic"] == f"{requests} requests, {received / 1024**2:.3f} MiB received"
+    assert found["local_traffic"] == "0 requests, 0.000 MiB received"
     await unload(hass, entry)
 
 

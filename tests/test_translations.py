@@ -13,7 +13,7 @@ from homeassistant.generated.languages import LANGUAGES
 
 FILES = sorted(Path(octoprint_tunnel.__file__).parent.glob("translations/*.json"))
 
-SAME = {"{name}", "OctoEverywhere", "Obico", "OK", "Gadget"}
+SAME = {"{name}", "OctoEverywhere", "Obico", "OK"}
 """Texts that are the same in every language."""
 
 SHARED = {

@@ -52,11 +52,15 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
     await runtime.printer.async_refresh()
     await runtime.webcams.async_start()
     _async_follow(hass, entry)
+    if runtime.notifications:
+        entry.async_on_unload(runtime.notifications.async_start())
 
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     if runtime.detection:
         runtime.detection.async_follow_printer()
-    _async_start_push(hass, entry)
+    if Options.from_entry(entry).live_updates:
+        live = runtime.live.async_run()
+        entry.async_create_background_task(hass, live, name=f"{entry.title} live updates")
     return True
 
 
@@ -70,8 +74,24 @@ def _create_runtime(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> R
     if service.failure_detection:
         detection = DetectionCoordinator(hass, entry, outage, service.failure_detection, printer)
     webcams = Webcams(hass, entry, service, printer)
-    live = LiveUpdates(hass, entry, printer, webcams)
-    return RuntimeData(tunnel=tunnel, printer=printer, detection=detection, live=live, webcams=webcams)
+    notifications = None
+    if service.notifications:
+        notifications = Notifications(
+            hass,
+            entry,
+            service.tunnel,
+            service.notifications,
+            refresh=printer.async_refresh_soon,
+            update_listeners=tunnel.async_update_listeners,
+        )
+    return RuntimeData(
+        tunnel=tunnel,
+        printer=printer,
+        detection=detection,
+        live=LiveUpdates(hass, entry, printer, webcams),
+        webcams=webcams,
+        notifications=notifications,
+    )
 
 
 @callback
@@ -89,19 +109,6 @@ def _async_follow(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> Non
     async_track_device(hass, entry, runtime.tunnel, runtime.printer)
     if runtime.detection:
         entry.async_on_unload(runtime.printer.async_add_listener(runtime.detection.async_follow_printer))
-
-
-@callback
-def _async_start_push(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> None:
-    """Start what the service and OctoPrint send by themselves: notifications and live updates."""
-    runtime, service = entry.runtime_data, entry.runtime_data.tunnel.service
-    if service.notifications:
-        refresh = runtime.printer.async_refresh_soon
-        notifications = Notifications(hass, entry, service.tunnel, service.notifications, refresh)
-        entry.async_on_unload(notifications.async_start())
-    if Options.from_entry(entry).live_updates:
-        live = runtime.live.async_run()
-        entry.async_create_background_task(hass, live, name=f"{entry.title} live updates")
 
 
 def _safe_title(title: str) -> str:

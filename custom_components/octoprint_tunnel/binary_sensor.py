@@ -50,7 +50,6 @@ PRINTER_DESCRIPTIONS = (
     OctoPrintTunnelBinarySensorDescription[PrinterCoordinator](
         key="printing",
         translation_key="printing",
-        device_class=BinarySensorDeviceClass.RUNNING,
         is_on_fn=lambda printer: printer.data.state.is_active,
     ),
     OctoPrintTunnelBinarySensorDescription[PrinterCoordinator](

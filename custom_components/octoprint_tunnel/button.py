@@ -14,7 +14,7 @@ from .api.octoprint.client import OctoPrint
 from .api.octoprint.connection import Connection, PrinterState
 from .coordinator import PrinterCoordinator
 from .entity import OctoPrintTunnelEntity, async_add_when_available
-from .exceptions import raise_translated
+from .exceptions import raise_translated, validation_error
 from .runtime import OctoPrintTunnelConfigEntry
 
 PARALLEL_UPDATES = 1
@@ -25,7 +25,9 @@ class PrinterButtonDescription(ButtonEntityDescription):
     """Describes a button. `press_fn` gets the client and the last known connection to the printer."""
 
     press_fn: Callable[[OctoPrint, Connection], Awaitable[None]]
-    available_fn: Callable[[PrinterState], bool] = lambda _: True
+    available_fn: Callable[[PrinterState], bool]
+    ends_print: bool = False
+    """Whether it would end a print. It is refused then, also if the last poll is older than the print."""
 
 
 DESCRIPTIONS = (
@@ -33,17 +35,21 @@ DESCRIPTIONS = (
         key="connect",
         translation_key="connect",
         press_fn=lambda octoprint, connection: octoprint.connect(connection),
+        available_fn=lambda state: not (state.is_connected or state.is_settling),
     ),
     PrinterButtonDescription(
         key="disconnect",
         translation_key="disconnect",
         press_fn=lambda octoprint, _: octoprint.disconnect(),
+        available_fn=lambda state: state.is_idle and not state.is_lost,
+        ends_print=True,
     ),
     PrinterButtonDescription(
         key="repair",
         translation_key="repair",
         entity_category=EntityCategory.CONFIG,
         press_fn=lambda octoprint, connection: octoprint.repair(connection),
+        available_fn=lambda state: state.is_connected,
     ),
     PrinterButtonDescription(
         key="pause",
@@ -82,6 +88,8 @@ def system_descriptions(printer: PrinterCoordinator) -> list[PrinterButtonDescri
             device_class=device_class,
             entity_category=EntityCategory.CONFIG,
             press_fn=partial(_run_system_command, action=action),
+            available_fn=lambda state: state.is_idle,
+            ends_print=True,
         )
         for action, device_class in SYSTEM_COMMANDS.items()
         if printer.data and action in (printer.data.system_commands or ())
@@ -114,4 +122,13 @@ class PrinterButton(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):
     @override
     @raise_translated
     async def async_press(self) -> None:
+        if self.entity_description.ends_print:
+            await self._check_idle()
         await self.coordinator.async_command(self.entity_description.press_fn)
+
+    async def _check_idle(self) -> None:
+        """Raise ServiceValidationError while there is a print."""
+        job = await self.coordinator.octoprint.job()
+        if PrinterState.from_text(job.state_text).is_active:
+            self.coordinator.async_refresh_soon()
+            raise validation_error("print_in_progress")

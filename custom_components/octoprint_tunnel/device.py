@@ -29,6 +29,7 @@ def shorten_name(name: str) -> str:
 class _Device:
     """What the service and OctoPrint report about the device. What they do not report is None."""
 
+    model: str
     name: str | None
     printer_page: str | None
     version: str | None
@@ -45,6 +46,7 @@ def async_track_device(
     def update() -> None:
         nonlocal registered
         device = _Device(
+            model=f"OctoPrint via {tunnel.service.tunnel.service_name}",
             name=tunnel.data.status.name or tunnel.service.tunnel.name,
             printer_page=tunnel.data.status.printer_page or tunnel.service.tunnel.printer_page,
             version=printer.data.version if printer.data else None,
@@ -67,6 +69,7 @@ def _register(hass: HomeAssistant, entry: ConfigEntry, device: _Device) -> None:
         config_entry_id=entry.entry_id,
         identifiers={identifier},
         manufacturer=MANUFACTURER,
+        model=device.model,
         name=shorten_name(name) if name else UNDEFINED,
         configuration_url=device.printer_page or UNDEFINED,
         sw_version=device.version or UNDEFINED,

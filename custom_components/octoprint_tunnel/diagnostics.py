@@ -59,6 +59,7 @@ def _if_version(version: str | None) -> str | None:
 
 def _runtime(runtime: RuntimeData) -> dict[str, Any]:
     tunnel, printer, live, data = runtime.tunnel, runtime.printer, runtime.live, runtime.printer.data
+    notifications = runtime.notifications
     return {
         "tunnel": {
             **_poll(tunnel),
@@ -85,6 +86,7 @@ def _runtime(runtime: RuntimeData) -> dict[str, Any]:
             **{str(way): asdict(traffic) for way, traffic in printer.router.traffic.items()},
         },
         "live_updates": {"since": live.since, "failure": live.failure},
+        "notifications": {"unreachable": notifications.unreachable} if notifications else None,
         "webcams": {
             "webcam" if number == 1 else f"webcam_{number}": _webcam(feed)
             for number, feed in enumerate(runtime.webcams.data.feeds.values(), 1)

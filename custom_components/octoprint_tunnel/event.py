@@ -12,6 +12,7 @@ from .api.tunnels.models import Notification, NotificationType
 from .coordinator import TunnelCoordinator
 from .deliveries import signal_of
 from .entity import OctoPrintTunnelEntity
+from .notifications import Notifications
 from .runtime import OctoPrintTunnelConfigEntry
 
 PARALLEL_UPDATES = 0
@@ -29,21 +30,33 @@ async def async_setup_entry(
     hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
     """Add the event of one printer."""
-    tunnel = entry.runtime_data.tunnel
-    async_add_entities(
-        NotificationEvent(entry, tunnel, description)
-        for description in DESCRIPTIONS
-        if description.key in tunnel.service.tunnel.entity_keys
-    )
+    runtime = entry.runtime_data
+    if notifications := runtime.notifications:
+        async_add_entities(
+            NotificationEvent(entry, runtime.tunnel, description, notifications)
+            for description in DESCRIPTIONS
+            if description.key in runtime.tunnel.service.tunnel.entity_keys
+        )
 
 
 class NotificationEvent(OctoPrintTunnelEntity[TunnelCoordinator], EventEntity):
     """The last notification of the service. It is available also while the service is not."""
 
+    def __init__(
+        self,
+        entry: OctoPrintTunnelConfigEntry,
+        tunnel: TunnelCoordinator,
+        description: EventEntityDescription,
+        notifications: Notifications,
+    ) -> None:
+        """Show the notifications that `notifications` registers for."""
+        super().__init__(entry, tunnel, description)
+        self._notifications = notifications
+
     @property
     @override
     def available(self) -> bool:
-        return True
+        return self._notifications.unreachable is None
 
     @override
     async def async_added_to_hass(self) -> None:

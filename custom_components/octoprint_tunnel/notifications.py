@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from enum import StrEnum
 from logging import DEBUG, WARNING
 from typing import Final
 
@@ -28,6 +29,14 @@ CLOUD: Final = "cloud"
 START_DELAY: Final = timedelta(seconds=30)
 RENEW_INTERVAL: Final = timedelta(days=30)  # of the 180 days that a registration lasts
 RETRY_INTERVAL: Final = timedelta(hours=1)
+ADDRESS_INTERVAL: Final = timedelta(minutes=1)  # to look for an address again, which asks nobody
+
+
+class Unreachable(StrEnum):
+    """Why the service cannot reach Home Assistant."""
+
+    NO_HTTPS_ADDRESS = "no_https_address"
+    CLOUD_FAILED = "cloud_failed"
 
 
 class Notifications:
@@ -40,8 +49,14 @@ class Notifications:
         tunnel: Tunnel,
         service: NotificationWebhook,
         refresh: Callable[[], object],
+        update_listeners: Callable[[], object],
     ) -> None:
-        """Prepare to register with `service`; each notification calls `refresh`."""
+        """Prepare to register with `service`.
+
+        Each notification calls `refresh`, and each change of `unreachable` calls `update_listeners`.
+        """
+        self.unreachable: Unreachable | None = None
+        """Why the service cannot reach Home Assistant; None if it can or if that is not known yet."""
         self._hass = hass
         self._entry = entry
         self._tunnel = tunnel
@@ -49,12 +64,15 @@ class Notifications:
         self._deliveries = Deliveries(hass, entry, service, refresh)
         self._timer: CALLBACK_TYPE | None = None
         self._cloud_failed = False
+        self._is_logged = False
+        self._update_listeners = update_listeners
 
     @callback
     def async_start(self) -> CALLBACK_TYPE:
         """Accept deliveries and register for them soon. Returns the function that stops both."""
         if webhook_id := self._webhook_id:
             self._deliveries.async_open(webhook_id)
+        self._update_unreachable()
         self._register_in(START_DELAY)
         return self._stop
 
@@ -95,26 +113,61 @@ class Notifications:
         # The retry is planned first, so that no error can prevent it.
         self._register_in(RETRY_INTERVAL)
         try:
-            if url := await self._async_public_url():
+            url = await self._async_public_url()
+            self._update_unreachable()
+            if url:
                 await self._service.set(url)
                 self._register_in(RENEW_INTERVAL)
+            elif self.unreachable is Unreachable.NO_HTTPS_ADDRESS:
+                self._register_in(ADDRESS_INTERVAL)
+                self._log_no_address()
         except OctoPrintTunnelError as error:
             # The tunnel's entities show what is wrong.
             LOGGER.debug("%s: notifications: %s", self._entry.title, error)
 
     async def _async_public_url(self) -> str | None:
         """Return an https address of the webhook on the internet, None if Home Assistant has none."""
-        if CLOUD in self._hass.config.components:
-            from homeassistant.components import cloud  # large, and not installed everywhere
+        if self._has_cloud:
+            from homeassistant.components import cloud
 
-            if cloud.async_active_subscription(self._hass):
-                cloudhook = cloud.async_get_or_create_cloudhook(self._hass, self._async_get_or_create_webhook())
-                return await self._async_cloud_url(cloudhook)
+            cloudhook = cloud.async_get_or_create_cloudhook(self._hass, self._async_get_or_create_webhook())
+            return await self._async_cloud_url(cloudhook)
+        base = self._own_url
+        return base and base + webhook.async_generate_path(self._async_get_or_create_webhook())
+
+    @property
+    def _has_cloud(self) -> bool:
+        if CLOUD not in self._hass.config.components:
+            return False
+        from homeassistant.components import cloud  # large, and not installed everywhere
+
+        return cloud.async_active_subscription(self._hass)
+
+    @property
+    def _own_url(self) -> str | None:
+        """Return Home Assistant's own https address on the internet, None if there is none."""
         try:
-            base = get_url(self._hass, allow_internal=False, allow_ip=False, require_ssl=True)
+            return get_url(self._hass, allow_internal=False, allow_ip=False, require_ssl=True)
         except NoURLAvailableError:
             return None
-        return base + webhook.async_generate_path(self._async_get_or_create_webhook())
+
+    @callback
+    def _update_unreachable(self) -> None:
+        if self._has_cloud:
+            unreachable = Unreachable.CLOUD_FAILED if self._cloud_failed else None
+        else:
+            unreachable = None if self._own_url else Unreachable.NO_HTTPS_ADDRESS
+        if unreachable is not self.unreachable:
+            self.unreachable = unreachable
+            self._is_logged = False
+            self._update_listeners()
+
+    @callback
+    def _log_no_address(self) -> None:
+        """Log once that there is no address."""
+        if not self._is_logged:
+            self._is_logged = True
+            LOGGER.info("%s: no notifications: Home Assistant has no https address on the internet", self._entry.title)
 
     async def _async_cloud_url(self, cloudhook: Awaitable[str]) -> str | None:
         """Return the address that Home Assistant Cloud gives, None if it fails. The first failure is logged."""
@@ -124,8 +177,9 @@ class Notifications:
             self._cloud_failed = False
             return result
         # Home Assistant's own errors mean that the cloud is not connected, as after a start.
-        level = DEBUG if self._cloud_failed or isinstance(result, HomeAssistantError) else WARNING
-        self._cloud_failed = True
+        is_connecting = isinstance(result, HomeAssistantError)
+        level = DEBUG if self._cloud_failed or is_connecting else WARNING
+        self._cloud_failed = self._cloud_failed or not is_connecting
         error = type(result).__name__
         LOGGER.log(level, "%s: no address for notifications from Home Assistant Cloud: %s", self._entry.title, error)
         return None

@@ -7,6 +7,7 @@ from homeassistant.config_entries import ConfigEntry
 from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .detection import DetectionCoordinator
 from .live import LiveUpdates
+from .notifications import Notifications
 from .webcams import Webcams
 
 
@@ -20,6 +21,8 @@ class RuntimeData:
     """None if the service has no failure detection."""
     live: LiveUpdates
     webcams: Webcams
+    notifications: Notifications | None
+    """None if the service sends none."""
 
 
 type OctoPrintTunnelConfigEntry = ConfigEntry[RuntimeData]

@@ -70,32 +70,37 @@ TUNNEL_DESCRIPTIONS = (
     TunnelSensorDescription(
         key="last_disconnected",
         translation_key="last_disconnected",
+        entity_registry_enabled_default=False,
         device_class=SensorDeviceClass.TIMESTAMP,
         value_fn=lambda tunnel: tunnel.data.status.last_disconnected,
     ),
     TunnelSensorDescription(
         key="max_download_size",
         translation_key="max_download_size",
+        entity_registry_enabled_default=False,
         device_class=SensorDeviceClass.DATA_SIZE,
         native_unit_of_measurement=UnitOfInformation.BYTES,
-        suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
+        suggested_unit_of_measurement=UnitOfInformation.MEBIBYTES,
         suggested_display_precision=0,
         value_fn=lambda tunnel: tunnel.data.status.limits.max_download,
     ),
     TunnelSensorDescription(
         key="max_upload_size",
         translation_key="max_upload_size",
+        entity_registry_enabled_default=False,
         device_class=SensorDeviceClass.DATA_SIZE,
         native_unit_of_measurement=UnitOfInformation.BYTES,
-        suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
+        suggested_unit_of_measurement=UnitOfInformation.MEBIBYTES,
         suggested_display_precision=0,
         value_fn=lambda tunnel: tunnel.data.status.limits.max_upload,
     ),
     TunnelSensorDescription(
         key="max_webcam_stream",
         translation_key="max_webcam_stream",
+        entity_registry_enabled_default=False,
         device_class=SensorDeviceClass.DURATION,
         native_unit_of_measurement=UnitOfTime.SECONDS,
+        suggested_unit_of_measurement=UnitOfTime.MINUTES,
         suggested_display_precision=0,
         value_fn=lambda tunnel: tunnel.data.status.limits.max_webcam_stream,
     ),
@@ -105,7 +110,7 @@ TUNNEL_DESCRIPTIONS = (
         device_class=SensorDeviceClass.DATA_SIZE,
         state_class=SensorStateClass.TOTAL_INCREASING,
         native_unit_of_measurement=UnitOfInformation.BYTES,
-        suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
+        suggested_unit_of_measurement=UnitOfInformation.MEBIBYTES,
         suggested_display_precision=1,
         value_fn=lambda tunnel: usage.total if (usage := tunnel.data.status.usage) else None,
     ),
@@ -114,7 +119,7 @@ TUNNEL_DESCRIPTIONS = (
         translation_key="tunnel_usage_cap",
         device_class=SensorDeviceClass.DATA_SIZE,
         native_unit_of_measurement=UnitOfInformation.BYTES,
-        suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
+        suggested_unit_of_measurement=UnitOfInformation.MEBIBYTES,
         suggested_display_precision=0,
         value_fn=lambda tunnel: usage.cap if (usage := tunnel.data.status.usage) else None,
         attributes_fn=lambda tunnel: {"unlimited": usage.is_unlimited} if (usage := tunnel.data.status.usage) else None,
@@ -152,12 +157,14 @@ PRINTER_DESCRIPTIONS = (
         key="port",
         translation_key="port",
         entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
         value_fn=lambda printer: printer.data.connection.port,
     ),
     OctoPrintTunnelSensorDescription[PrinterCoordinator](
         key="baudrate",
         translation_key="baudrate",
         entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
         native_unit_of_measurement="baud",
         value_fn=lambda printer: printer.data.connection.baudrate,
     ),
@@ -165,6 +172,7 @@ PRINTER_DESCRIPTIONS = (
         key="connector",
         translation_key="connector",
         entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
         available_fn=lambda printer: printer.data is not None and printer.data.connection.has_connectors,
         value_fn=lambda printer: printer.data.connection.connector,
     ),
@@ -195,7 +203,7 @@ PRINTER_DESCRIPTIONS = (
         entity_registry_enabled_default=False,
         device_class=SensorDeviceClass.DATA_SIZE,
         native_unit_of_measurement=UnitOfInformation.BYTES,
-        suggested_unit_of_measurement=UnitOfInformation.MEGABYTES,
+        suggested_unit_of_measurement=UnitOfInformation.MEBIBYTES,
         suggested_display_precision=1,
         value_fn=lambda printer: job.size if (job := printer.data.job) else None,
     ),
@@ -242,17 +250,20 @@ DETECTION_DESCRIPTIONS = (
     OctoPrintTunnelSensorDescription[DetectionCoordinator](
         key="gadget_rating",
         translation_key="gadget_rating",
+        entity_registry_enabled_default=False,
         state_class=SensorStateClass.MEASUREMENT,
         value_fn=lambda coordinator: detection.rating if (detection := coordinator.data) else None,
     ),
     OctoPrintTunnelSensorDescription[DetectionCoordinator](
         key="gadget_status",
         translation_key="gadget_status",
+        entity_category=EntityCategory.DIAGNOSTIC,
         value_fn=lambda coordinator: detection.status if (detection := coordinator.data) else None,
     ),
     OctoPrintTunnelSensorDescription[DetectionCoordinator](
         key="failure_probability",
         translation_key="failure_probability",
+        entity_category=EntityCategory.DIAGNOSTIC,
         native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
         state_class=SensorStateClass.MEASUREMENT,
         suggested_display_precision=0,
@@ -262,7 +273,7 @@ DETECTION_DESCRIPTIONS = (
 
 
 def _percent(share: float | None) -> float | None:
-    return None if share is None else share * 100
+    return None if share is None else round(share * 100, 1)
 
 
 def printer_descriptions(printer: PrinterCoordinator) -> list[PrinterSensorDescription]:

@@ -6,7 +6,7 @@ from typing import Any
 from homeassistant.components.system_health import SystemHealthRegistration, async_check_can_reach_url
 from homeassistant.core import HomeAssistant, callback
 
-from .api.sizes import SizeUnit, format_size
+from .api.sizes import format_size
 from .api.transport.router import Way
 from .api.transport.traffic import Traffic
 from .api.tunnels import TUNNELS, tunnel_from_data
@@ -59,7 +59,7 @@ async def _reach(hass: HomeAssistant, servers: Iterable[str]) -> str | dict[str,
 
 def _sum(traffic: Iterable[Traffic]) -> str:
     counted = list(traffic)
-    received = format_size(sum(each.bytes_received for each in counted), SizeUnit.MEGABYTES, 3)
+    received = format_size(sum(each.bytes_received for each in counted), digits=3)
     return f"{sum(each.requests for each in counted)} requests, {received} received"
 
 

@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant
 from .api.octoprint.file_progress import FileInProgress
 from .api.octoprint.files import MAX_FORM, UploadedFile, is_file_name, is_folder
 from .api.remote_text import one_line
-from .api.sizes import SizeUnit, format_size
+from .api.sizes import format_size
 from .api.transport.router import Way
 from .const import LOGGER, MAX_SHOWN
 from .coordinator import PrinterCoordinator, TunnelCoordinator
@@ -77,8 +77,8 @@ async def _async_check_size(tunnel: TunnelCoordinator, printer: PrinterCoordinat
     if way is Way.TUNNEL and limit is not None and size > limit:
         raise validation_error(
             "file_too_large",
-            size=format_size(size, SizeUnit.MEGABYTES),
-            limit=format_size(limit, SizeUnit.MEGABYTES),
+            size=format_size(size),
+            limit=format_size(limit),
         )
 
 

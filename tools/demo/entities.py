@@ -51,19 +51,12 @@ ENTITIES = (
     Expected("sensor", "tunnel_status", "ok"),
     Expected("sensor", "active_route", "tunnel"),
     Expected("sensor", "last_connected", a_timestamp, provider="octoeverywhere"),
-    Expected("sensor", "last_disconnected", "unknown", provider="octoeverywhere"),  # never
-    Expected("sensor", "max_download_size", "104.8576", provider="octoeverywhere"),  # MB
-    Expected("sensor", "max_upload_size", "104.8576", provider="octoeverywhere"),
-    Expected("sensor", "max_webcam_stream", "600", provider="octoeverywhere"),  # s
     Expected("sensor", "tunnel_usage", a_number, provider="obico"),
-    Expected("sensor", "tunnel_usage_cap", "314.5728", provider="obico"),  # MB
+    Expected("sensor", "tunnel_usage_cap", "300.0", provider="obico"),  # MiB
     Expected("sensor", "tunnel_usage_reset", a_timestamp, provider="obico"),
     Expected("binary_sensor", "printer_connected", "off", after="on"),
     Expected("sensor", "printer_state", "offline", after="operational"),
     Expected("camera", "webcam", "idle"),
-    Expected("sensor", "port", "unknown", after="VIRTUAL"),
-    Expected("sensor", "baudrate", "unknown", after=a_number),
-    Expected("sensor", "connector", "unknown", after="serial", octoprint="2.0"),
     Expected("sensor", "printer_profile", "unknown", after="Default", octoprint="2.0"),
     Expected("sensor", "printer_profile", "Default", octoprint="1.11"),
     Expected("sensor", "tool0_actual_temperature", None, after=a_number),
@@ -73,10 +66,9 @@ ENTITIES = (
     Expected("binary_sensor", "error", "off"),
     Expected("binary_sensor", "print_failing", "unknown"),  # not printing
     Expected("sensor", "gadget_state", "unknown", provider="octoeverywhere"),
-    Expected("sensor", "gadget_rating", "unknown", provider="octoeverywhere"),
     Expected("sensor", "gadget_status", "unknown", provider="octoeverywhere"),
     Expected("sensor", "failure_probability", "unknown", provider="obico"),
-    Expected("event", "notification", "unknown", provider="octoeverywhere"),
+    Expected("event", "notification", "unavailable", provider="octoeverywhere"),  # no https address
     Expected("number", "tool0_target", None, after=a_number),
     Expected("number", "bed_target", None, after=a_number),
     Expected("button", "pause", "unavailable"),
@@ -90,9 +82,9 @@ ENTITIES = (
     Expected("sensor", "print_time_left", "unknown"),
     Expected("sensor", "print_finish", "unknown"),
     Expected("sensor", "print_started", "unknown"),
-    Expected("button", "connect", "unknown", after=a_timestamp),  # when it was pressed
-    Expected("button", "disconnect", "unknown"),
-    Expected("button", "repair", "unknown"),
+    Expected("button", "connect", "unknown", after="unavailable"),
+    Expected("button", "disconnect", "unavailable", after="unknown"),
+    Expected("button", "repair", "unavailable", after="unknown"),
 )
 """Every entity that is enabled by default, with the provider or the version of OctoPrint if not all have it."""
 

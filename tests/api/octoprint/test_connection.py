@@ -302,6 +302,7 @@ def test_which_states_are_connected() -> None:
     assert {state for state in PrinterState if not state.is_connected} == unconnected
     idle = unconnected | {PrinterState.OPERATIONAL}
     assert {state for state in PrinterState if not state.is_active} == idle
+    assert {state for state in PrinterState if state.is_idle} == idle - {PrinterState.UNKNOWN_STATE}
     assert set(STATES.values()) == set(PrinterState)
 
 

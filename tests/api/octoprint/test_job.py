@@ -62,6 +62,20 @@ def test_progress_beyond_100_is_100(value: float) -> None:
     assert (progress, type(progress)) == (100.0, float)
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"), [(16.63671, 16.6), (16.66, 16.7), (0.04, 0), (99.94, 99.9), (99.97, 99.9), (99.999, 99.9)]
+)
+def test_progress_is_rounded(value: float, shown: float) -> None:
+    """To 0.1 %. A print that is almost done is not shown as done."""
+    assert job(value).progress == shown
+
+
+def test_times_are_whole_seconds() -> None:
+    """OctoPrint may report fractions."""
+    read = job(10, 60.7, 420.2)
+    assert (repr(read.elapsed), repr(read.left)) == ("60", "420")
+
+
 @pytest.mark.parametrize("value", [None, "60", -1, 10**9, 1e300, []])
 def test_invalid_times_are_none(value: Any) -> None:
     """Neither times of years nor negative ones are shown."""

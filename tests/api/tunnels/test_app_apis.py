@@ -97,6 +97,12 @@ def test_error_codes(code: Any, read: str | None) -> None:
     assert notification_from_json(parsed({"EventType": 9, "PlatformErrorCode": code})).error_code == read
 
 
+@pytest.mark.parametrize(("progress", "read"), [(42, 42), (16.66, 16.7), (99.97, 99.9), (100.4, 100)])
+def test_progress_is_rounded(progress: float, read: float) -> None:
+    """To 0.1 %."""
+    assert notification_from_json(parsed({"EventType": 6, "Progress": progress})).progress == read
+
+
 @pytest.mark.parametrize("number", [1e20, -1e20, float("inf"), float("nan"), 10**400, True, [1], {}])
 def test_impossible_numbers(number: Any) -> None:
     """They are left out, and do not affect other fields."""

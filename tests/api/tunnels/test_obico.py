@@ -463,14 +463,14 @@ async def test_reset_of_the_usage(
 @pytest.mark.parametrize(
     ("usage", "cap"),
     [
-        (Usage(total=1, cap=314572800, reset=datetime(2026, 12, 1, tzinfo=UTC)), "300 MB"),
+        (Usage(total=1, cap=314572800, reset=datetime(2026, 12, 1, tzinfo=UTC)), "300 MiB"),
         (Usage(total=1, cap=None, reset=datetime(2026, 12, 1, tzinfo=UTC)), "-"),
         (None, "-"),
     ],
 )
 @freeze_time("2026-11-21T18:00:00+00:00")
 def test_placeholders_of_the_repair_issue(usage: Usage | None, cap: str) -> None:
-    """The cap is in megabytes as Obico counts them."""
+    """The cap is in mebibytes, as Obico counts."""
     assert read(ENDPOINT).issue_placeholders(TunnelStatus(usage=usage)) == {"cap": cap, "reset": "2026-12-01"}
 
 

@@ -56,6 +56,11 @@ class PrinterState(StrEnum):
         return self.is_connected and self is not PrinterState.OPERATIONAL
 
     @property
+    def is_idle(self) -> bool:
+        """Tell whether there is certainly no print."""
+        return not self.is_active and self is not PrinterState.UNKNOWN_STATE
+
+    @property
     def is_lost(self) -> bool:
         """Tell whether there is no connection and none is being made."""
         return self in (PrinterState.OFFLINE, PrinterState.OFFLINE_AFTER_ERROR, PrinterState.ERROR)

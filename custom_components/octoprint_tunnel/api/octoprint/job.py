@@ -13,8 +13,16 @@ from .files import MAX_PATH
 MAX_FILE_NAME = 255  # characters
 MAX_SECONDS = 365 * 24 * 3600  # a longer time is not believed
 DONE = 100.0  # percent
+ALMOST_DONE = 99.9
 TIME_RESOLUTION = timedelta(seconds=1)  # OctoPrint reports whole seconds
 TIME_TOLERANCE = timedelta(minutes=1)  # an estimated time of day that moves by less stays as it is
+
+
+def rounded_progress(percent: float | None) -> float | None:
+    """Return a progress to 0.1 %. Only what is done has 100 %."""
+    if percent is None:
+        return None
+    return DONE if percent >= DONE else min(round(percent, 1), ALMOST_DONE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,13 +52,12 @@ class Job:
         """Read `GET /api/job`; a field that is missing or has no valid value is None."""
         file, progress = response.object("job").object("file"), response.object("progress")
         path = file.exact("path", MAX_PATH) or file.exact("name")
-        completion = progress.number("completion", 0)
         return cls(
             state_text=response.text("state", MAX_STATE_TEXT),
             path=path,
             name=file.text("display", MAX_FILE_NAME) or file.text("name", MAX_FILE_NAME) or path,
             size=file.integer("size", 0),
-            progress=None if completion is None else min(completion, DONE),
+            progress=rounded_progress(progress.number("completion", 0)),
             elapsed=progress.integer("printTime", 0, MAX_SECONDS),
             left=progress.integer("printTimeLeft", 0, MAX_SECONDS),
             error=response.text("error"),

@@ -12,7 +12,7 @@ from yarl import URL
 
 from ..errors import InvalidResponse, ServiceError
 from ..json_object import JsonObject
-from ..octoprint.job import DONE, MAX_SECONDS
+from ..octoprint.job import MAX_SECONDS, rounded_progress
 from ..remote_text import as_name, link_in_markdown
 from ..transport.addresses import MAX_ADDRESS, has_credentials, web_address
 from ..transport.message import Request
@@ -143,12 +143,11 @@ def notification_from_json(delivery: JsonObject) -> Notification:
     if number is None:
         raise InvalidResponse(detail="no event type in it")
     code = delivery.text("PlatformErrorCode", MAX_TEXT) or delivery.integer("PlatformErrorCode")
-    progress = delivery.number("Progress", 0)
     return Notification(
         type=TYPES[number] if 0 < number < len(TYPES) else NotificationType.UNKNOWN,
         print_id=delivery.text("PrintId", MAX_TEXT),
         file=delivery.text("FileName", MAX_TEXT),
-        progress=None if progress is None else min(progress, DONE),
+        progress=rounded_progress(delivery.number("Progress", 0)),
         duration=delivery.integer("DurationSec", 0, MAX_SECONDS),
         time_left=delivery.integer("TimeRemainingSec", 0, MAX_SECONDS),
         height=delivery.number("ZOffsetMM", -MAX_HEIGHT, MAX_HEIGHT),

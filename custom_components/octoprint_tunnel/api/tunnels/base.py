@@ -47,6 +47,8 @@ class Tunnel(ABC):
     """One printer's tunnel, as it is stored: its address and its credentials."""
 
     provider: ClassVar[str]
+    service_name: ClassVar[str]
+    """As the service writes it."""
     setup: ClassVar[Setup]
     codes: ClassVar[StatusCodes]
     default_server: ClassVar[str]

@@ -24,7 +24,7 @@ from ..errors import (
 )
 from ..json_object import JsonObject
 from ..octoprint.webcam import Webcam
-from ..sizes import SizeUnit, format_size
+from ..sizes import format_size
 from ..transport.addresses import MAX_ADDRESS, picture_address, typed_address, web_address
 from ..transport.message import Request
 from ..transport.route import Route, StatusCodes
@@ -86,6 +86,7 @@ class Obico(Tunnel):
     """One OctoPrint tunnel. It accepts Basic only."""
 
     provider: ClassVar[str] = "obico"
+    service_name: ClassVar[str] = "Obico"
     setup: ClassVar[Setup] = Setup(
         page="obico_authorize",
         paste="obico_paste",
@@ -162,7 +163,7 @@ class Obico(Tunnel):
     def issue_placeholders(self, status: TunnelStatus) -> dict[str, str]:
         usage = status.usage
         return {
-            "cap": "-" if usage is None or usage.cap is None else format_size(usage.cap, SizeUnit.BINARY_MEGABYTES, 0),
+            "cap": "-" if usage is None or usage.cap is None else format_size(usage.cap, digits=0),
             "reset": f"{_first_of_next_month():%Y-%m-%d}",
         }
 

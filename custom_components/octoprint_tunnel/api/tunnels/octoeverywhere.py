@@ -93,6 +93,7 @@ class OctoEverywhere(Tunnel):
     """One App Connection."""
 
     provider: ClassVar[str] = "octoeverywhere"
+    service_name: ClassVar[str] = "OctoEverywhere"
     setup: ClassVar[Setup] = Setup(
         page="octoeverywhere_portal",
         paste="octoeverywhere_paste",
