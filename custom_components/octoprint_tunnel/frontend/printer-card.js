@@ -429,6 +429,7 @@ class PrinterCard extends HTMLElement {
 
   /** Press a button with Home Assistant's own handling of actions, which asks first if there is something to ask. */
   _press(entityId, question) {
+    if (this.preview) return; // someone arranges the dashboard
     const tap_action = { action: "perform-action", perform_action: "button.press", target: { entity_id: entityId } };
     if (question) {
       tap_action.confirmation = {
