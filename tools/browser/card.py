@@ -7,8 +7,8 @@ from typing import Any, Final, override
 from tests.octoprint import printing
 
 from ..demo import DOMAIN, ROOT, say
+from ..demo.scene import a_print_under_way
 from .chromium import BrowserError
-from .scene import a_print_under_way
 from .tour import FILE, NAME, PROGRESS_TIMEOUT, Tour
 
 _TAG: Final = "octoprint-tunnel-card"

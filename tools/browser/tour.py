@@ -10,9 +10,9 @@ from tests.octoprint import printing
 from tests.relay.record import Service
 
 from ..demo import DOMAIN, ROOT, say
+from ..demo.scene import a_print_under_way
 from ..demo.stage import Stage
 from .chromium import BrowserError, Chromium
-from .scene import a_print_under_way
 
 _TEXTS = ROOT / "custom_components" / DOMAIN / "translations" / "en.json"
 NAME = "Demo printer"
