@@ -13,12 +13,15 @@ from ..demo import DOMAIN, ROOT, say
 from ..demo.scene import a_print_under_way
 from ..demo.stage import Stage
 from .chromium import BrowserError, Chromium
+from .film import save_film
 
 _TEXTS = ROOT / "custom_components" / DOMAIN / "translations" / "en.json"
 NAME = "Demo printer"
 FILE = "Boat.gcode"
 # The services' pages ask before they lead back: this one's link is its own address, at which the relay then does that.
 _ASK = "<title>Stand-in</title><p>May Home Assistant use your printer?</p><a href=''>Allow</a>"
+_FILM = ("choose-tunnel", "octoeverywhere-menu", "octoeverywhere-portal", "name", "device", "camera")
+"""The pictures of the GIF: add a printer, connect it, and watch a print."""
 PROGRESS_TIMEOUT = 60.0  # seconds
 
 
@@ -38,6 +41,7 @@ class Tour:
         self._stage = stage
         self._browser = browser
         self._images = images
+        self._seen: dict[str, bytes] = {}
         self._keys = set(keys(json.loads(_TEXTS.read_text(encoding="utf-8"))))
 
     def go(self) -> None:
@@ -57,6 +61,8 @@ class Tour:
         self._sign_in_again()
         self._remove()
         self._add_through_obico()
+        if self._images:
+            save_film(self._images / "tour.gif", (self._seen[picture] for picture in _FILM))
 
     def _log_in(self) -> None:
         """Log in, and make room beside the sidebar."""
@@ -326,3 +332,4 @@ class Tour:
             raise BrowserError(f"The console complains: {ours}")
         if picture and self._images:
             self._browser.picture(self._images / f"{picture}.png", part)
+            self._seen[picture] = self._browser.screen()
