@@ -152,7 +152,9 @@ async def test_clicks_to_a_working_printer(
             await hass.async_block_till_done()
             result = await step(hass, result)
     assert taken == clicks
-    await created(hass, result)
+    assert (await created(hass, result)).state is ConfigEntryState.LOADED
+    [state] = [state.state for state in hass.states.async_all("sensor") if state.entity_id.endswith("_printer_state")]
+    assert state == "offline"  # as OctoPrint reports it, whose printer is not connected yet
 
 
 async def test_refusal_of_the_portal(

@@ -46,7 +46,8 @@ def test_a_release_contains_the_package() -> None:
     tag = f"v{MANIFEST['version']}"
     subprocess.run([ROOT / "scripts" / "package", tag], check=True, capture_output=True)
     with zipfile.ZipFile(ROOT / "dist" / HACS["filename"]) as release:
-        assert {"manifest.json", "__init__.py", "brand/icon.png", "translations/en.json"} <= set(release.namelist())
+        files = {"manifest.json", "__init__.py", "brand/icon.png", "frontend/printer-card.js", "translations/en.json"}
+        assert files <= set(release.namelist())
     refused = subprocess.run([ROOT / "scripts" / "package", f"{tag}.1"], capture_output=True, text=True, check=False)
     assert refused.returncode == 1
     assert f"the tag is {tag}.1" in refused.stderr

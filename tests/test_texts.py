@@ -14,6 +14,7 @@ from custom_components.octoprint_tunnel.api.errors import Condition, OctoPrintTu
 from custom_components.octoprint_tunnel.api.octoprint.connection import PrinterState
 from custom_components.octoprint_tunnel.api.octoprint.print_event import PrintEventType
 from custom_components.octoprint_tunnel.api.tunnels.models import NotificationType
+from custom_components.octoprint_tunnel.api.tunnels.octoeverywhere import APP_ID
 from custom_components.octoprint_tunnel.api.tunnels.setup import SERVER_IS_HTTP
 from custom_components.octoprint_tunnel.config_flow import OctoPrintTunnelConfigFlow as Flow
 from custom_components.octoprint_tunnel.coordinator import PrinterCoordinator
@@ -105,6 +106,13 @@ def test_steps() -> None:
         if name not in ("reconfigure", "api_key_again"):
             assert set(step.get("menu_option_descriptions", {})) == set(step.get("menu_options", {})), name
         assert set(step.get("data_description", {})) == set(step.get("data", {})), name
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "translations").iterdir()), ids=lambda path: path.stem)
+def test_app_id(path: Path) -> None:
+    """The dialog names the ID with which the portal opens, as long as that is the test ID."""
+    texts = json.loads(path.read_text(encoding="utf-8"))["config"]["step"]["octoeverywhere"]
+    assert ("`devtest`" in texts["description"]) is (APP_ID == "devtest")
 
 
 @pytest.mark.parametrize("platform", sorted(PLATFORMS))

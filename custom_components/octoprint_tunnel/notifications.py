@@ -29,7 +29,7 @@ CLOUD: Final = "cloud"
 START_DELAY: Final = timedelta(seconds=30)
 RENEW_INTERVAL: Final = timedelta(days=30)  # of the 180 days that a registration lasts
 RETRY_INTERVAL: Final = timedelta(hours=1)
-ADDRESS_INTERVAL: Final = timedelta(minutes=1)  # to look for an address again, which asks nobody
+ADDRESS_INTERVAL: Final = timedelta(minutes=1)  # to look for an address again, which sends no request
 
 
 class Unreachable(StrEnum):

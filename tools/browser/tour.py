@@ -10,17 +10,19 @@ from tests.octoprint import printing
 from tests.relay.record import Service
 
 from ..demo import DOMAIN, ROOT, say
+from ..demo.scene import a_print_under_way
 from ..demo.stage import Stage
-from . import card
 from .chromium import BrowserError, Chromium
-from .scene import a_print_under_way
+from .film import save_film
 
 _TEXTS = ROOT / "custom_components" / DOMAIN / "translations" / "en.json"
-_NAME = "Demo printer"
-_FILE = "Boat.gcode"
+NAME = "Demo printer"
+FILE = "Boat.gcode"
 # The services' pages ask before they lead back: this one's link is its own address, at which the relay then does that.
 _ASK = "<title>Stand-in</title><p>May Home Assistant use your printer?</p><a href=''>Allow</a>"
-_PROGRESS_TIMEOUT = 60.0  # seconds
+_FILM = ("choose-tunnel", "octoeverywhere-menu", "octoeverywhere-portal", "name", "device", "camera")
+"""The pictures of the GIF: add a printer, connect it, and watch a print."""
+PROGRESS_TIMEOUT = 60.0  # seconds
 
 
 def keys(texts: dict[str, Any]) -> Iterator[str]:
@@ -39,27 +41,29 @@ class Tour:
         self._stage = stage
         self._browser = browser
         self._images = images
+        self._seen: dict[str, bytes] = {}
         self._keys = set(keys(json.loads(_TEXTS.read_text(encoding="utf-8"))))
 
     def go(self) -> None:
         """Go all the way."""
-        printing.upload(self._stage.octoprint, moves=600, name=_FILE)  # OctoPrint reckons how long it will take
+        printing.upload(self._stage.octoprint, moves=600, name=FILE)  # OctoPrint reckons how long it will take
         self._log_in()
         self._mistype_a_link()
         self._decline_in_portal()
         self._mistype_a_server()
         self._add_through_octoeverywhere()
         self._connect()
-        printing.begin(self._stage.octoprint, _FILE)
+        printing.begin(self._stage.octoprint, FILE)
         self._reconfigure()
         self._open_options()
         self._watch()
-        self._use_dashboard()
         self._meet_repair_issue()
         self._sign_in_again()
         self._remove()
+        self._mistype_a_key()
         self._add_through_obico()
-        self._see_dashboard_again()
+        if self._images:
+            save_film(self._images / "tour.gif", (self._seen[picture] for picture in _FILM))
 
     def _log_in(self) -> None:
         """Log in, and make room beside the sidebar."""
@@ -111,6 +115,35 @@ class Tour:
         self._browser.click("Submit")
         self._browser.see_part("This is not a web address.")
         self._look()
+        self._browser.type("Server address", "https://app.obico.io")
+        self._browser.click("Submit")
+        self._browser.click("Open the page elsewhere and paste the endpoint")
+        self._browser.see("Paste the tunnel endpoint")
+        self._look()
+        self._browser.type("Tunnel endpoint", "https://obico.example/")
+        self._browser.click("Submit")
+        self._browser.see_part("This is not a tunnel endpoint.")
+        self._look()
+        self._close_dialog("Submit")
+
+    def _mistype_a_key(self) -> None:
+        """Find OctoPrint off, try again when it is back, enter a wrong key, read why not, and close the dialog."""
+        say("adding a printer that is off, and entering a wrong key")
+        self._begin("Obico")
+        self._stage.relay.fail(Service.OBICO_TUNNEL, 482)
+        self._authorize("Open the page and come back automatically", Service.OBICO_SITE, "/tunnels/new/")
+        self._browser.see("OctoPrint cannot be reached")
+        self._browser.see_part("OctoPrint is not connected to the tunnel's service.")
+        self._look()
+        self._stage.relay.heal()
+        self._browser.click("Submit")
+        self._browser.click("Enter a key")
+        self._browser.see("Enter the API key")
+        self._look()
+        self._browser.type("API key", "mistyped")
+        self._browser.click("Submit")
+        self._browser.see_part("OctoPrint does not accept this API key.")
+        self._look()
         self._close_dialog("Submit")
 
     def _add_through_octoeverywhere(self) -> None:
@@ -141,6 +174,11 @@ class Tour:
         self._browser.click("Ask OctoPrint for a key")
         self._browser.see_part("OctoPrint now asks whether Home Assistant may have access.")
         self._look("api-key-request")
+        self._stage.octoprint.decide_key_request(allow=False)
+        self._browser.see("No API key yet")
+        self._look()
+        self._browser.click("Ask OctoPrint for a key")
+        self._browser.see_part("OctoPrint now asks whether Home Assistant may have access.")
         self._stage.octoprint.decide_key_request(allow=True)
         self._name_it(None)
         self._open_device()
@@ -182,7 +220,7 @@ class Tour:
 
     def _name_it(self, picture: str | None) -> None:
         """Leave the printer its name, in no area."""
-        self._browser.see("Name and assign", _PROGRESS_TIMEOUT)
+        self._browser.see("Name and assign", PROGRESS_TIMEOUT)
         self._browser.see("Skip and finish")
         self._look(picture)
         self._browser.click("Skip and finish")
@@ -196,7 +234,7 @@ class Tour:
         self._open_device()
         self._browser.see("Offline")
         self._browser.click("Press", beside="Connect")
-        self._browser.see("Operational", _PROGRESS_TIMEOUT)
+        self._browser.see("Operational", PROGRESS_TIMEOUT)
         self._browser.see("Tool 1 temperature")
         self._look()
         self._open_device()  # a page that is open has no icons for entities which are new
@@ -237,70 +275,12 @@ class Tour:
         self._stage.relay.webcam.picture = a_print_under_way()
         self._look("camera")
 
-    def _use_dashboard(self) -> None:
-        """See the card in each look, and pause and cancel the print with it."""
-        say("using the dashboard card")
-        card.create_dashboard(self._browser)
-        if self._images:  # which are nicer with something to show
-            self._wait_for_progress(30)
-        for look in reversed(card.LOOKS):
-            self._see_card(look)
-        self._browser.click("Pause print")
-        self._browser.see("Resume print")
-        self._browser.click("Cancel print")
-        self._browser.see("Are you sure?")
-        self._look()
-        self._browser.click("Cancel print")  # the button of the dialog, which comes last
-        self._browser.see("Operational · Tunnel")
-        self._look()
-
-    def _see_card(self, look: card.Look) -> None:
-        """See that the card has every text in the language of its user."""
-        card.open_card(self._browser, str(self._stage.client.url), look)
-        texts = card.texts(look.language)
-        entities = (
-            ("button", "pause"),
-            ("button", "cancel"),
-            ("sensor", "print_time_left"),
-            ("sensor", "print_finish"),
-        )
-        for platform, key in entities:
-            self._browser.see(texts[platform][key]["name"])
-        self._browser.see(_FILE)
-        self._browser.element("img[src*='/api/camera_proxy/']")
-        self._look(look.name, part=card.TAG)
-
-    def _find_card(self) -> None:
-        """Find the card where a user looks for it, in the picker, and leave it with a preview of it on the page."""
-        say("finding the card in the picker")
-        self._browser.open(f"{self._stage.client.url}{card.PATH}?edit=1")
-        self._browser.click("Add card")
-        self._browser.see("OctoPrint Tunnel")
-        self._look()
-
-    def _see_dashboard_again(self) -> None:
-        """See that the dashboard needs no change for the other service, and why nothing is shown without OctoPrint."""
-        say("seeing the dashboard again")
-        self._browser.open(f"{self._stage.client.url}{card.PATH}")
-        self._browser.see_part("Operational")
-        self._look()
-        self._find_card()
-
-    def _wait_for_progress(self, percent: float) -> None:
-        """Wait until so much is printed."""
-        find = "return Object.keys(hass().states).find((entity) => entity.endsWith('_print_progress'))"
-        state = "return Number(hass().states[arguments[0]].state)"
-        entity = self._browser.script(find)
-        self._browser.until(
-            lambda: self._browser.script(state, entity) >= percent, f"{percent} % of the print", _PROGRESS_TIMEOUT
-        )
-
     # Trouble
 
     def _meet_repair_issue(self) -> None:
         """Read why the tunnel is closed, and see the issue go when it is open again."""
         say("losing the supporter status")
-        title = f"{_NAME}: OctoEverywhere supporter status has ended"
+        title = f"{NAME}: OctoEverywhere supporter status has ended"
         connection = self._stage.relay.octoeverywhere.connections[-1]
         connection.supporter = False
         self._read_service()
@@ -321,9 +301,9 @@ class Tour:
         self._stage.relay.octoeverywhere.connections[-1].revoked = True
         self._read_service()
         self._browser.open(f"{self._stage.client.url}config/repairs")
-        self._browser.see_part(_NAME)
+        self._browser.see_part(NAME)
         self._look()
-        self._browser.click(f"Authentication expired for {_NAME}")
+        self._browser.click(f"Authentication expired for {NAME}")
         self._browser.see("Sign in again")
         self._look("reauth")
         self._browser.click("Submit")
@@ -350,7 +330,7 @@ class Tour:
     def _open_device(self) -> None:
         """Open the device's page."""
         find = "return Object.values(hass().devices).find((device) => device.name === arguments[0])?.id"
-        device = self._browser.until(lambda: self._browser.script(find, _NAME), "the device")
+        device = self._browser.until(lambda: self._browser.script(find, NAME), "the device")
         self._browser.open(f"{self._stage.client.url}config/devices/device/{device}")
         self._browser.see("Tunnel status")
 
@@ -382,8 +362,9 @@ class Tour:
         if raw:
             raise BrowserError(f"Without a text: {raw}")
         if broken := {"Configuration error", "Entity not found"} & set(texts):
-            raise BrowserError(f"The dashboard has a card with {broken}")
+            raise BrowserError(f"A card shows {broken}")
         if ours := [line for line in self._browser.complaints() if DOMAIN in line or "demo_printer" in line]:
             raise BrowserError(f"The console complains: {ours}")
         if picture and self._images:
             self._browser.picture(self._images / f"{picture}.png", part)
+            self._seen[picture] = self._browser.screen()

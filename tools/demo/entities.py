@@ -111,9 +111,15 @@ class Shown:
     unit: str | None
 
     @property
-    def state_with_unit(self) -> str:
-        """Return the state with its unit."""
-        return f"{self.state} {self.unit}" if self.state and self.unit and a_number(self.state) else str(self.state)
+    def text(self) -> str:
+        """Return the state with its unit; of a button, whether it can be pressed."""
+        return self.text_of(self.state)
+
+    def text_of(self, state: str | None) -> str:
+        """Return a state that this entity has, or had, as text."""
+        if self.entity_id.startswith("button."):  # whose state is when it was pressed last
+            return "unavailable" if state == "unavailable" else "available"
+        return f"{state} {self.unit}" if state and self.unit and a_number(state) else str(state)
 
 
 async def shown_entities(client: HomeAssistantClient, entry_unique_id: str) -> dict[str, Shown]:

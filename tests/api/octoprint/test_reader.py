@@ -226,7 +226,7 @@ async def test_age_of_the_connection(bench: Bench, live: bool, max_age: float) -
 
 
 async def test_connection_that_may_be_another_one(bench: Bench) -> None:
-    """After a command, and when somebody says so, it is read as a whole once."""
+    """After a command, and when it may have changed, it is read as a whole once."""
     await bench.settle("Operational")
     await bench.read(after_command=True)
     assert bench.asked == [CONNECTION, HEATERS, JOB]
