@@ -82,17 +82,20 @@ class Gadget(FailureDetection):
 def detection_from_json(body: JsonObject) -> Detection:
     """Read the status of Gadget. Raises InvalidResponse for an unknown state.
 
-    Gadget considers a print failed if its status is red, or if it has paused the print.
+    Gadget considers a print failed if its status is red, or if it has paused the print. Its status, color and rating
+    mean something only while it is active; in other states they are old.
     """
     number = body.integer("State")
     if number is None or number not in range(len(STATES)):
         raise InvalidResponse(detail="no Gadget state in it")
-    is_red = (body.text("StatusColor", MAX_TEXT) or "").lower().startswith("r")
+    state = STATES[number]
+    if state is not DetectionState.ACTIVE:
+        return Detection(state=state, is_failing=state is DetectionState.PAUSED)
     return Detection(
-        state=STATES[number],
+        state=state,
         status=body.text("Status", MAX_TEXT),
         rating=body.integer("Rating", 1, 10),
-        is_failing=is_red or STATES[number] is DetectionState.PAUSED,
+        is_failing=(body.text("StatusColor", MAX_TEXT) or "").lower().startswith("r"),
     )
 
 

@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import timedelta
 from typing import Any, ClassVar, Self
 
 from aiohttp import ClientSession, encode_basic_auth
@@ -145,9 +144,6 @@ class Tunnel(ABC):
 
 class FailureDetection(ABC):
     """Watches a print for failures."""
-
-    min_interval: ClassVar[timedelta] = timedelta(seconds=10)
-    """How often the service may be asked at most."""
 
     @abstractmethod
     async def read(self) -> Detection:
