@@ -263,7 +263,7 @@ class OctoPrint:
         `permission` is the one that the request needs: for its error, it is found out whether the key lacks that
         permission or is not accepted at all.
         """
-        response = await self._route.send(replace(request, headers=self._headers))
+        response = await self._route.send(replace(request, headers=self._headers, expected=expected))
         if response.status == expected or response.status < HTTPStatus.MULTIPLE_CHOICES:
             return response
         text = _error_text(response)
