@@ -107,6 +107,11 @@ class OctoPrint:
         """Return the last error of the printer; OctoPrint keeps it until it connects or starts a print."""
         return PrinterError.from_json((await self._get("/api/printer/error", permission=STATUS)).json())
 
+    async def plugin(self, plugin: str) -> JsonObject:
+        """Return what a plugin says of itself, nothing if there is no such plugin."""
+        response = await self._get(f"/api/plugin/{plugin}", expected=HTTPStatus.NOT_FOUND)
+        return JsonObject() if response.status == HTTPStatus.NOT_FOUND else response.json()
+
     async def settings(self) -> JsonObject:
         """Return OctoPrint's settings: some 20 kB, too much to poll."""
         return (await self._get("/api/settings", permission=SETTINGS_READ)).json()

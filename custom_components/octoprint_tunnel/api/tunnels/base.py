@@ -10,6 +10,7 @@ from yarl import URL
 
 from ..errors import Condition
 from ..json_object import JsonObject
+from ..octoprint.client import OctoPrint
 from ..octoprint.webcam import Webcam
 from ..transport.route import Route, StatusCodes
 from ..webcam.source import Pictures
@@ -63,6 +64,8 @@ class Tunnel(ABC):
     password: str | None = field(default=None, repr=False)
     bearer_token: str | None = field(default=None, repr=False)
     local_ip: str | None = None
+    printer_id: str | None = None
+    """The service's id of the printer, where it is known; its page opens on this printer then."""
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:
@@ -76,8 +79,8 @@ class Tunnel(ABC):
 
     @classmethod
     @abstractmethod
-    def authorize_url(cls, server_url: str, return_url: str | None = None) -> URL:
-        """Return the page where the user creates a tunnel.
+    def authorize_url(cls, server_url: str, return_url: str | None = None, printer_id: str | None = None) -> URL:
+        """Return the page where the user creates a tunnel, for one printer where its id is known.
 
         It redirects to `return_url`, which must have no query and no fragment. Without one it ends on a page of the
         service, whose address `from_link` reads.
@@ -193,6 +196,13 @@ class Service(ABC):
     @abstractmethod
     async def status(self) -> TunnelStatus:
         """Ask the service about this tunnel. Raises what `Route.request` raises, and InvalidResponse."""
+
+    async def find_printer_id(self, octoprint: OctoPrint) -> str | None:
+        """Ask the service's plugin in OctoPrint for `Tunnel.printer_id`; None if it does not tell.
+
+        Raises what `OctoPrint.send` raises.
+        """
+        return None
 
     @abstractmethod
     def pictures(self, webcam: Webcam) -> Pictures:
