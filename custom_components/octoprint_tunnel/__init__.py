@@ -82,7 +82,7 @@ def _create_runtime(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> R
             entry,
             service.tunnel,
             service.notifications,
-            refresh=printer.async_refresh_soon,
+            printer,
             update_listeners=tunnel.async_update_listeners,
         )
     return RuntimeData(

@@ -33,12 +33,12 @@ BARE_FIELDS = ("IsOnline", "State", "Url", "ShortUrl")
 """A response without an envelope has one of these fields."""
 
 
-async def call(api: Route, method: str, path: str, json: object = None) -> JsonObject:
+async def call(api: Route, method: str, path: str, json: object = None, *, may_be_empty: bool = False) -> JsonObject:
     """Call one of the App APIs. Raises what `Route.request` raises, and InvalidResponse."""
     response = await api.send(Request(method, path, json=json))
     if response.status != 200:
         raise ServiceError(code=response.status)
-    if not response.body.strip() and method == "POST":
+    if not response.body.strip() and may_be_empty:
         return JsonObject()
     body = response.json()
     # The documentation shows the object bare, a shipped client expects it in an envelope.
@@ -129,11 +129,17 @@ class AppNotifications(NotificationWebhook):
 
     @override
     async def set(self, url: str) -> None:
-        await call(self.api, "POST", "/api/appconnection/SetNotificationWebhook", {"WebhookUrl": url})
+        await call(
+            self.api, "POST", "/api/appconnection/SetNotificationWebhook", {"WebhookUrl": url}, may_be_empty=True
+        )
+
+    @override
+    async def test(self) -> None:
+        await call(self.api, "GET", "/api/appconnection/TestWebhook", may_be_empty=True)
 
     @override
     async def delete(self) -> None:
-        await call(self.api, "POST", "/api/appconnection/DeleteNotificationWebhook")
+        await call(self.api, "POST", "/api/appconnection/DeleteNotificationWebhook", may_be_empty=True)
 
     @override
     def read(self, delivery: JsonObject) -> Notification:

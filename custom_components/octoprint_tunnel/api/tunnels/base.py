@@ -172,6 +172,10 @@ class NotificationWebhook(ABC):
         """Send notifications to this https address from now on."""
 
     @abstractmethod
+    async def test(self) -> None:
+        """Deliver a test to the webhook now, of type TEST."""
+
+    @abstractmethod
     async def delete(self) -> None:
         """Send no more notifications."""
 
