@@ -18,8 +18,9 @@ from custom_components.octoprint_tunnel.api.octoprint.connection import Connecti
 from custom_components.octoprint_tunnel.api.octoprint.files import UploadedFile
 from custom_components.octoprint_tunnel.api.octoprint.heaters import PrinterReading
 from custom_components.octoprint_tunnel.api.octoprint.job import Job
-from custom_components.octoprint_tunnel.api.octoprint.print_event import PROMPT_PLUGIN, PrintEvent
+from custom_components.octoprint_tunnel.api.octoprint.print_event import PrintEvent
 from custom_components.octoprint_tunnel.api.octoprint.printer_error import PrinterError
+from custom_components.octoprint_tunnel.api.octoprint.prompt import PLUGIN as PROMPT_PLUGIN, Prompt
 from custom_components.octoprint_tunnel.api.octoprint.server import Instance, User
 from custom_components.octoprint_tunnel.api.octoprint.webcam import Webcam, webcams_from_json
 from custom_components.octoprint_tunnel.api.transport.addresses import web_address
@@ -71,7 +72,8 @@ PARSERS: dict[str, tuple[Callable[[JsonObject], object], Any, list[Any]]] = {
     "printer": (PrinterReading.from_json, PrinterReading, [READING]),
     "printer_error": (PrinterError.from_json, PrinterError | None, [FRAMES[1]["event"]["payload"]]),
     "print_event": (partial(PrintEvent.from_push, "PrintFailed"), PrintEvent, [FRAMES[4]["event"]["payload"]]),
-    "prompt": (partial(PrintEvent.from_push, PROMPT_PLUGIN), PrintEvent | None, [FRAMES[7]["plugin"]["data"]]),
+    "prompt": (Prompt.from_json, Prompt | None, [{"text": "Load?", "choices": ["Yes", "No"]}]),
+    "shown prompt": (partial(PrintEvent.from_push, PROMPT_PLUGIN), PrintEvent | None, [FRAMES[7]["plugin"]["data"]]),
     "uploaded": (UploadedFile.from_json, UploadedFile, [UPLOADED]),
     "gadget": (detection_from_json, Detection, [GADGET]),
     "live_link": (live_link_from_json, LiveLink, [LIVE_LINK]),

@@ -46,7 +46,12 @@ PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
         *binary_sensor.PRINTER_DESCRIPTIONS,
         *binary_sensor.DETECTION_DESCRIPTIONS,
     ),
-    "button": (*button.DESCRIPTIONS, *button.system_descriptions(PRINTER)),
+    "button": (
+        *button.DESCRIPTIONS,
+        button.EMERGENCY_STOP,
+        *button.CHOICE_DESCRIPTIONS,
+        *button.system_descriptions(PRINTER),
+    ),
     "camera": tuple(camera.webcam_descriptions(WEBCAMS)),
     "event": event.DESCRIPTIONS,
     "number": tuple(number.target_descriptions(PRINTER)),

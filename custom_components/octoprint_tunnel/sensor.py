@@ -238,6 +238,12 @@ PRINTER_DESCRIPTIONS = (
         device_class=SensorDeviceClass.TIMESTAMP,
         value_fn=lambda printer: job.started_at if (job := printer.data.job) else None,
     ),
+    OctoPrintTunnelSensorDescription[PrinterCoordinator](
+        key="prompt",
+        translation_key="prompt",
+        value_fn=lambda printer: prompt.text if (prompt := printer.data.prompt) else None,
+        attributes_fn=lambda printer: {"choices": list(prompt.choices)} if (prompt := printer.data.prompt) else None,
+    ),
 )
 
 DETECTION_DESCRIPTIONS = (

@@ -83,6 +83,7 @@ ENTITIES = (
     Expected("button", "system_reboot", "unknown"),
     Expected("sensor", "print_progress", "unknown"),
     Expected("sensor", "print_file", "unknown"),
+    Expected("sensor", "prompt", "unknown"),
     Expected("sensor", "print_time_elapsed", "unknown"),
     Expected("sensor", "print_time_left", "unknown"),
     Expected("sensor", "print_finish", "unknown"),

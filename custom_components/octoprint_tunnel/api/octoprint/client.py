@@ -17,6 +17,7 @@ from .files import UploadedFile
 from .heaters import MAX_HEATERS, PrinterReading, heater_kind
 from .job import Job
 from .printer_error import PrinterError
+from .prompt import INTERACT, PLUGIN as PROMPT_PLUGIN, Prompt
 from .server import CONNECTION, CONTROL, FILES_UPLOAD, PRINT, STATUS, SYSTEM, Instance, User
 from .webcam import SETTINGS_READ
 
@@ -111,6 +112,25 @@ class OctoPrint:
         """Return what a plugin says of itself, nothing if there is no such plugin."""
         response = await self._get(f"/api/plugin/{plugin}", expected=HTTPStatus.NOT_FOUND)
         return JsonObject() if response.status == HTTPStatus.NOT_FOUND else response.json()
+
+    async def prompt(self) -> Prompt | None:
+        """Return what the printer asks its user; None if it asks nothing.
+
+        Raises UnexpectedStatus with 404 if the plugin is disabled, and PermissionMissing.
+        """
+        path = f"/api/plugin/{PROMPT_PLUGIN}"
+        response = await self._get(path, permission=INTERACT, expected=HTTPStatus.NOT_FOUND)
+        if response.status == HTTPStatus.NOT_FOUND:
+            raise UnexpectedStatus(code=response.status, detail=path)
+        return Prompt.from_json(response.json()) if response.body.strip() not in (b"", b"null") else None
+
+    async def answer_prompt(self, choice: int) -> None:
+        """Answer what the printer asks with one of the choices, which are numbered from 0."""
+        await self._post(f"/api/plugin/{PROMPT_PLUGIN}", {"command": "select", "choice": choice}, permission=INTERACT)
+
+    async def stop_at_once(self) -> None:
+        """Send the emergency stop, M112. OctoPrint sends it before everything else, and disconnects."""
+        await self.send_commands(["M112"])
 
     async def settings(self) -> JsonObject:
         """Return OctoPrint's settings: some 20 kB, too much to poll."""
