@@ -122,7 +122,7 @@ class OctoPrint:
         response = await self._get(path, permission=INTERACT, expected=HTTPStatus.NOT_FOUND)
         if response.status == HTTPStatus.NOT_FOUND:
             raise UnexpectedStatus(code=response.status, detail=path)
-        return Prompt.from_json(response.json()) if response.body.strip() not in (b"", b"null") else None
+        return None if response.is_null else Prompt.from_json(response.json())
 
     async def answer_prompt(self, choice: int) -> None:
         """Answer what the printer asks with one of the choices, which are numbered from 0."""
