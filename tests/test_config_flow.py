@@ -12,7 +12,7 @@ from yarl import URL
 
 from custom_components.octoprint_tunnel.api.tunnels import TUNNELS
 from custom_components.octoprint_tunnel.api.tunnels.obico import Obico
-from custom_components.octoprint_tunnel.api.tunnels.setup import Setup
+from custom_components.octoprint_tunnel.api.tunnels.setup import Field, Setup
 from custom_components.octoprint_tunnel.connection_flow import ConnectionFlow
 from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState, ConfigFlowResult
@@ -368,14 +368,16 @@ class Third(Obico):
     """A service that brings its steps and nothing else of its own."""
 
     provider: ClassVar[str] = "third"
-    setup: ClassVar[Setup] = Setup(page="third_page", paste="third_paste", link="third_link", sign_up="")
+    setup: ClassVar[Setup] = Setup(
+        page="third_page", form="third_paste", fields=(Field(name="third_link"),), sign_up=""
+    )
 
 
 async def test_third_service(
     hass: HomeAssistant, relay: Relay, octoprint: OctoPrintServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A class and its line in the registry give it a menu, a page and a form, under the names that it declares."""
-    for name in (Third.provider, Third.setup.page, Third.setup.paste):
+    for name in (Third.provider, "third_page", "third_paste"):
         monkeypatch.setattr(ConnectionFlow, f"async_step_{name}", None, raising=False)
     monkeypatch.setitem(TUNNELS, Third.provider, Third)
     ConnectionFlow.add_steps(Third)
