@@ -40,6 +40,7 @@ from .dialogs import (
     start_reauth,
     step,
     suggestion_of,
+    suggestions_of,
     through_page,
 )
 from .home import log_lines, settle
@@ -392,6 +393,53 @@ async def test_third_service(
     assert is_menu(await reconfigure(hass, entry, "third"), "third")  # type: ignore[arg-type]
     page = await start(hass, "third", "third_page")
     assert (page["type"], page["step_id"]) == (FlowResultType.EXTERNAL_STEP, "third_page")
+
+
+# An address of the user's own
+
+
+async def test_own_address(hass: HomeAssistant, relay: Relay, octoprint: OctoPrintServer) -> None:
+    """One form asks for all of it, and says what is refused without losing what was entered."""
+    form = relay.own_address.form
+    result = await start(hass, "own_address")
+    for change, error in (
+        ({"header_2": "CF-Access-Client-Secret: old"}, "login_redirect"),
+        ({"username": "", "password": ""}, "password_needed"),
+        ({"bearer_token": "abc"}, "invalid_login"),
+        ({"address": "https://nowhere.example"}, "cannot_connect"),
+    ):
+        result = await step(hass, result, {**form, **change})
+        for shown in (result, await step(hass, result)):  # also when it is loaded again
+            assert error_of(shown, "own_address") == error
+            assert suggestions_of(shown).items() >= {**form, **change}.items()
+    entry = await created(hass, await enter_key(hass, await step(hass, result, form), octoprint.api_key))
+    assert (entry.data["provider"], entry.data["url"]) == ("own_address", relay.own_address.url)
+    assert (entry.unique_id, entry.state) == (octoprint.uuid, ConfigEntryState.LOADED)
+
+
+async def test_own_address_that_is_no_longer_open(
+    hass: HomeAssistant, relay: Relay, own_entry: MockConfigEntry
+) -> None:
+    """Signing in again asks for its credentials, which are not shown, and keeps OctoPrint's API key."""
+    own_entry.add_to_hass(hass)
+    key = own_entry.data["api_key"]
+    relay.own_address.password = "changed"
+    result = await reauth(hass, own_entry)
+    assert suggestions_of(result) == {"address": relay.own_address.url, "verify_ssl": True}
+    assert await ended(hass, await step(hass, result, relay.own_address.form)) == "reauth_successful"
+    assert (own_entry.data["password"], own_entry.data["api_key"]) == ("changed", key)
+
+
+async def test_from_a_service_to_an_own_address(hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry) -> None:
+    """It is asked about as any new connection, and nothing of the service is left."""
+    result = await step(hass, await reconfigure(hass, loaded, "own_address"), relay.own_address.form)
+    assert choices_of(result) == ["replace", "discard"]
+    again = await step(hass, result, {"choice": "discard"})
+    assert again["step_id"] == "own_address"
+    result = await step(hass, again, relay.own_address.form)
+    assert await ended(hass, await decide(hass, result, "replace")) == "reconfigure_successful"
+    assert loaded.data["provider"] == "own_address"
+    assert not loaded.data.keys() & {"app_token", "connection_id"}
 
 
 # A printer that is known
