@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from aiohttp import FormData
 
-from ..errors import ApiKeyRejected, InvalidResponse, PermissionMissing, Rejected, UnexpectedStatus
+from ..errors import ApiKeyRejected, InvalidResponse, NotOctoPrint, PermissionMissing, Rejected, UnexpectedStatus
 from ..json_object import MAX_ITEMS, JsonObject
 from ..transport.message import Request, Requester, Response
 from ..transport.route import Route, StatusCodes
@@ -62,7 +62,19 @@ class OctoPrint:
         self._capped: set[str] = set()
 
     async def instance(self) -> Instance | None:
-        """Return the id and name of this OctoPrint, without a key; None if its Discovery plugin is disabled."""
+        """Return the id and name of this OctoPrint, without a key; None if its Discovery plugin is disabled.
+
+        Raises NotOctoPrint if there is no API either: the address is another server's, or has a wrong path.
+        """
+        if instance := await self.discovered():
+            return instance
+        response = await self._get("/api/currentuser", expected=HTTPStatus.NOT_FOUND)
+        if response.status == HTTPStatus.NOT_FOUND:
+            raise NotOctoPrint(code=response.status)
+        return None
+
+    async def discovered(self) -> Instance | None:
+        """Return what the Discovery plugin shows without a key; None if there is no such page, whatever responds."""
         response = await self._get("/plugin/discovery/discovery.xml", expected=HTTPStatus.NOT_FOUND)
         return None if response.status == HTTPStatus.NOT_FOUND else Instance.from_xml(response.body)
 
@@ -301,11 +313,11 @@ class OctoPrint:
 
 
 async def instance_uuid(route: Route) -> str | None:
-    """Return the instance id of the OctoPrint behind a route; None if its Discovery plugin is disabled.
+    """Return the instance id of the OctoPrint behind a route; None if nothing there shows one.
 
-    Raises the errors of `OctoPrint.instance`.
+    Raises the errors of `OctoPrint.discovered`.
     """
-    instance = await OctoPrint(route).instance()
+    instance = await OctoPrint(route).discovered()
     return instance.uuid if instance else None
 
 
