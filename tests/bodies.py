@@ -28,6 +28,23 @@ READING = json.loads("""{
 "sd": {"ready": true},
 "state": {"text": "Operational", "flags": {"operational": true, "printing": false}}}""")
 UPLOADED = {"files": {"local": {"name": "a.gcode", "path": "a.gcode"}}, "done": True, "effectivePrint": True}
+STORED = {
+    "files": [
+        {
+            "name": "f",
+            "path": "f",
+            "type": "folder",
+            "children": [{"path": "f/a.gcode", "type": "machinecode", "size": 1}],
+        },
+        {
+            "display": "a.gcode",
+            "path": "a.gcode",
+            "type": "machinecode",
+            "date": 1,
+            "gcodeAnalysis": {"estimatedPrintTime": 9},
+        },
+    ],
+}
 COMMANDS = {"core": [{"action": "restart", "name": "Restart OctoPrint", "source": "core", "confirm": "Really?"}]}
 EVENT = {"event": {"type": "PrinterStateChanged", "payload": {"state_id": "OFFLINE", "state_string": "Offline"}}}
 FRAMES: list[Any] = [

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
@@ -171,6 +172,12 @@ class Home:
         [device] = dr.async_entries_for_config_entry(dr.async_get(self.hass), self.entry.entry_id)
         data["device_id"] = device.id
         return await self.hass.services.async_call(DOMAIN, action, data, blocking=True)
+
+    async def response_of(self, action: str, **data: object) -> Any:
+        """Call an action that only returns something."""
+        [device] = dr.async_entries_for_config_entry(dr.async_get(self.hass), self.entry.entry_id)
+        data["device_id"] = device.id
+        return await self.hass.services.async_call(DOMAIN, action, data, blocking=True, return_response=True)
 
     async def until_state(self, expected: str, key: str = "printer_state") -> None:
         """Wait in real time until an entity has this state, by default the printer's state."""

@@ -22,6 +22,7 @@ from custom_components.octoprint_tunnel.api.octoprint.print_event import PrintEv
 from custom_components.octoprint_tunnel.api.octoprint.printer_error import PrinterError
 from custom_components.octoprint_tunnel.api.octoprint.prompt import PLUGIN as PROMPT_PLUGIN, Prompt
 from custom_components.octoprint_tunnel.api.octoprint.server import Instance, User
+from custom_components.octoprint_tunnel.api.octoprint.stored import Stored, stored_from_json
 from custom_components.octoprint_tunnel.api.octoprint.webcam import Webcam, webcams_from_json
 from custom_components.octoprint_tunnel.api.transport.addresses import web_address
 from custom_components.octoprint_tunnel.api.transport.route import MAX_BODY
@@ -46,6 +47,7 @@ from .bodies import (
     NOTIFICATION,
     READING,
     RECORDED,
+    STORED,
     UPLOADED,
     recorded,
 )
@@ -73,6 +75,7 @@ PARSERS: dict[str, tuple[Callable[[JsonObject], object], Any, list[Any]]] = {
     "printer": (PrinterReading.from_json, PrinterReading, [READING]),
     "printer_error": (PrinterError.from_json, PrinterError | None, [FRAMES[1]["event"]["payload"]]),
     "print_event": (partial(PrintEvent.from_push, "PrintFailed"), PrintEvent, [FRAMES[4]["event"]["payload"]]),
+    "stored": (stored_from_json, tuple[Stored, ...], [STORED]),
     "prompt": (Prompt.from_json, Prompt | None, [{"text": "Load?", "choices": ["Yes", "No"]}]),
     "shown prompt": (partial(PrintEvent.from_push, PROMPT_PLUGIN), PrintEvent | None, [FRAMES[7]["plugin"]["data"]]),
     "uploaded": (UploadedFile.from_json, UploadedFile, [UPLOADED]),

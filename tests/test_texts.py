@@ -47,6 +47,7 @@ PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
     "button": (
         *button.DESCRIPTIONS,
         button.EMERGENCY_STOP,
+        button.PRINT_AGAIN,
         *button.CHOICE_DESCRIPTIONS,
         *button.system_descriptions(PRINTER),
     ),

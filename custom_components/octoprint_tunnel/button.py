@@ -17,6 +17,7 @@ from .entity import OctoPrintTunnelEntity, async_add_when_available
 from .exceptions import raise_translated, validation_error
 from .prompts import async_answer
 from .runtime import OctoPrintTunnelConfigEntry
+from .stored_files import async_print_again
 
 PARALLEL_UPDATES = 1
 
@@ -93,6 +94,8 @@ CHOICE_DESCRIPTIONS = (
     ChoiceDescription(key="prompt_choice_2", translation_key="prompt_choice_2", choice=1),
 )
 
+PRINT_AGAIN = ButtonEntityDescription(key="print_again", translation_key="print_again")
+
 SYSTEM_COMMANDS = {
     "restart": ButtonDeviceClass.RESTART,
     "reboot": ButtonDeviceClass.RESTART,
@@ -128,7 +131,7 @@ async def async_setup_entry(
     """Add the buttons of one printer."""
     printer = entry.runtime_data.printer
     async_add_entities(PrinterButton(entry, printer, description) for description in DESCRIPTIONS)
-    async_add_entities([EmergencyStop(entry, printer, EMERGENCY_STOP)])
+    async_add_entities([EmergencyStop(entry, printer, EMERGENCY_STOP), PrintAgain(entry, printer, PRINT_AGAIN)])
     async_add_entities(ChoiceButton(entry, printer, description) for description in CHOICE_DESCRIPTIONS)
     async_add_when_available(entry, async_add_entities, entry.runtime_data.printer, system_descriptions, PrinterButton)
 
@@ -170,6 +173,22 @@ class EmergencyStop(PrinterButton):
     @override
     async def async_request_call[T](self, coro: Coroutine[Any, Any, T]) -> T:
         return await coro  # it does not wait until other buttons are done
+
+
+class PrintAgain(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):
+    """Prints the selected file again."""
+
+    @property
+    @override
+    def available(self) -> bool:
+        status = self.coordinator.data
+        is_ready = super().available and status.state is PrinterState.OPERATIONAL
+        return is_ready and status.job is not None and status.job.path is not None
+
+    @override
+    @raise_translated
+    async def async_press(self) -> None:
+        await async_print_again(self.coordinator)
 
 
 class ChoiceButton(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):

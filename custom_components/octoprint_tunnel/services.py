@@ -29,15 +29,20 @@ from .const import DOMAIN
 from .exceptions import translated_errors, validation_error
 from .prompts import async_answer
 from .runtime import OctoPrintTunnelConfigEntry
+from .stored_files import DEFAULT_LIMIT, MAX_LIMIT, SORTS, async_list, async_print
 from .upload import async_upload
 
 ATTR_CHOICE: Final = "choice"
 ATTR_COMMANDS: Final = "commands"
 ATTR_FOLDER: Final = "folder"
 ATTR_HOURS: Final = "hours"
+ATTR_LIMIT: Final = "limit"
 ATTR_PATH: Final = "path"
 ATTR_PRINT: Final = "print"
+ATTR_RECURSIVE: Final = "recursive"
+ATTR_SEARCH: Final = "search"
 ATTR_SELECT: Final = "select"
+ATTR_SORT: Final = "sort"
 ATTR_UNTIL_PRINT_ENDS: Final = "until_print_ends"
 
 MAX_COMMANDS: Final = 100_000  # bytes; OctoPrint takes 100 KiB in any request but an upload, without a message beyond
@@ -80,6 +85,17 @@ SEND_COMMANDS = DEVICE.extend(
 
 ANSWER_PROMPT = DEVICE.extend({vol.Required(ATTR_CHOICE): cv.string})
 
+LIST_FILES = DEVICE.extend(
+    {
+        vol.Optional(ATTR_FOLDER): cv.string,
+        vol.Optional(ATTR_RECURSIVE, default=False): cv.boolean,
+        vol.Optional(ATTR_SEARCH): cv.string,
+        vol.Optional(ATTR_SORT, default=SORTS[0]): vol.In(SORTS),
+        vol.Optional(ATTR_LIMIT, default=DEFAULT_LIMIT): vol.All(vol.Coerce(int), vol.Range(min=1, max=MAX_LIMIT)),
+    }
+)
+PRINT_FILE = DEVICE.extend({vol.Required(ATTR_PATH): cv.string})
+
 type Handler = Callable[[OctoPrintTunnelConfigEntry, ServiceCall], Awaitable[ServiceResponse]]
 type Action = Callable[[ServiceCall], Coroutine[Any, Any, ServiceResponse]]
 
@@ -94,6 +110,8 @@ def async_setup_services(hass: HomeAssistant) -> None:
         ("create_live_link", CREATE_LIVE_LINK, _create_live_link, SupportsResponse.ONLY),
         ("upload_file", UPLOAD_FILE, _upload_file, SupportsResponse.OPTIONAL),
         ("send_commands", SEND_COMMANDS, _send_commands, SupportsResponse.NONE),
+        ("list_files", LIST_FILES, _list_files, SupportsResponse.ONLY),
+        ("print_file", PRINT_FILE, _print_file, SupportsResponse.NONE),
         ("answer_prompt", ANSWER_PROMPT, _answer_prompt, SupportsResponse.NONE),
     ):
         hass.services.async_register(DOMAIN, name, _for_device(handler), schema, supports_response=response)
@@ -168,6 +186,15 @@ async def _upload_file(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> 
 async def _send_commands(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> None:
     lines = _checked_lines(call.data[ATTR_COMMANDS])
     await entry.runtime_data.printer.async_command(lambda octoprint, _: octoprint.send_commands(lines))
+
+
+async def _list_files(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> ServiceResponse:
+    options = {name: value for name, value in call.data.items() if name != ATTR_DEVICE_ID}
+    return await async_list(entry.runtime_data.printer, **options)
+
+
+async def _print_file(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> None:
+    await async_print(entry.runtime_data.printer, call.data[ATTR_PATH])
 
 
 async def _answer_prompt(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> None:

@@ -25,11 +25,19 @@ def connect(server: OctoPrintServer) -> None:
     wait_for(server, "Operational")
 
 
-def upload(server: OctoPrintServer, moves: int, name: str = NAME) -> None:
+def make_folder(server: OctoPrintServer, name: str) -> None:
+    """Create a folder in OctoPrint's storage."""
+    form = f'--x\r\nContent-Disposition: form-data; name="foldername"\r\n\r\n{name}\r\n--x--\r\n'
+    status, answer = server.send("POST", "/api/files/local", form.encode(), "multipart/form-data; boundary=x")
+    assert status in (201, 409), answer
+
+
+def upload(server: OctoPrintServer, moves: int, name: str = NAME, folder: str = "") -> None:
     """Upload a print into OctoPrint's storage."""
     boundary = "part-of-a-form"
     body = b"".join(
         (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="path"\r\n\r\n{folder}\r\n'.encode(),
             f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'.encode(),
             b"Content-Type: application/octet-stream\r\n\r\n",
             gcode(moves),

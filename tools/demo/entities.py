@@ -78,6 +78,7 @@ ENTITIES = (
     Expected("number", "tool0_target", None, after=a_number),
     Expected("number", "bed_target", None, after=a_number),
     Expected("button", "pause", "unavailable"),
+    Expected("button", "print_again", "unavailable"),
     Expected("button", "resume", "unavailable"),
     Expected("button", "cancel", "unavailable"),
     Expected("button", "system_restart", "unknown"),  # a second after the rest

@@ -18,7 +18,8 @@ from .heaters import MAX_HEATERS, PrinterReading, heater_kind
 from .job import Job
 from .printer_error import PrinterError
 from .prompt import INTERACT, PLUGIN as PROMPT_PLUGIN, Prompt
-from .server import CONNECTION, CONTROL, FILES_UPLOAD, PRINT, STATUS, SYSTEM, Instance, User
+from .server import CONNECTION, CONTROL, FILES_LIST, FILES_SELECT, FILES_UPLOAD, PRINT, STATUS, SYSTEM, Instance, User
+from .stored import Stored, stored_from_json
 from .webcam import SETTINGS_READ
 
 LOGGER = logging.getLogger(__name__)
@@ -272,6 +273,30 @@ class OctoPrint:
         form.add_field("file", file, filename=name, content_type="application/octet-stream")
         response = await self.send(Request("POST", "/api/files/local", form=form), permission=FILES_UPLOAD)
         return UploadedFile.from_json(response.json())
+
+    async def stored(self, folder: str | None = None, *, recursive: bool = False) -> tuple[Stored, ...] | None:
+        """Return what is in the local storage, or in one folder of it; None if there is no such folder.
+
+        A file takes some 1.7 kB, and more than MAX_BODY bytes are not read. `folder` has to be what `is_stored_path`
+        accepts.
+        """
+        path = f"/api/files/local/{folder}" if folder else "/api/files/local"
+        request = Request("GET", path, query={"recursive": str(recursive).lower()})
+        response = await self.send(request, permission=FILES_LIST, expected=HTTPStatus.NOT_FOUND)
+        return None if response.status == HTTPStatus.NOT_FOUND else stored_from_json(response.json())
+
+    async def print_file(self, path: str) -> bool:
+        """Select a file of the local storage and print it; False if there is no such file.
+
+        `path` has to be what `is_stored_path` accepts. OctoPrint refuses it while it prints.
+        """
+        request = Request("POST", f"/api/files/local/{path}", json={"command": "select", "print": True})
+        response = await self.send(request, permission=FILES_SELECT, expected=HTTPStatus.NOT_FOUND)
+        return response.status != HTTPStatus.NOT_FOUND
+
+    async def start(self) -> None:
+        """Print the selected file, from its beginning."""
+        await self._job_command("start")
 
     def _log_capped(self, response: JsonObject, *lists: str) -> None:
         """Log once for each of these lists that it is longer than what is read."""
