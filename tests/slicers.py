@@ -78,9 +78,12 @@ STYLES = {
 
 
 def sliced(name: str, layers: int = 20, moves: int = 12, dwell: int = 0) -> Sliced:
-    """Return a print of boxes, with `moves` for each layer and a wait of `dwell` milliseconds after each."""
+    """Return a print of boxes, with `moves` for each layer and a wait of `dwell` milliseconds after each.
+
+    OctoPrint reports no progress for a second, so there is a wait before the first layer, too.
+    """
     style = STYLES[name]
-    lines = [*style.start.split("\n")]
+    lines = [*style.start.split("\n"), *(["G4 P1500"] if dwell else [])]
     starts = []
     extruder = 0.0
     for number in range(layers):

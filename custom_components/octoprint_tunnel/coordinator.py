@@ -16,6 +16,7 @@ from homeassistant.util import dt as dt_util
 from .api.errors import BadGateway, OctoPrintOffline, OctoPrintTunnelError, OverCap, Problem, Remedy, ServiceError
 from .api.octoprint.client import OctoPrint, instance_uuid
 from .api.octoprint.connection import Connection
+from .api.octoprint.layer_maps import LayerMaps
 from .api.octoprint.reader import Reader
 from .api.octoprint.status import PrinterStatus
 from .api.transport.addresses import private_addresses
@@ -122,6 +123,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         self._tunnel = tunnel
         self._blocked_by: type[OctoPrintTunnelError] | None = None
         self._reader = Reader(self.octoprint, lambda: self.router.way, metered=tunnel.service.tunnel.metered)
+        self.layer_maps = LayerMaps()
         self._pace = Pace(self.poll_interval)
         self._is_refresh_queued = False
         self._states = ConsistentStates(hass, entry, super().async_update_listeners)
@@ -139,7 +141,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         if status.way is Way.LOCAL:
             self._tunnel.async_clear_route_error()
         self.update_interval = self._pace.interval(status, began_at)
-        return status
+        return replace(status, layer=self.layer_maps.layer_of(status.job))
 
     @override
     def _retry_after_seconds(self, problem: Problem) -> float:
@@ -176,6 +178,13 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         if not self._is_refresh_queued:
             self._is_refresh_queued = True
             super().async_refresh_soon()
+
+    @callback
+    def async_update_layer(self) -> None:
+        """Show the layer: those of a file have become known."""
+        if self.data is not None:
+            self.data = replace(self.data, layer=self.layer_maps.layer_of(self.data.job))
+            self.async_update_listeners()
 
     @callback
     def async_set_live(self, live: bool) -> None:

@@ -27,17 +27,24 @@ def connect(server: OctoPrintServer) -> None:
 
 def upload(server: OctoPrintServer, moves: int, name: str = NAME) -> None:
     """Upload a print into OctoPrint's storage."""
+    store(server, gcode(moves), name)
+
+
+def store(server: OctoPrintServer, data: bytes, name: str = NAME) -> str:
+    """Upload a file into OctoPrint's storage, and return its path there."""
     boundary = "part-of-a-form"
     body = b"".join(
         (
             f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'.encode(),
             b"Content-Type: application/octet-stream\r\n\r\n",
-            gcode(moves),
+            data,
             f"\r\n--{boundary}--\r\n".encode(),
         )
     )
     status, answer = server.send("POST", "/api/files/local", body, f"multipart/form-data; boundary={boundary}")
     assert status == 201, answer
+    path: str = json.loads(answer)["files"]["local"]["path"]
+    return path
 
 
 def start(server: OctoPrintServer, moves: int = 600, name: str = NAME) -> None:

@@ -6,14 +6,14 @@ from http import HTTPStatus
 import logging
 from typing import Any, BinaryIO
 
-from aiohttp import FormData
+from aiohttp import ClientTimeout, FormData, hdrs
 
-from ..errors import ApiKeyRejected, InvalidResponse, PermissionMissing, Rejected, UnexpectedStatus
+from ..errors import ApiKeyRejected, CannotConnect, InvalidResponse, PermissionMissing, Rejected, UnexpectedStatus
 from ..json_object import MAX_ITEMS, JsonObject
 from ..transport.message import Request, Requester, Response
-from ..transport.route import Route, StatusCodes
+from ..transport.route import Download, Route, StatusCodes
 from .connection import Connection
-from .files import UploadedFile
+from .files import UploadedFile, download_path
 from .heaters import MAX_HEATERS, PrinterReading, heater_kind
 from .job import Job
 from .server import CONNECTION, CONTROL, FILES_UPLOAD, PRINT, STATUS, SYSTEM, Instance, User
@@ -24,6 +24,7 @@ LOGGER = logging.getLogger(__name__)
 # Without it, OctoPrint 2.0 responds as 1.11 does, without connectors; 1.11 ignores it.
 API_VERSION = "2.0.0"
 MAX_VERSION = 50  # characters of OctoPrint's own version
+DOWNLOAD_TIMEOUT = ClientTimeout(total=900, connect=2, sock_read=30)  # seconds
 
 CODES = StatusCodes(
     errors=dict.fromkeys(
@@ -230,6 +231,18 @@ class OctoPrint:
         form.add_field("file", file, filename=name, content_type="application/octet-stream")
         response = await self.send(Request("POST", "/api/files/local", form=form), permission=FILES_UPLOAD)
         return UploadedFile.from_json(response.json())
+
+    async def download(self, route: Route, path: str) -> Download:
+        """Start to read a file of the local storage, uncompressed. It has to be closed.
+
+        `route` has to be one that was just verified to lead to this OctoPrint. Raises the errors of `Route.download`,
+        and CannotConnect for a path that is none.
+        """
+        if (encoded := download_path(path)) is None:
+            raise CannotConnect(detail="not a path of a file")
+        headers = {**route.headers, **self._headers, hdrs.ACCEPT_ENCODING: "identity"}
+        url = route.base_url.joinpath(encoded.lstrip("/"), encoded=True)
+        return await replace(route, headers=headers).download(url, DOWNLOAD_TIMEOUT)
 
     def _log_capped(self, response: JsonObject, *lists: str) -> None:
         """Log once for each of these lists that it is longer than what is read."""

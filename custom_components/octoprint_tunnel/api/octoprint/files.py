@@ -4,6 +4,7 @@ Source: OctoPrint's REST API, "Upload file or create folder".
 """
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from ..errors import InvalidResponse
 from ..json_object import MAX_TEXT, JsonObject
@@ -18,9 +19,34 @@ def is_file_name(name: str) -> bool:
     return is_one_line(name) and not set('"\\').intersection(name)
 
 
+def download_path(path: str) -> str | None:
+    """Return the path of a download, encoded; None if it could lead out of the storage."""
+    parts = path.split("/")
+    if any(part in ("", ".", "..") for part in parts):
+        return None
+    return "/downloads/files/local/" + quote(path)
+
+
 def is_folder(path: str) -> bool:
     """Tell whether a path can be that of a folder in OctoPrint's storage."""
     return len(path) <= MAX_TEXT and is_file_name(path)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LocalFile:
+    """A version of a file: its path, its size in bytes, and when it was changed, in seconds since 1970."""
+
+    path: str
+    size: int
+    date: int | None = None
+
+    @classmethod
+    def from_json(cls, file: JsonObject) -> LocalFile | None:
+        """Read the file of a job; None if it is not in OctoPrint's own storage."""
+        path, size = file.exact("path", MAX_PATH), file.integer("size", 0)
+        if file.exact("origin") != "local" or path is None or size is None:
+            return None
+        return cls(path=path, size=size, date=file.integer("date", 0))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from ..transport.router import Way
 from .connection import Connection, PrinterState
+from .gcode import Layer
 from .heaters import Heater
 from .job import Job
 
@@ -13,12 +14,14 @@ from .job import Job
 class PrinterStatus:
     """One printer at one moment: its connection to OctoPrint, the current or last print, and its temperatures.
 
-    `way` is how OctoPrint was reached. `version` is OctoPrint's own. `system_commands` is what can be done to OctoPrint
-    and its machine, None until it is known.
+    `layer` is the one that the print has reached, None if the layers of its file are not known. `way` is how OctoPrint
+    was reached. `version` is OctoPrint's own. `system_commands` is what can be done to OctoPrint and its machine, None
+    until it is known.
     """
 
     connection: Connection
     job: Job | None = None
+    layer: Layer | None = None
     heaters: Mapping[str, Heater] = field(default_factory=dict)
     way: Way = Way.NONE
     version: str | None = None

@@ -1,0 +1,122 @@
+"""The layers of what is printed: of files that Home Assistant uploads, and of others if OctoPrint is used locally.
+
+Nothing is read through a tunnel for this.
+"""
+
+import time
+from typing import Any, Final
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.storage import Store
+
+from .api.backoff import Backoff
+from .api.errors import CannotConnect, InvalidResponse
+from .api.octoprint.files import LocalFile
+from .api.octoprint.gcode import MAX_FILE, LayerIndexer, LayerMap
+from .api.octoprint.layer_maps import LayerMaps
+from .api.transport.router import Way
+from .attempts import Attempts, result_or_error
+from .const import DOMAIN, LOGGER
+from .coordinator import PrinterCoordinator
+
+KEYS: Final = ("layer", "layers", "height")
+"""The keys of the entities that show layers."""
+FIRST_RETRY: Final = 60  # seconds
+LONGEST_RETRY: Final = 3600
+STORE_VERSION: Final = 1
+
+
+def _store(hass: HomeAssistant, entry: ConfigEntry) -> Store[dict[str, Any]]:
+    return Store(hass, STORE_VERSION, f"{DOMAIN}.{entry.entry_id}.layers")
+
+
+async def async_forget_layers(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Delete what is stored for a printer that is removed."""
+    await _store(hass, entry).async_remove()
+
+
+class Layers:
+    """Finds the layers of the file that is printed, once for each file, and keeps them over restarts."""
+
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, printer: PrinterCoordinator) -> None:
+        """Prepare for the printer of an entry."""
+        self._hass = hass
+        self._entry = entry
+        self._printer = printer
+        self._store = _store(hass, entry)
+        self._attempts = Attempts(f"{entry.title}: layers")
+        self._retry = Backoff(FIRST_RETRY, LONGEST_RETRY)
+        self._tried: LocalFile | None = None
+        self._retry_at = 0.0
+
+    async def async_load(self) -> None:
+        """Load what is stored. What cannot be read is found again."""
+        try:
+            self._printer.layer_maps = LayerMaps.from_data(await self._store.async_load() or {"files": []})
+        except (KeyError, TypeError, ValueError) as error:
+            LOGGER.debug("%s: layers: %s", self._entry.title, type(error).__name__)
+
+    async def async_add(self, file: LocalFile, layers: LayerMap) -> None:
+        """Show and store the layers of a file."""
+        self._printer.layer_maps.add(file, layers)
+        self._printer.async_update_layer()
+        await self._store.async_save(self._printer.layer_maps.to_data())
+
+    @callback
+    def async_follow_printer(self) -> None:
+        """Read the file that is printed now, if its layers are not known and it can be read."""
+        file = self._printed_file()
+        if file is None or not self._is_shown():
+            return
+        if file != self._tried:
+            self._tried = file
+            self._retry.reset()
+        elif time.monotonic() < self._retry_at:
+            return
+        self._retry_at = float("inf")
+        read = self._async_try(file)
+        self._entry.async_create_background_task(self._hass, read, name=f"{self._entry.title} layers")
+
+    def _printed_file(self) -> LocalFile | None:
+        printer = self._printer
+        if not printer.last_update_success or printer.data is None or printer.data.way is not Way.LOCAL:
+            return None
+        file = printer.data.job.local_file if printer.data.job and printer.data.state.is_active else None
+        is_known = file is None or file.size > MAX_FILE or printer.layer_maps.find(file) is not None
+        return None if is_known else file
+
+    def _is_shown(self) -> bool:
+        """Tell whether any of the entities is enabled."""
+        registry, unique_id = er.async_get(self._hass), self._entry.unique_id
+        ids = (registry.async_get_entity_id(Platform.SENSOR, DOMAIN, f"{unique_id}_{key}") for key in KEYS)
+        entries = (registry.async_get(entity_id) for entity_id in ids if entity_id)
+        return any(entry is not None and not entry.disabled for entry in entries)
+
+    async def _async_try(self, file: LocalFile) -> None:
+        """Read a file; after any error it is read again later."""
+        error = await result_or_error(self._async_read(file))
+        self._attempts.note(error)
+        if error is not None:
+            LOGGER.debug("%s: layers: %s", self._entry.title, error)
+            self._retry_at = time.monotonic() + self._retry.next()
+
+    async def _async_read(self, file: LocalFile) -> None:
+        way, route = await self._printer.router.choose(verify=True)
+        if way is not Way.LOCAL:
+            raise CannotConnect(detail="not on the local network now")
+        download = await self._printer.octoprint.download(route, file.path)
+        indexer = LayerIndexer()
+        try:
+            async for chunk in download.chunks():
+                await self._hass.async_add_executor_job(indexer.feed, chunk)
+                if indexer.size > file.size or indexer.is_too_large:
+                    break
+        finally:
+            download.close()
+        if indexer.size != file.size and not indexer.is_too_large:
+            raise InvalidResponse(detail="not the size of the file")
+        # What has no layers, or too many, is kept as a file without layers, so that it is not read again.
+        await self.async_add(file, indexer.finish() or LayerMap())
