@@ -18,6 +18,17 @@ class Sliced:
         """Return the number of the layer that is printed after so many bytes, 0 before the first one."""
         return bisect_left(self.starts, position)
 
+    def with_lines(self, line: bytes) -> Sliced:
+        """Return this file with one more line after the first line of each layer."""
+        shift = len(line) + 1
+        lines = []
+        at = 0
+        for each in self.data.splitlines(keepends=True):
+            lines += [each, line + b"\n"] if at in self.starts else [each]
+            at += len(each)
+        starts = [start + shift * number for number, start in enumerate(self.starts)]
+        return Sliced(data=b"".join(lines), starts=starts)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Style:

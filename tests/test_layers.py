@@ -1,6 +1,7 @@
 """The layer of a print: of files that Home Assistant uploads, and of files that it reads on the local network."""
 
 import asyncio
+from collections.abc import Iterator
 from datetime import timedelta
 import json
 from pathlib import Path
@@ -13,7 +14,7 @@ from custom_components.octoprint_tunnel.api.octoprint import gcode
 from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.helpers import entity_registry as er
 
-from .home import Home, log_lines, until
+from .home import Home, log_lines, settle, until
 from .octoprint import printing
 from .octoprint.server import OctoPrintServer
 from .relay.record import Exchange
@@ -23,6 +24,25 @@ from .test_print import BOTH_TUNNELS, BOTH_VERSIONS, number
 DOWNLOAD = "/octoprint/downloads/files/local/"
 KEYS = ("layer", "layers", "height")
 UNKNOWN = ("unknown",) * 3
+PRINTED = sliced("cura", layers=20, moves=4, dwell=150)
+PLUGIN = '''"""Adds a line to each layer."""
+
+from octoprint.filemanager.util import LineProcessorStream, StreamWrapper
+
+
+class Stream(LineProcessorStream):
+    def process_line(self, line):
+        return line + b"M117 INDICATOR-Layer\\n" if line.startswith(b";LAYER:") else line
+
+
+def add(path, file_object, *args, **kwargs):
+    return StreamWrapper(file_object.filename, Stream(file_object.stream()))
+
+
+__plugin_name__ = "Indicators"
+__plugin_pythoncompat__ = ">=3"
+__plugin_hooks__ = {"octoprint.filemanager.preprocessor": add}
+'''
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +79,7 @@ async def upload(home: Home, path: Path, data: bytes) -> None:
     await home.hass.async_add_executor_job(path.write_bytes, data)
     home.hass.config.allowlist_external_dirs.add(str(path.parent))
     await home.call("upload_file", path=str(path))
+    await settle(home.hass)
 
 
 async def store(home: Home, data: bytes, name: str) -> str:
@@ -120,11 +141,53 @@ async def test_a_print_on_the_local_network(local_home: Home, style: str) -> Non
 @BOTH_VERSIONS
 @BOTH_TUNNELS
 async def test_a_print_that_home_assistant_uploaded(tunnel_home: Home, tmp_path: Path) -> None:
-    """It needs no request of its own; the layers are known before it begins."""
+    """It costs a kilobyte, and the layers are known before it begins."""
     print_ = sliced("orcaslicer", layers=10, moves=4, dwell=100)
     await upload(tunnel_home, tmp_path / "box.gcode", print_.data)
+    [described] = tunnel_home.relay.seen("tunnel", path="/api/files/local/box.gcode")
+    assert described.response_bytes < 2000
     await follow(tunnel_home, print_, "box.gcode")
     assert not downloads(tunnel_home)
+
+
+class TestFilesThatPluginsChange:
+    """DisplayLayerProgress, for one, adds a line to each layer of an uploaded file."""
+
+    @pytest.fixture
+    def octoprint(self, octoprint_version: str, socket_enabled: None) -> Iterator[OctoPrintServer]:
+        """Return an OctoPrint with such a plugin."""
+        if not OctoPrintServer.installed(octoprint_version):
+            pytest.skip(f"OctoPrint {octoprint_version} is not installed here")
+        server = OctoPrintServer(octoprint_version)
+        plugin = server.basedir / "plugins" / "indicators.py"
+        plugin.parent.mkdir(exist_ok=True)
+        plugin.write_text(PLUGIN)
+        with server:
+            yield server
+
+    @BOTH_VERSIONS
+    async def test_an_uploaded_file(self, tunnel_home: Home, tmp_path: Path) -> None:
+        """The layers are found all the same."""
+        print_ = sliced("cura", layers=10, moves=4, dwell=100)
+        await upload(tunnel_home, tmp_path / "box.gcode", print_.data)
+        changed = print_.with_lines(b"M117 INDICATOR-Layer")
+        _, stored = tunnel_home.octoprint.request("GET", "/downloads/files/local/box.gcode")
+        assert stored == changed.data
+        await follow(tunnel_home, changed, "box.gcode")
+        assert not downloads(tunnel_home)
+
+
+async def test_an_uploaded_file_that_octoprint_does_not_describe(
+    tunnel_home: Home, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is uploaded, and its layers are not known."""
+    tunnel_home.relay.fail("tunnel", 403, path="/api/files/local/box.gcode")
+    await upload(tunnel_home, tmp_path / "box.gcode", PRINTED.data)
+    await tunnel_home.in_octoprint(printing.begin, "box.gcode")
+    await until(lambda: number(tunnel_home, "print_progress") > 10)
+    assert tunnel_home.states(*KEYS) == UNKNOWN
+    await cancel(tunnel_home)
+    assert not [line for line in log_lines(caplog) if "layer" in line]
 
 
 @BOTH_TUNNELS
@@ -170,9 +233,6 @@ async def test_stored_layers_that_cannot_be_read(new_home: Home, hass_storage: d
     hass_storage[key] = {"version": 1, "minor_version": 1, "key": key, "data": data}
     await new_home.set_up()
     assert new_home.states(*KEYS) == UNKNOWN
-
-
-PRINTED = sliced("cura", layers=20, moves=4, dwell=150)
 
 
 @pytest.fixture

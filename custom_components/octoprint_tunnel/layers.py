@@ -3,6 +3,7 @@
 Nothing is read through a tunnel for this.
 """
 
+from collections.abc import Coroutine
 import time
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.storage import Store
 
 from .api.backoff import Backoff
-from .api.errors import CannotConnect, InvalidResponse
+from .api.errors import CannotConnect, InvalidResponse, OctoPrintTunnelError
 from .api.octoprint.files import LocalFile
 from .api.octoprint.gcode import MAX_FILE, LayerIndexer, LayerMap
 from .api.octoprint.layer_maps import LayerMaps
@@ -59,7 +60,26 @@ class Layers:
         except (KeyError, TypeError, ValueError) as error:
             LOGGER.debug("%s: layers: %s", self._entry.title, type(error).__name__)
 
-    async def async_add(self, file: LocalFile, layers: LayerMap) -> None:
+    @callback
+    def async_add_uploaded(self, path: str, indexer: LayerIndexer) -> None:
+        """Show the layers of a file that was uploaded, and read by `indexer` meanwhile."""
+        if indexer.size and (layers := indexer.finish()):
+            self._async_start(self._async_add_uploaded(path, indexer.size, layers))
+
+    async def _async_add_uploaded(self, path: str, size: int, layers: LayerMap) -> None:
+        """Ask OctoPrint for what it has stored. Some plugins add lines to uploaded files, as for each layer."""
+        try:
+            file = await self._printer.octoprint.file(path)
+        except OctoPrintTunnelError as error:
+            LOGGER.debug("%s: layers: %s", self._entry.title, error)
+        else:
+            await self._async_add(file, layers.scaled(file.size / size))
+
+    @callback
+    def _async_start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._entry.async_create_background_task(self._hass, work, name=f"{self._entry.title} layers")
+
+    async def _async_add(self, file: LocalFile, layers: LayerMap) -> None:
         """Show and store the layers of a file."""
         self._printer.layer_maps.add(file, layers)
         self._printer.async_update_layer()
@@ -77,8 +97,7 @@ class Layers:
         elif time.monotonic() < self._retry_at:
             return
         self._retry_at = float("inf")
-        read = self._async_try(file)
-        self._entry.async_create_background_task(self._hass, read, name=f"{self._entry.title} layers")
+        self._async_start(self._async_try(file))
 
     def _printed_file(self) -> LocalFile | None:
         printer = self._printer
@@ -119,4 +138,4 @@ class Layers:
         if indexer.size != file.size and not indexer.is_too_large:
             raise InvalidResponse(detail="not the size of the file")
         # What has no layers, or too many, is kept as a file without layers, so that it is not read again.
-        await self.async_add(file, indexer.finish() or LayerMap())
+        await self._async_add(file, indexer.finish() or LayerMap())

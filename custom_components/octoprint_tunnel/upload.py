@@ -8,8 +8,8 @@ from pathlib import Path
 from homeassistant.core import HomeAssistant
 
 from .api.octoprint.file_progress import FileInProgress
-from .api.octoprint.files import MAX_FORM, LocalFile, UploadedFile, is_file_name, is_folder
-from .api.octoprint.gcode import LayerIndexer, LayerMap
+from .api.octoprint.files import MAX_FORM, UploadedFile, is_file_name, is_folder
+from .api.octoprint.gcode import LayerIndexer
 from .api.remote_text import one_line
 from .api.sizes import format_size
 from .api.transport.router import Way
@@ -41,8 +41,7 @@ async def async_upload(
         LOGGER.info("%s: uploading %s (%d bytes)", title, path.name, file.size)
         uploaded = await printer.octoprint.upload(path.name, file, folder=folder, select=select, print_=print_)
         LOGGER.info("%s: uploaded %s", title, path.name)
-    if indexer.size == file.size:
-        await layers.async_add(LocalFile(path=uploaded.path, size=file.size), indexer.finish() or LayerMap())
+    layers.async_add_uploaded(uploaded.path, indexer)
     printer.async_expect_change()
     return uploaded
 

@@ -8,15 +8,15 @@ from typing import Any, BinaryIO
 
 from aiohttp import ClientTimeout, FormData, hdrs
 
-from ..errors import ApiKeyRejected, CannotConnect, InvalidResponse, PermissionMissing, Rejected, UnexpectedStatus
+from ..errors import ApiKeyRejected, InvalidResponse, PermissionMissing, Rejected, UnexpectedStatus
 from ..json_object import MAX_ITEMS, JsonObject
 from ..transport.message import Request, Requester, Response
 from ..transport.route import Download, Route, StatusCodes
 from .connection import Connection
-from .files import UploadedFile, download_path
+from .files import LocalFile, UploadedFile
 from .heaters import MAX_HEATERS, PrinterReading, heater_kind
 from .job import Job
-from .server import CONNECTION, CONTROL, FILES_UPLOAD, PRINT, STATUS, SYSTEM, Instance, User
+from .server import CONNECTION, CONTROL, FILES_LIST, FILES_UPLOAD, PRINT, STATUS, SYSTEM, Instance, User
 from .webcam import SETTINGS_READ
 
 LOGGER = logging.getLogger(__name__)
@@ -232,16 +232,20 @@ class OctoPrint:
         response = await self.send(Request("POST", "/api/files/local", form=form), permission=FILES_UPLOAD)
         return UploadedFile.from_json(response.json())
 
+    async def file(self, path: str) -> LocalFile:
+        """Return the version of a file that is in the local storage."""
+        file = LocalFile.from_json((await self._get(f"/api/files/local/{path}", permission=FILES_LIST)).json())
+        if file is None:
+            raise InvalidResponse(detail="no file in it")
+        return file
+
     async def download(self, route: Route, path: str) -> Download:
         """Start to read a file of the local storage, uncompressed. It has to be closed.
 
-        `route` has to be one that was just verified to lead to this OctoPrint. Raises the errors of `Route.download`,
-        and CannotConnect for a path that is none.
+        `route` has to be one that was just verified to lead to this OctoPrint. Raises the errors of `Route.download`.
         """
-        if (encoded := download_path(path)) is None:
-            raise CannotConnect(detail="not a path of a file")
         headers = {**route.headers, **self._headers, hdrs.ACCEPT_ENCODING: "identity"}
-        url = route.base_url.joinpath(encoded.lstrip("/"), encoded=True)
+        url = route.base_url / f"downloads/files/local/{path}"
         return await replace(route, headers=headers).download(url, DOWNLOAD_TIMEOUT)
 
     def _log_capped(self, response: JsonObject, *lists: str) -> None:

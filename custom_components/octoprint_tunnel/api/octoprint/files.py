@@ -4,7 +4,6 @@ Source: OctoPrint's REST API, "Upload file or create folder".
 """
 
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from ..errors import InvalidResponse
 from ..json_object import MAX_TEXT, JsonObject
@@ -19,12 +18,9 @@ def is_file_name(name: str) -> bool:
     return is_one_line(name) and not set('"\\').intersection(name)
 
 
-def download_path(path: str) -> str | None:
-    """Return the path of a download, encoded; None if it could lead out of the storage."""
-    parts = path.split("/")
-    if any(part in ("", ".", "..") for part in parts):
-        return None
-    return "/downloads/files/local/" + quote(path)
+def is_file(path: str) -> bool:
+    """Tell whether a path leads to a file in a storage, and not out of it."""
+    return not any(part in ("", ".", "..") for part in path.split("/"))
 
 
 def is_folder(path: str) -> bool:
@@ -42,9 +38,9 @@ class LocalFile:
 
     @classmethod
     def from_json(cls, file: JsonObject) -> LocalFile | None:
-        """Read the file of a job; None if it is not in OctoPrint's own storage."""
+        """Read a file as OctoPrint describes it; None if it is not in OctoPrint's own storage."""
         path, size = file.exact("path", MAX_PATH), file.integer("size", 0)
-        if file.exact("origin") != "local" or path is None or size is None:
+        if file.exact("origin") != "local" or size is None or path is None or not is_file(path):
             return None
         return cls(path=path, size=size, date=file.integer("date", 0))
 

@@ -5,7 +5,7 @@ The comments were read in files of the slicers. A file may be hostile: its lines
 
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 import re
 from typing import Any, Final, Self
@@ -65,6 +65,10 @@ class LayerMap:
         if index < 0:
             return Layer(number=0, count=count, height=0.0)
         return Layer(number=self.numbers[index], count=count, height=self.heights[index])
+
+    def scaled(self, factor: float) -> Self:
+        """Return the layers of a longer or shorter file with the same moves."""
+        return replace(self, starts=tuple(round(start * factor) for start in self.starts))
 
     def to_data(self) -> dict[str, Any]:
         """Return what has to be stored to make this map again."""

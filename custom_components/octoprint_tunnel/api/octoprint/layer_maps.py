@@ -1,7 +1,7 @@
 """Keeps the layers of the files that were read last."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, Final, Self
 
 from .files import LocalFile
@@ -26,16 +26,8 @@ class LayerMaps:
             del self._maps[next(iter(self._maps))]
 
     def find(self, file: LocalFile) -> LayerMap | None:
-        """Return the layers of a file; None if they are not known, or are those of another file at this path.
-
-        An uploaded file gets its date from OctoPrint when it is first asked for.
-        """
+        """Return the layers of a file; None if they are not known, or are those of another file at this path."""
         known, layers = self._maps.get(file.path, (None, None))
-        if known is None or layers is None:
-            return None
-        if known.date is None:
-            known = replace(known, date=file.date)
-            self._maps[file.path] = (known, layers)
         return layers if known == file else None
 
     def layer_of(self, job: Job | None) -> Layer | None:
