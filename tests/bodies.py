@@ -18,7 +18,7 @@ def recorded(beginning: str) -> list[Any]:
 
 JOB = json.loads("""{
 "job": {"file": {"name": "cube.gcode", "path": "a/cube.gcode", "display": "cube.gcode", "size": 1468987, "date": 1},
-        "estimatedPrintTime": 8811, "filament": {"tool0": {"length": 810, "volume": 5.36}}},
+        "estimatedPrintTime": 8811, "user": "u", "filament": {"tool0": {"length": 810, "volume": 5.36}}},
 "progress": {"completion": 22.5, "filepos": 337942, "printTime": 276, "printTimeLeft": 912},
 "state": "Printing"}""")
 READING = json.loads("""{
@@ -35,6 +35,10 @@ FRAMES: list[Any] = [
     {"event": {"type": "Error", "payload": {"error": "Heater", "reason": "firmware"}}},
     {"event": {"type": "Connected", "payload": {"port": "VIRTUAL", "baudrate": 115200, "connector": "serial"}}},
     {"event": {"type": "PrintStarted", "payload": {"name": "a.gcode", "path": "a.gcode", "user": "u", "size": 1}}},
+    {"event": {"type": "PrintFailed", "payload": {"name": "a", "path": "a", "time": 1.5, "reason": "x", "error": "y"}}},
+    {"event": {"type": "PrintPaused", "payload": {"name": "a.gcode", "path": "a.gcode", "user": "u", "progress": 7}}},
+    {"event": {"type": "MovieDone", "payload": {"gcode": "a.gcode", "movie": "/x/a.mp4", "movie_basename": "a.mp4"}}},
+    {"plugin": {"plugin": "action_command_prompt", "data": {"action": "show", "text": "Load?", "choices": ["a", "b"]}}},
     {"event": {"type": "SettingsUpdated", "payload": {"config_hash": "x"}}},
     {"connected": {"version": "2.0", "plugin_hash": "x", "permissions": []}},
     {"history": {"state": {"text": "Printing", "flags": {}}, "temps": [], "logs": ["x"]}},

@@ -21,8 +21,7 @@ from custom_components.octoprint_tunnel.api.tunnels.obico import MAX_BODY
 from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError, Unauthorized, UnknownUser
-from homeassistant.helpers import config_validation as cv, device_registry as dr, entity_registry as er, template
-from homeassistant.util.yaml import parse_yaml
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 
 from .home import Home, log_lines, settle, until
 from .octoprint import printing
@@ -30,7 +29,6 @@ from .octoprint.server import OctoPrintServer
 from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
 
-DOCS = Path(__file__).parents[1] / "docs"
 BOTH_SERVICES = pytest.mark.parametrize("provider", ["octoeverywhere", "obico"])
 OBICO = pytest.mark.parametrize("provider", ["obico"])
 BOTH = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
@@ -118,24 +116,6 @@ async def home(new_home: ActionHome) -> ActionHome:
 def _until_operational(octoprint: OctoPrintServer) -> None:
     while b'"Operational"' not in octoprint.request("GET", CONNECTION)[1]:
         pass
-
-
-@pytest.mark.parametrize("page", ["actions.md", "automations.md"])
-async def test_documented_examples(home: ActionHome, page: str) -> None:
-    """They are valid, and there is one of each action."""
-    text = await home.hass.async_add_executor_job((DOCS / page).read_text)
-    used = set()
-    for example in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
-        parsed = parse_yaml(example)
-        steps = parsed.get("actions", []) if isinstance(parsed, dict) else parsed
-        for step in cv.SCRIPT_SCHEMA(steps):
-            domain, _, action = step.get("action", "").partition(".")
-            if domain == DOMAIN:
-                used.add(action)
-                schema = home.hass.services.async_services()[DOMAIN][action].schema
-                assert schema is not None
-                schema(template.render_complex(step["data"], limited=True))
-    assert used == set(home.hass.services.async_services()[DOMAIN]) if page == "actions.md" else used
 
 
 # the connection

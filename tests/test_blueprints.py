@@ -31,6 +31,7 @@ INPUTS: dict[str, dict[str, Any]] = {
         "progress": "sensor.progress",
         "camera": "camera.webcam",
     },
+    "print_events": {"event": "event.print"},
     "live_progress": {
         "printing": "binary_sensor.printing",
         "progress": "sensor.progress",
@@ -163,6 +164,50 @@ async def test_notify_when_a_print_may_be_failing(hass: HomeAssistant, calls: Ca
     await set_states(hass, binary_sensor__failing="on")
     assert [call.data["message"] for call in calls["family"]] == ["The print may be failing."]
     assert not calls["mobile_app_ada_s_phone"]
+
+
+@pytest.mark.parametrize(
+    ("event_type", "details", "message"),
+    [
+        ("started", {}, "part.gcode has started."),
+        ("done", {}, "part.gcode is done."),
+        ("failed", {"error": "Heating failed"}, "part.gcode has failed: Heating failed"),
+        ("failed", {}, "part.gcode has failed."),
+        ("canceled", {"user": "ada"}, "part.gcode was canceled by ada."),
+        ("canceled", {}, "part.gcode was canceled."),
+        ("paused", {}, "part.gcode is paused."),
+        ("resumed", {}, "part.gcode goes on."),
+        ("filament_change", {}, "The printer needs a filament change."),
+        ("waiting", {"text": "Load filament?"}, "The printer asks: Load filament?"),
+        ("timelapse_ready", {"timelapse": "part.mp4"}, "The timelapse part.mp4 is ready."),
+    ],
+)
+async def test_print_events(
+    hass: HomeAssistant, calls: Calls, phone: str, event_type: str, details: dict[str, str], message: str
+) -> None:
+    """Each event that was chosen has its message, with a picture if there is a camera; a restart sends none."""
+    attributes = {"event_type": event_type, "file": "part.gcode"} | details
+    await make_automation(hass, "print_events", phone=phone, camera="camera.webcam", kinds=[event_type])
+    hass.states.async_set("event.print", "unavailable")
+    await hass.async_block_till_done()
+    hass.states.async_set("event.print", "2026-11-01T10:00:00.000+00:00", attributes)
+    await hass.async_block_till_done()
+    assert not calls["mobile_app_ada_s_phone"]
+    hass.states.async_set("event.print", "2026-11-01T10:01:00.000+00:00", attributes)
+    await hass.async_block_till_done()
+    [call] = calls["mobile_app_ada_s_phone"]
+    assert call.data == {"message": message, "data": {"image": "/api/camera_proxy/camera.webcam"}}
+
+
+async def test_print_events_that_were_not_chosen(hass: HomeAssistant, calls: Calls) -> None:
+    """A start sends no message unless it is chosen; what is sent without a phone is up to the user's own actions."""
+    await make_automation(hass, "print_events", notify=[MESSAGE])
+    hass.states.async_set("event.print", "unknown")
+    await hass.async_block_till_done()
+    for minute, event_type in enumerate(("started", "done")):
+        hass.states.async_set("event.print", f"2026-11-01T10:0{minute}:00.000+00:00", {"event_type": event_type})
+        await hass.async_block_till_done()
+    assert [call.data["message"] for call in calls["family"]] == ["The print is done."]
 
 
 async def test_live_progress(hass: HomeAssistant, calls: Calls, phone: str) -> None:

@@ -231,7 +231,7 @@ async def test_closed_dialog(hass: HomeAssistant, dialog: ConfigFlowResult, back
     assert not waiting(hass)
     status, text = await call(browser, back)
     assert status == HTTPStatus.BAD_REQUEST
-    assert "its dialog is closed" in text
+    assert "the dialog was closed" in text
 
 
 async def test_lost_dialog(hass: HomeAssistant, back: URL, browser: Browser) -> None:
@@ -240,7 +240,7 @@ async def test_lost_dialog(hass: HomeAssistant, back: URL, browser: Browser) -> 
     hass.data[WAITING][state] = "gone"
     status, text = await call(browser, back)
     assert status == HTTPStatus.BAD_REQUEST
-    assert "its dialog is closed" in text
+    assert "the dialog was closed" in text
 
 
 @pytest.mark.parametrize("source", ["reauth", "reconfigure"])
@@ -264,7 +264,7 @@ async def test_printer_that_is_removed_while_the_portal_is_open(
     status, text = await call(await hass_client_no_auth(), back)
     if source == "reauth":
         assert status == HTTPStatus.BAD_REQUEST
-        assert "its dialog is closed" in text
+        assert "the dialog was closed" in text
     else:
         assert status == HTTPStatus.OK
         result = await step(hass, result)

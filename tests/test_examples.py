@@ -15,12 +15,11 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import parse_yaml
 
 DOCS = Path(__file__).parents[1] / "docs"
+BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 EXAMPLES = [
     pytest.param(block, id=f"{page.name} {number}")
     for page in sorted(DOCS.glob("*.md"))
-    for number, block in enumerate(
-        re.findall(r"^```yaml\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL), 1
-    )
+    for number, block in enumerate(BLOCK.findall(page.read_text(encoding="utf-8")), 1)
 ]
 
 
@@ -69,6 +68,9 @@ async def test_example(hass: HomeAssistant, block: str) -> None:
             registered.schema(call["data"])
 
 
-def test_examples_are_found() -> None:
-    """Those of the actions are, too."""
-    assert len(EXAMPLES) > 8
+async def test_examples_of_actions(hass: HomeAssistant) -> None:
+    """There is one of each action."""
+    assert await async_setup_component(hass, DOMAIN, {})
+    page = await hass.async_add_executor_job((DOCS / "actions.md").read_text)
+    used = {call["action"] for block in BLOCK.findall(page) for call in _actions(parse_yaml(block))}
+    assert {f"{DOMAIN}.{action}" for action in hass.services.async_services_for_domain(DOMAIN)} <= used

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 import copy
 from dataclasses import fields, is_dataclass
+from functools import partial
 import json
 from time import process_time
 from types import UnionType
@@ -17,6 +18,8 @@ from custom_components.octoprint_tunnel.api.octoprint.connection import Connecti
 from custom_components.octoprint_tunnel.api.octoprint.files import UploadedFile
 from custom_components.octoprint_tunnel.api.octoprint.heaters import PrinterReading
 from custom_components.octoprint_tunnel.api.octoprint.job import Job
+from custom_components.octoprint_tunnel.api.octoprint.print_event import PROMPT_PLUGIN, PrintEvent
+from custom_components.octoprint_tunnel.api.octoprint.printer_error import PrinterError
 from custom_components.octoprint_tunnel.api.octoprint.server import Instance, User
 from custom_components.octoprint_tunnel.api.octoprint.webcam import Webcam, webcams_from_json
 from custom_components.octoprint_tunnel.api.transport.addresses import web_address
@@ -31,7 +34,19 @@ from custom_components.octoprint_tunnel.api.tunnels.models import Detection, Liv
 from custom_components.octoprint_tunnel.api.tunnels.obico import Obico, server_address
 from custom_components.octoprint_tunnel.api.tunnels.octoeverywhere import OctoEverywhere
 
-from .bodies import COMPLETION, ENDPOINT, GADGET, JOB, LIVE_LINK, NOTIFICATION, READING, RECORDED, UPLOADED, recorded
+from .bodies import (
+    COMPLETION,
+    ENDPOINT,
+    FRAMES,
+    GADGET,
+    JOB,
+    LIVE_LINK,
+    NOTIFICATION,
+    READING,
+    RECORDED,
+    UPLOADED,
+    recorded,
+)
 from .figures import FIGURES
 from .hostile import places
 
@@ -54,6 +69,9 @@ PARSERS: dict[str, tuple[Callable[[JsonObject], object], Any, list[Any]]] = {
     "webcams": (webcams_from_json, tuple[Webcam, ...], recorded("settings_")),
     "job": (Job.from_json, Job, [JOB]),
     "printer": (PrinterReading.from_json, PrinterReading, [READING]),
+    "printer_error": (PrinterError.from_json, PrinterError | None, [FRAMES[1]["event"]["payload"]]),
+    "print_event": (partial(PrintEvent.from_push, "PrintFailed"), PrintEvent, [FRAMES[4]["event"]["payload"]]),
+    "prompt": (partial(PrintEvent.from_push, PROMPT_PLUGIN), PrintEvent | None, [FRAMES[7]["plugin"]["data"]]),
     "uploaded": (UploadedFile.from_json, UploadedFile, [UPLOADED]),
     "gadget": (detection_from_json, Detection, [GADGET]),
     "live_link": (live_link_from_json, LiveLink, [LIVE_LINK]),

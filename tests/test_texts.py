@@ -8,11 +8,13 @@ from typing import Any, cast
 
 import pytest
 
-from custom_components.octoprint_tunnel import binary_sensor, button, camera, event, number, sensor, services
+from custom_components.octoprint_tunnel import binary_sensor, button, camera, event, number, sensor, services, totals
 from custom_components.octoprint_tunnel.api import errors
 from custom_components.octoprint_tunnel.api.errors import Condition, OctoPrintTunnelError
 from custom_components.octoprint_tunnel.api.octoprint.connection import PrinterState
+from custom_components.octoprint_tunnel.api.octoprint.print_event import PrintEventType
 from custom_components.octoprint_tunnel.api.tunnels.models import NotificationType
+from custom_components.octoprint_tunnel.api.tunnels.octoeverywhere import APP_ID
 from custom_components.octoprint_tunnel.api.tunnels.setup import SERVER_IS_HTTP
 from custom_components.octoprint_tunnel.config_flow import OctoPrintTunnelConfigFlow as Flow
 from custom_components.octoprint_tunnel.coordinator import PrinterCoordinator
@@ -52,6 +54,7 @@ PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
         *sensor.TUNNEL_DESCRIPTIONS,
         *sensor.PRINTER_DESCRIPTIONS,
         *sensor.DETECTION_DESCRIPTIONS,
+        *totals.DESCRIPTIONS,
         *sensor.heater_descriptions(PRINTER),
     ),
 }
@@ -105,6 +108,13 @@ def test_steps() -> None:
         assert set(step.get("data_description", {})) == set(step.get("data", {})), name
 
 
+@pytest.mark.parametrize("path", sorted((PACKAGE / "translations").iterdir()), ids=lambda path: path.stem)
+def test_app_id(path: Path) -> None:
+    """The dialog names the ID with which the portal opens, as long as that is the test ID."""
+    texts = json.loads(path.read_text(encoding="utf-8"))["config"]["step"]["octoeverywhere"]
+    assert ("`devtest`" in texts["description"]) is (APP_ID == "devtest")
+
+
 @pytest.mark.parametrize("platform", sorted(PLATFORMS))
 def test_entities(platform: str) -> None:
     """Each entity has a name. It has an icon, unless its device class gives it one."""
@@ -123,8 +133,9 @@ def test_states() -> None:
         assert isinstance(description, SensorEntityDescription)
         if description.options:
             assert set(sensors[str(description.translation_key)]["state"]) == set(description.options)
-    event_type = TEXTS["entity"]["event"]["notification"]["state_attributes"]["event_type"]
-    assert set(event_type["state"]) == {kind.value for kind in NotificationType}
+    for key, kinds in (("notification", NotificationType), ("print_event", PrintEventType)):
+        event_type = TEXTS["entity"]["event"][key]["state_attributes"]["event_type"]
+        assert set(event_type["state"]) == {kind.value for kind in kinds}
 
 
 def test_actions() -> None:

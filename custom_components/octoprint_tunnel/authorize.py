@@ -38,10 +38,10 @@ body {{ font: 1.2em/1.5 sans-serif; margin: 4em auto; max-width: 30em; padding: 
 <script nonce="{nonce}">history.replaceState(null, "", location.pathname); {script}</script>
 </html>
 """
-INCOMPLETE: Final = "This address is incomplete. Go back to the service's page and finish there."
-GONE: Final = "This address was already used, or its dialog is closed. Start again in Home Assistant."
+INCOMPLETE: Final = "This link is incomplete. Go back to the service's page and finish there."
+GONE: Final = "This link was already used, or the dialog was closed. Start again in Home Assistant."
 DONE: Final = "Done. You can close this window and continue in Home Assistant."
-NO_CONNECTION: Final = "No connection was created. You can close this window; Home Assistant says how to continue."
+NO_CONNECTION: Final = "No connection was created. You can close this window. Home Assistant shows how to continue."
 HEADERS: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 POLICY: Final = (
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none';"

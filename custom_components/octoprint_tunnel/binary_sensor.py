@@ -1,6 +1,6 @@
 """Binary sensors of the connection, the printer's state and the failure detection."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, override
 
@@ -13,7 +13,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 
-from .api.octoprint.connection import PrinterState
+from .api.octoprint.connection import ERRORS, PrinterState
+from .api.octoprint.printer_error import PrinterError
 from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .detection import DetectionCoordinator
 from .entity import OctoPrintTunnelEntity
@@ -27,7 +28,19 @@ class OctoPrintTunnelBinarySensorDescription[CoordinatorT](BinarySensorEntityDes
     """Describes a binary sensor; `always_available` also while its coordinator fails."""
 
     is_on_fn: Callable[[CoordinatorT], bool | None]
+    attributes_fn: Callable[[CoordinatorT], Mapping[str, Any] | None] = lambda _: None
     always_available: bool = False
+
+
+def _error_attributes(error: PrinterError | None) -> Mapping[str, Any] | None:
+    if error is None:
+        return None
+    return {
+        "error": error.text,
+        "reason": error.reason,
+        "consequence": error.consequence,
+        "faq_url": error.faq_url,
+    }
 
 
 TUNNEL_DESCRIPTIONS = (
@@ -61,7 +74,8 @@ PRINTER_DESCRIPTIONS = (
         key="error",
         translation_key="error",
         device_class=BinarySensorDeviceClass.PROBLEM,
-        is_on_fn=lambda printer: printer.data.state in (PrinterState.ERROR, PrinterState.OFFLINE_AFTER_ERROR),
+        is_on_fn=lambda printer: printer.data.state in ERRORS,
+        attributes_fn=lambda printer: _error_attributes(printer.data.error) if printer.data else None,
     ),
 )
 
@@ -113,3 +127,8 @@ class OctoPrintTunnelBinarySensor[CoordinatorT: DataUpdateCoordinator[Any]](
     @override
     def is_on(self) -> bool | None:
         return self.entity_description.is_on_fn(self.coordinator)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Mapping[str, Any] | None:
+        return self.entity_description.attributes_fn(self.coordinator)

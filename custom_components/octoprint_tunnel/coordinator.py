@@ -2,21 +2,26 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime
 import time
-from typing import override
+from typing import Final, override
 
 from aiohttp import ClientSession
 from yarl import URL
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_API_KEY
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers.event import async_call_later
 from homeassistant.util import dt as dt_util
 
 from .api.errors import BadGateway, OctoPrintOffline, OctoPrintTunnelError, OverCap, Problem, Remedy, ServiceError
 from .api.octoprint.client import OctoPrint, instance_uuid
 from .api.octoprint.connection import Connection
 from .api.octoprint.layer_maps import LayerMaps
+from .api.octoprint.print_event import PrintEvent
+from .api.octoprint.print_tracker import PrintTracker
+from .api.octoprint.printer_error import PrinterError
 from .api.octoprint.reader import Reader
 from .api.octoprint.status import PrinterStatus
 from .api.transport.addresses import private_addresses
@@ -29,6 +34,8 @@ from .identity import async_is_shared
 from .options import Options
 from .pace import Pace, service_interval
 from .polling import Outage, RemedyCoordinator
+
+REPORT_TAKES: Final = 2  # seconds from a change that a reading shows to OctoPrint's report of it
 
 
 class TunnelCoordinator(RemedyCoordinator[TunnelSnapshot]):
@@ -125,6 +132,8 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         self._reader = Reader(self.octoprint, lambda: self.router.way, metered=tunnel.service.tunnel.metered)
         self.layer_maps = LayerMaps()
         self._pace = Pace(self.poll_interval)
+        self._prints = PrintTracker()
+        self._planned_catch_up: CALLBACK_TYPE | None = None
         self._is_refresh_queued = False
         self._states = ConsistentStates(hass, entry, super().async_update_listeners)
 
@@ -136,12 +145,36 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
     @override
     async def _async_fetch(self) -> PrinterStatus:
         self._is_refresh_queued = False
-        began_at = time.monotonic()
+        began_at, after_outage = time.monotonic(), not self.last_update_success
+        self._prints.begin_reading()
         status = await self._reader.read(self.data, live=self._pace.live, after_command=self._pace.expects_change)
         if status.way is Way.LOCAL:
             self._tunnel.async_clear_route_error()
         self.update_interval = self._pace.interval(status, began_at)
+        status = self._prints.end_reading(status, live=self._pace.live, outage=after_outage)
+        self._plan_catch_up(status)
         return replace(status, layer=self.layer_maps.layer_of(status.job))
+
+    @callback
+    def _plan_catch_up(self, status: PrinterStatus) -> None:
+        """Give OctoPrint some time to report what a reading shows of a print. Without a report, the reading counts."""
+
+        @callback
+        def catch_up(_now: datetime) -> None:
+            self._planned_catch_up = None
+            caught_up = self._prints.catch_up(self.data)
+            if caught_up is not self.data:
+                self.data = caught_up
+                self.async_update_listeners()
+
+        if self._planned_catch_up is None and self._prints.lacks_report(status):
+            self._planned_catch_up = async_call_later(self.hass, REPORT_TAKES, catch_up)
+
+    @override
+    async def async_shutdown(self) -> None:
+        await super().async_shutdown()
+        if self._planned_catch_up:
+            self._planned_catch_up()
 
     @override
     def _retry_after_seconds(self, problem: Problem) -> float:
@@ -199,8 +232,13 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         self._reader.invalidate_connection()
 
     @callback
-    def async_state_changed(self, error: str | None = None) -> None:
-        """Read the state with the next poll: OctoPrint reported a change, or an error with this text."""
+    def async_report(self, event: PrintEvent) -> None:
+        """Tell what OctoPrint reported of a print with the next poll."""
+        self._prints.report(event)
+
+    @callback
+    def async_state_changed(self, error: PrinterError | None = None) -> None:
+        """Read the state with the next poll: OctoPrint reported a change, or an error."""
         self._reader.expect_state(error)
 
     @callback

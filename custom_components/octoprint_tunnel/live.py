@@ -18,6 +18,8 @@ from homeassistant.util import dt as dt_util
 from .api.backoff import Backoff
 from .api.errors import OctoPrintTunnelError
 from .api.octoprint.connection import MAX_STATE_TEXT, PrinterState
+from .api.octoprint.print_event import PROMPT_PLUGIN, PrintEvent
+from .api.octoprint.printer_error import PrinterError
 from .api.octoprint.push import CONNECTION_CHANGED, ERROR, SETTINGS_UPDATED, STATE_CHANGED, Event, PushSocket
 from .api.token_bucket import TokenBucket
 from .api.transport.router import PinnedRoute, Way
@@ -146,18 +148,25 @@ class _Watch:
 
     @callback
     def take(self, event: Event) -> None:
-        """Have read what an event is about. Its own data is not shown, because the rest of the reading is older."""
+        """Have read what an event is about. Its own data is not shown, because the rest of the reading is older.
+
+        What happens to a print is told with that reading.
+        """
         if event.type == SETTINGS_UPDATED:
             self._webcams.async_settings_changed()
             # The preferred connection is a setting, too. No poll for each: some plugins save settings all the time.
             self._printer.async_invalidate_connection()
             return
-        text, error = event.payload.text("state_string", MAX_STATE_TEXT), event.payload.text("error")
+        if print_event := PrintEvent.from_push(event.type, event.payload):
+            self._printer.async_report(print_event)
+        elif event.type == PROMPT_PLUGIN:
+            return
+        text = event.payload.text("state_string", MAX_STATE_TEXT)
         if event.type == STATE_CHANGED and text:
             self._state = PrinterState.from_text(text)
         if event.type in CONNECTION_CHANGED or self._is_another_connection():
             self._printer.async_invalidate_connection()
-        self._printer.async_state_changed(error if event.type == ERROR else None)
+        self._printer.async_state_changed(PrinterError.from_json(event.payload) if event.type == ERROR else None)
         self._read_soon()
 
     def _is_another_connection(self) -> bool:

@@ -1,4 +1,4 @@
-"""Sensors of the tunnel, the printer, its job and temperatures, and the failure detection."""
+"""Sensors of the tunnel, the printer, its job and temperatures, all its prints, and the failure detection."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,6 +28,7 @@ from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .detection import DetectionCoordinator
 from .entity import OctoPrintTunnelEntity, async_add_when_available, heater_placeholders
 from .runtime import OctoPrintTunnelConfigEntry
+from .totals import DESCRIPTIONS as TOTAL_DESCRIPTIONS, TotalSensor
 
 PARALLEL_UPDATES = 0
 
@@ -349,6 +350,7 @@ async def async_setup_entry(
             for description in DETECTION_DESCRIPTIONS
             if description.key in keys
         )
+    async_add_entities(TotalSensor(entry, runtime.printer, description) for description in TOTAL_DESCRIPTIONS)
     async_add_when_available(entry, async_add_entities, runtime.printer, printer_descriptions, OctoPrintTunnelSensor)
 
 

@@ -1,4 +1,4 @@
-"""Which camera entity shows which webcam: entities keep their webcams, in whatever order OctoPrint lists them."""
+"""Which camera entity shows which webcam: entities keep their webcams when OctoPrint changes their order."""
 
 from collections.abc import Container
 from typing import Final

@@ -15,7 +15,6 @@ LIMITED_USERNAME = "viewer"
 _DISABLED_PLUGINS = [
     "achievements",
     "action_command_notification",
-    "action_command_prompt",
     "announcements",
     "backup",
     "corewizard",
@@ -44,6 +43,7 @@ _CONFIG: dict[str, Any] = {
         "_disabled": _DISABLED_PLUGINS,
         "virtual_printer": {"enabled": True},
         "discovery": {"addresses": ["127.0.0.1"]},
+        "action_command_prompt": {"enable": "always"},
     },
     # With a preferred connection, as most users have; real printers of this machine are excluded.
     "serial": {

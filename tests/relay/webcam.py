@@ -39,6 +39,8 @@ class Webcam:
         else than MJPEG under its name."""
         self.picture: bytes | None = None
         """A picture to send instead of the generated ones."""
+        self.draw: Callable[[float], bytes] = _frame
+        """Returns the picture at a time from 0 to 1, after which it begins again."""
         self.open_streams = 0
         self.url = ""
         """The address without a path; a snapshot is at `/?action=snapshot`, a stream at `/?action=stream`."""
@@ -78,7 +80,7 @@ class Webcam:
         if self.picture is not None:
             return self.picture
         self._count += 1
-        frame = _frame(self._count % _POSITIONS)
+        frame = self.draw(self._count % _POSITIONS / _POSITIONS)
         return frame + bytes(max(0, (self.frame_size or 0) - len(frame)))
 
     async def _stream(self) -> AsyncGenerator[bytes]:
@@ -106,14 +108,14 @@ class Webcam:
 
 
 @cache
-def _frame(position: int) -> bytes:
-    """Return a JPEG of a nozzle at a position; the upper left corner is red."""
+def _frame(time: float) -> bytes:
+    """Return a JPEG of a nozzle on its way; the upper left corner is red."""
     width, height = _SIZE
     picture = Image.new("RGB", _SIZE, (30, 34, 40))
     draw = ImageDraw.Draw(picture)
     draw.rectangle((0, 0, width // 2 - 1, height // 2 - 1), fill=(200, 30, 30))
     draw.rectangle((20, height - 40, width - 20, height - 30), fill=(120, 120, 120))
-    x = 30 + position * (width - 60) // _POSITIONS
+    x = 30 + round(time * (width - 60))
     draw.polygon(((x - 12, height - 80), (x + 12, height - 80), (x, height - 42)), fill=(230, 180, 40))
     body = io.BytesIO()
     picture.save(body, "JPEG", quality=80)

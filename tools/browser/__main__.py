@@ -32,6 +32,7 @@ def main() -> int:
     parser.add_argument("--images", type=Path, help="save the documentation's pictures in this folder")
     options = parser.parse_args()
     images: Path | None = options.images
+    say.program = "screenshots" if images else "tour"
     if not installed():
         say("Chromium and its driver are not installed here: sudo apt install chromium chromium-driver")
         return 1

@@ -10,15 +10,18 @@ from tests.octoprint import printing
 from tests.relay.record import Service
 
 from ..demo import DOMAIN, ROOT, say
+from ..demo.scene import a_print_under_way
 from ..demo.stage import Stage
 from .chromium import BrowserError, Chromium
-from .scene import a_print_under_way
+from .film import save_film
 
 _TEXTS = ROOT / "custom_components" / DOMAIN / "translations" / "en.json"
 NAME = "Demo printer"
 FILE = "Boat.gcode"
 # The services' pages ask before they lead back: this one's link is its own address, at which the relay then does that.
 _ASK = "<title>Stand-in</title><p>May Home Assistant use your printer?</p><a href=''>Allow</a>"
+_FILM = ("choose-tunnel", "octoeverywhere-menu", "octoeverywhere-portal", "name", "device", "camera")
+"""The pictures of the GIF: add a printer, connect it, and watch a print."""
 PROGRESS_TIMEOUT = 60.0  # seconds
 
 
@@ -38,6 +41,7 @@ class Tour:
         self._stage = stage
         self._browser = browser
         self._images = images
+        self._seen: dict[str, bytes] = {}
         self._keys = set(keys(json.loads(_TEXTS.read_text(encoding="utf-8"))))
 
     def go(self) -> None:
@@ -56,7 +60,10 @@ class Tour:
         self._meet_repair_issue()
         self._sign_in_again()
         self._remove()
+        self._mistype_a_key()
         self._add_through_obico()
+        if self._images:
+            save_film(self._images / "tour.gif", (self._seen[picture] for picture in _FILM))
 
     def _log_in(self) -> None:
         """Log in, and make room beside the sidebar."""
@@ -108,6 +115,35 @@ class Tour:
         self._browser.click("Submit")
         self._browser.see_part("This is not a web address.")
         self._look()
+        self._browser.type("Server address", "https://app.obico.io")
+        self._browser.click("Submit")
+        self._browser.click("Open the page elsewhere and paste the endpoint")
+        self._browser.see("Paste the tunnel endpoint")
+        self._look()
+        self._browser.type("Tunnel endpoint", "https://obico.example/")
+        self._browser.click("Submit")
+        self._browser.see_part("This is not a tunnel endpoint.")
+        self._look()
+        self._close_dialog("Submit")
+
+    def _mistype_a_key(self) -> None:
+        """Find OctoPrint off, try again when it is back, enter a wrong key, read why not, and close the dialog."""
+        say("adding a printer that is off, and entering a wrong key")
+        self._begin("Obico")
+        self._stage.relay.fail(Service.OBICO_TUNNEL, 482)
+        self._authorize("Open the page and come back automatically", Service.OBICO_SITE, "/tunnels/new/")
+        self._browser.see("OctoPrint cannot be reached")
+        self._browser.see_part("OctoPrint is not connected to the tunnel's service.")
+        self._look()
+        self._stage.relay.heal()
+        self._browser.click("Submit")
+        self._browser.click("Enter a key")
+        self._browser.see("Enter the API key")
+        self._look()
+        self._browser.type("API key", "mistyped")
+        self._browser.click("Submit")
+        self._browser.see_part("OctoPrint does not accept this API key.")
+        self._look()
         self._close_dialog("Submit")
 
     def _add_through_octoeverywhere(self) -> None:
@@ -138,6 +174,11 @@ class Tour:
         self._browser.click("Ask OctoPrint for a key")
         self._browser.see_part("OctoPrint now asks whether Home Assistant may have access.")
         self._look("api-key-request")
+        self._stage.octoprint.decide_key_request(allow=False)
+        self._browser.see("No API key yet")
+        self._look()
+        self._browser.click("Ask OctoPrint for a key")
+        self._browser.see_part("OctoPrint now asks whether Home Assistant may have access.")
         self._stage.octoprint.decide_key_request(allow=True)
         self._name_it(None)
         self._open_device()
@@ -326,3 +367,4 @@ class Tour:
             raise BrowserError(f"The console complains: {ours}")
         if picture and self._images:
             self._browser.picture(self._images / f"{picture}.png", part)
+            self._seen[picture] = self._browser.screen()

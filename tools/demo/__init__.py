@@ -13,6 +13,16 @@ class DemoError(Exception):
     """The demo failed; the text is the line to print."""
 
 
-def say(line: str) -> None:
-    """Print one line of progress at once."""
-    print(f"demo: {line}", flush=True)
+class Progress:
+    """Prints lines of progress at once, each with the name of the program that the user has started."""
+
+    def __init__(self) -> None:
+        """Begin as the demo; other programs that use its parts change the name."""
+        self.program = "demo"
+
+    def __call__(self, line: str) -> None:
+        """Print one line."""
+        print(f"{self.program}: {line}", flush=True)
+
+
+say = Progress()

@@ -55,6 +55,11 @@ ENTITIES = (
     Expected("sensor", "tunnel_usage_cap", "300.0", provider="obico"),  # MiB
     Expected("sensor", "tunnel_usage_reset", a_timestamp, provider="obico"),
     Expected("binary_sensor", "printer_connected", "off", after="on"),
+    Expected("event", "print_event", "unknown"),
+    Expected("sensor", "total_prints", "0"),
+    Expected("sensor", "total_successful_prints", "0"),
+    Expected("sensor", "total_print_time", a_number),
+    Expected("sensor", "total_filament", a_number),
     Expected("sensor", "printer_state", "offline", after="operational"),
     Expected("camera", "webcam", "idle"),
     Expected("sensor", "printer_profile", "unknown", after="Default", octoprint="2.0"),
@@ -106,9 +111,15 @@ class Shown:
     unit: str | None
 
     @property
-    def state_with_unit(self) -> str:
-        """Return the state with its unit."""
-        return f"{self.state} {self.unit}" if self.state and self.unit and a_number(self.state) else str(self.state)
+    def text(self) -> str:
+        """Return the state with its unit; of a button, whether it can be pressed."""
+        return self.text_of(self.state)
+
+    def text_of(self, state: str | None) -> str:
+        """Return a state that this entity has, or had, as text."""
+        if self.entity_id.startswith("button."):  # whose state is when it was pressed last
+            return "unavailable" if state == "unavailable" else "available"
+        return f"{state} {self.unit}" if state and self.unit and a_number(state) else str(state)
 
 
 async def shown_entities(client: HomeAssistantClient, entry_unique_id: str) -> dict[str, Shown]:

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 from http import HTTPStatus
+import json
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,6 +14,7 @@ from tests.relay import Printer, Relay
 from . import DemoError, say
 from .client import HomeAssistantClient
 from .frontend import check_frontend, confirm_address
+from .scene import a_print_under_way
 from .server import HomeAssistantServer
 
 _NAME = "Demo printer"
@@ -47,6 +49,7 @@ class Stage:
             await asyncio.to_thread(self.octoprint.start)
             self._printer.api_key = self.octoprint.api_key
             await asyncio.to_thread(self._point_a_webcam_at_it)
+            await asyncio.to_thread(self._finish_wizards)
             await self._open()
             self._stack = stack.pop_all()
         return self
@@ -63,7 +66,16 @@ class Stage:
         status, _ = self.octoprint.request("POST", "/api/settings", {"plugins": {"classicwebcam": addresses}})
         if status != HTTPStatus.OK:
             raise DemoError(f"OctoPrint does not take a webcam: {status}")
+        self.relay.webcam.draw = a_print_under_way
         self.relay.obico.watched = True
+
+    def _finish_wizards(self) -> None:
+        """Answer what OctoPrint asks in its first start, so that its pages show the printer."""
+        _, body = self.octoprint.request("GET", "/api/setup/wizard")
+        handled = [name for name, wizard in json.loads(body).items() if wizard["required"]]
+        status, _ = self.octoprint.request("POST", "/api/setup/wizard", {"handled": handled})
+        if status != HTTPStatus.NO_CONTENT:
+            raise DemoError(f"OctoPrint does not end its wizards: {status}")
 
     async def _open(self) -> None:
         """Set Home Assistant up until its user sees the empty dashboard."""

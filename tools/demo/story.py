@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.octoprint import printing
 from tests.relay import Relay
 
 from . import DOMAIN, DemoError, say
 from .client import HomeAssistantClient
-from .entities import Shown, deviations, expected_entities, shown_entities
+from .entities import Shown, a_number, deviations, expected_entities, shown_entities
 from .log import Log
 from .setup_dialog import SetupDialog
 from .stage import Stage
@@ -17,6 +18,9 @@ from .table import print_table
 from .waiting import until
 
 _SETTLE_TIMEOUT = 60.0  # seconds
+_FILE = "Boat.gcode"
+_MOVES = 6000  # of 0.1 s each
+_DASHBOARD = "a-printer"
 PROVIDERS = {"octoeverywhere": "OctoEverywhere", "obico": "Obico"}
 
 
@@ -48,11 +52,13 @@ class Story:
             client, relay, server = stage.client, stage.relay, stage.server
             await self._set_up(client, relay)
             await self._connect(client)
+            await self._print(client)
             await self._watch(client)
             await self._cut_local_network(client, relay)
             if not self._choices.once:
                 _check_log(self.log)
                 self.told = True
+                await self._create_dashboard(client)
                 self._say_where(client)
                 await server.wait_until_it_ends()
         _check_log(self.log)
@@ -75,6 +81,27 @@ class Story:
         await client.command("call_service", domain="button", service="press", target={"entity_id": button})
         await self._settled(client, connected=True)
         _print_changes(before, changes)
+
+    async def _print(self, client: HomeAssistantClient) -> None:
+        """Start a print of ten minutes in OctoPrint, and print what shows of it."""
+        before = await shown_entities(client, self._octoprint.uuid)
+        say(f"printing {_FILE} in OctoPrint")
+        await asyncio.to_thread(printing.start, self._octoprint, _MOVES, _FILE)
+
+        async def ask() -> dict[str, Shown] | None:
+            shown = await shown_entities(client, self._octoprint.uuid)
+            progress = shown["sensor.print_progress"].state or ""
+            return shown if a_number(progress) and float(progress) > 0 else None
+
+        shown = await until(ask, seconds=_SETTLE_TIMEOUT, otherwise="The print does not show")
+        _print_entities({key: item for key, item in shown.items() if item.text != before[key].text})
+
+    async def _create_dashboard(self, client: HomeAssistantClient) -> None:
+        """Create a dashboard with the integration's card."""
+        await client.command("lovelace/dashboards/create", url_path=_DASHBOARD, title="Printer")
+        sections = [{"type": "grid", "cards": [{"type": "custom:octoprint-tunnel-card"}]}]
+        view = {"type": "sections", "title": "Printer", "path": "printer", "sections": sections}
+        await client.command("lovelace/config/save", url_path=_DASHBOARD, config={"views": [view]})
 
     async def _watch(self, client: HomeAssistantClient) -> None:
         """Watch the webcam until its picture has changed."""
@@ -144,7 +171,8 @@ class Story:
         """Print the addresses and passwords that the user needs."""
         name = PROVIDERS[self._choices.provider]
         say("all of it stays up until you press Ctrl-C")
-        print(f"\n  Home Assistant  {client.url}config/integrations/integration/{DOMAIN}")
+        print(f"\n  Home Assistant  {client.url}{_DASHBOARD} (the dashboard card)")
+        print(f"                  {client.url}config/integrations/integration/{DOMAIN}")
         print(f"                  user {client.username}, password {client.password}")
         print(f"  OctoPrint       {self._octoprint.url}")
         print(f"                  user {self._octoprint.username}, password {self._octoprint.password}")
@@ -162,17 +190,20 @@ def _check_log(log: Log) -> None:
 
 def _print_entities(shown: dict[str, Shown]) -> None:
     """Print every entity with its state."""
-    rows = sorted((item.name, item.entity_id, item.state_with_unit) for item in shown.values())
+    rows = sorted((item.name, item.entity_id, item.text) for item in shown.values())
     print_table(("Name", "Entity", "State"), *rows)
 
 
 def _print_changes(before: dict[str, Shown], changes: asyncio.Queue[dict[str, Any]]) -> None:
     """Print the states that each entity had since `before`."""
-    states = {item.entity_id: [str(item.state)] for item in before.values()}
+    known = {item.entity_id: item for item in before.values()}
+    states = {entity_id: [item.text] for entity_id, item in known.items()}
     while not changes.empty():
         data = changes.get_nowait()["data"]
-        if (been := states.get(data["entity_id"])) and data["new_state"] and data["new_state"]["state"] != been[-1]:
-            been.append(data["new_state"]["state"])
+        if (item := known.get(data["entity_id"])) and data["new_state"]:
+            text = item.text_of(data["new_state"]["state"])
+            if text != states[item.entity_id][-1]:
+                states[item.entity_id].append(text)
     rows = sorted(
         (item.name, item.entity_id, " → ".join(states[item.entity_id]))
         for item in before.values()

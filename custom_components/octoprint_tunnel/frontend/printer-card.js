@@ -23,16 +23,16 @@ const DESCRIPTIONS = {
   zh: "打印机的摄像头、打印任务、温度和按钮",
 };
 
-/** The buttons in their order, each with when it is of use. Those that end something ask first. */
+/** The buttons in their order, and when they are not shown although they are available. Two of them ask first. */
 const BUTTONS = [
-  { key: "pause", icon: "mdi:pause", isUseful: () => true },
-  { key: "resume", icon: "mdi:play", isUseful: () => true },
-  { key: "cancel", icon: "mdi:stop", isUseful: () => true, asks: true },
-  { key: "connect", icon: "mdi:connection", isUseful: (card) => !card._is("binary_sensor.printer_connected", "on") },
+  { key: "pause", icon: "mdi:pause" },
+  { key: "resume", icon: "mdi:play" },
+  { key: "cancel", icon: "mdi:stop", asks: true },
+  { key: "connect", icon: "mdi:connection", isUseless: (card) => card._is("binary_sensor.printer_connected", "on") },
   {
     key: "disconnect",
     icon: "mdi:power-plug-off-outline",
-    isUseful: (card) => !card._is("binary_sensor.printing", "on") && !card._isOffered(CONNECT),
+    isUseless: (card) => card._is("binary_sensor.printing", "on") || card._isOffered(CONNECT),
     asks: true,
   },
 ];
@@ -424,11 +424,12 @@ class PrinterCard extends HTMLElement {
 
   _isOffered(button) {
     const state = this._state(`button.${button.key}`);
-    return state !== undefined && state.state !== "unavailable" && button.isUseful(this);
+    return state !== undefined && state.state !== "unavailable" && !button.isUseless?.(this);
   }
 
   /** Press a button with Home Assistant's own handling of actions, which asks first if there is something to ask. */
   _press(entityId, question) {
+    if (this.preview) return; // someone arranges the dashboard
     const tap_action = { action: "perform-action", perform_action: "button.press", target: { entity_id: entityId } };
     if (question) {
       tap_action.confirmation = {

@@ -322,7 +322,7 @@ async def test_an_undocumented_status_is_unexpected(client: OctoPrint, relay: Re
 async def test_a_response_that_cannot_be_read_is_invalid(
     client: OctoPrint, relay: Relay, body: str, read: Call
 ) -> None:
-    """Whatever was requested."""
+    """It is the same error for each request."""
     relay.fail("tunnel", 200, body, content_type="application/json")
     with pytest.raises(InvalidResponse):
         await read(client)

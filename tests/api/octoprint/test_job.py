@@ -231,3 +231,26 @@ def test_uploads_are_read() -> None:
     assert UploadedFile.from_json(parsed(new)) == UploadedFile(path="b.gcode", selected=True, printing=True)
     with pytest.raises(InvalidResponse):
         UploadedFile.from_json(parsed({"done": True}))
+
+
+@pytest.mark.parametrize(
+    ("filament", "length"),
+    [
+        ({"tool0": {"length": 810.25, "volume": 5.36}, "tool1": {"length": 0.5}}, 810.8),
+        ({"tool0": {"length": 810}, "tool1": {"length": -1}, "bed": {"length": 1}}, 810),
+        ({"tool0": {"length": 1e12}}, None),
+        ({"tool0": None}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_filament(filament: Any, length: float | None) -> None:
+    """The lengths of all tools together; before the analysis, there is none."""
+    assert Job.from_json(parsed({"job": {"filament": filament}})).filament_length == length
+
+
+def test_what_octoprint_forgets_at_the_end(printing: Job) -> None:
+    """Who started a print stays known."""
+    earlier = replace(printing, user="ann", filament_length=810.0)
+    done = job(100, 900).after(earlier, OPERATIONAL, NOW + HOUR)
+    assert (done.progress, done.user, done.filament_length) == (100, "ann", 810)

@@ -21,11 +21,13 @@ from custom_components.octoprint_tunnel.api.octoprint.client import OctoPrint
 from custom_components.octoprint_tunnel.api.octoprint.connection import Connection, ConnectionOptions, PrinterState
 from custom_components.octoprint_tunnel.api.octoprint.heaters import Heater, PrinterReading
 from custom_components.octoprint_tunnel.api.octoprint.job import Job
+from custom_components.octoprint_tunnel.api.octoprint.printer_error import PrinterError
 from custom_components.octoprint_tunnel.api.octoprint.reader import Reader
 from custom_components.octoprint_tunnel.api.octoprint.status import PrinterStatus
 from custom_components.octoprint_tunnel.api.transport.router import Way
 
 CONNECTION, JOB, VERSION, COMMANDS = "connection", "job", "version", "system_commands"
+ERROR = "printer_error"
 STATE, HEATERS, BOTH = "state", "heaters", "state and heaters"
 PART_FAILED = pytest.mark.parametrize("error", [DownloadTooLarge, InvalidResponse, Rejected, UnexpectedStatus])
 RESTART = frozenset({"restart"})
@@ -224,7 +226,7 @@ async def test_age_of_the_connection(bench: Bench, live: bool, max_age: float) -
 
 
 async def test_connection_that_may_be_another_one(bench: Bench) -> None:
-    """After a command, and when somebody says so, it is read as a whole once."""
+    """After a command, and when it may have changed, it is read as a whole once."""
     await bench.settle("Operational")
     await bench.read(after_command=True)
     assert bench.asked == [CONNECTION, HEATERS, JOB]
@@ -371,7 +373,7 @@ async def test_temperatures_that_cannot_be_read(bench: Bench, error: type[OctoPr
     assert (shown.job and shown.job.progress) == 30
     bench.octoprint.script(connection=connection("Offline"), job=job("Offline"))
     assert (await bench.read()).state == "offline"
-    assert bench.asked == [JOB, HEATERS, CONNECTION, JOB]
+    assert bench.asked == [JOB, HEATERS, CONNECTION, JOB, ERROR]
 
 
 @pytest.mark.parametrize("heaters", [InvalidResponse, None])
@@ -484,7 +486,7 @@ async def lose(bench: Bench, text: str, *, reported: str | None = None, **values
     """Let a connected printer be lost, and read that."""
     await bench.settle("Operational")
     if reported is not None:
-        bench.reader.expect_state(reported)
+        bench.reader.expect_state(PrinterError(text=reported))
     bench.octoprint.script(connection=connection("Offline"), job=job(text, **values), reading=None)
     return await bench.read(after_command=True)
 
@@ -513,7 +515,7 @@ async def test_error_that_ended_the_connection(
 async def test_error_that_is_reported_without_a_job(bench: Bench) -> None:
     """It is shown all the same."""
     await bench.settle("Operational")
-    bench.reader.expect_state("halted")
+    bench.reader.expect_state(PrinterError(text="halted"))
     bench.reader.expect_state()
     bench.octoprint.script(connection=connection("Offline"), job=InvalidResponse, reading=None)
     shown = await bench.read()
@@ -543,7 +545,7 @@ async def test_error_is_forgotten_with_the_next_connection(bench: Bench) -> None
 async def test_error_that_octoprint_goes_on_with(bench: Bench) -> None:
     """A reported error that has not ended the connection is not the reason of a later loss."""
     await bench.settle("Operational")
-    bench.reader.expect_state("odd line")
+    bench.reader.expect_state(PrinterError(text="odd line"))
     await bench.read()
     assert (await lose(bench, "Offline after error")).connection.error is None
 
@@ -553,3 +555,45 @@ async def test_disconnection_after_an_error(bench: Bench) -> None:
     await lose(bench, "Offline", reported="halted")
     bench.octoprint.script(job=InvalidResponse)
     assert (await bench.read()).connection.error is None
+
+
+RUNAWAY = PrinterError(text="Runaway", reason="firmware", consequence="disconnect")
+
+
+@pytest.mark.parametrize(
+    ("kept", "reported", "expected", "asked"),
+    [
+        (RUNAWAY, None, RUNAWAY, True),
+        (None, RUNAWAY, RUNAWAY, False),
+        (None, None, PrinterError(text="Runaway"), True),
+        (PrinterError(text="An earlier one", reason="firmware"), None, PrinterError(text="Runaway"), True),
+        (UnexpectedStatus, None, PrinterError(text="Runaway"), True),  # before OctoPrint 1.10
+    ],
+)
+async def test_consequence_of_an_error(
+    bench: Bench, kept: object, reported: PrinterError | None, expected: PrinterError, asked: bool
+) -> None:
+    """It is read once, unless OctoPrint reported it, and forgotten with the next connection."""
+    await bench.settle("Operational")
+    if reported:
+        bench.reader.expect_state(reported)
+    lost = job("Offline after error", error="Runaway")
+    bench.octoprint.script(connection=connection("Offline"), job=lost, reading=None, printer_error=kept)
+    assert (await bench.read(after_command=True)).error == expected
+    assert (ERROR in bench.octoprint.asked) is asked
+    assert (await bench.read()).error == expected
+    assert ERROR not in bench.octoprint.asked
+    assert (await bench.settle("Operational")).error is None
+
+
+@pytest.mark.parametrize(("progress", "asked"), [(40, True), (100, False)])
+async def test_error_that_canceled_a_print(bench: Bench, progress: float, asked: bool) -> None:
+    """It is asked for once when a print has ended before it was done, and shown until the next one."""
+    await bench.settle("Printing")
+    canceled = PrinterError(text="Probing failed", reason="firmware", consequence="cancel")
+    bench.octoprint.script(job=job("Operational", progress, 10), printer_error=canceled)
+    assert (await bench.read()).error == (canceled if asked else None)
+    assert (ERROR in bench.octoprint.asked) is asked
+    assert (await bench.read()).error == (canceled if asked else None)
+    assert ERROR not in bench.octoprint.asked
+    assert (await bench.settle("Printing")).error is None

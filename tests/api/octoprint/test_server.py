@@ -85,7 +85,7 @@ def test_a_recorded_user_is_read(version: str, key: str, name: str | None, lacki
 
 
 def test_an_administrator_lacks_nothing() -> None:
-    """Whatever permissions are listed."""
+    """It has all permissions, also those that are not listed."""
     assert User(name="owner", permissions=frozenset({ADMIN})).lacks(STATUS, CONNECTION, "NEW") == ()
     assert User(name="owner", permissions=frozenset({STATUS})).lacks(STATUS, CONNECTION, "NEW") == (CONNECTION, "NEW")
 

@@ -332,7 +332,7 @@ def test_other_addresses_are_not_tried(host: str) -> None:
     st.ip_addresses().map(str) | MADE_UP | st.tuples(st.ip_addresses(network="fd00::/8").map(str), MADE_UP).map("".join)
 )
 def test_only_the_given_address_is_tried(host: str) -> None:
-    """Whatever is appended to it."""
+    """The rest of the address makes no difference."""
     for url in private_addresses(host):
         assert ip_address(url.raw_host or "") == ip_address(host)
 

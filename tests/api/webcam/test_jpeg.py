@@ -111,7 +111,7 @@ def test_endless_segments_take_neither_time_nor_memory(segment: bytes) -> None:
 
 
 def test_the_first_bytes_show_the_type() -> None:
-    """Whatever type a server declares."""
+    """The type that a server declares makes no difference."""
     assert picture_type(jpeg()) == "image/jpeg"
     assert picture_type(b"\x89PNG\r\n\x1a\n...") == "image/png"
     assert [picture_type(body) for body in (b"", b"<html>", b"GIF89a", b"\xff\xd8")] == [None] * 4

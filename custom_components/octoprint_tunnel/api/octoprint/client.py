@@ -16,6 +16,7 @@ from .connection import Connection
 from .files import LocalFile, UploadedFile
 from .heaters import MAX_HEATERS, PrinterReading, heater_kind
 from .job import Job
+from .printer_error import PrinterError
 from .server import CONNECTION, CONTROL, FILES_LIST, FILES_UPLOAD, PRINT, STATUS, SYSTEM, Instance, User
 from .webcam import SETTINGS_READ
 
@@ -102,6 +103,15 @@ class OctoPrint:
     async def job(self) -> Job:
         """Return the job in progress, or the last one."""
         return Job.from_json((await self._get("/api/job", permission=STATUS)).json())
+
+    async def printer_error(self) -> PrinterError | None:
+        """Return the last error of the printer; OctoPrint keeps it until it connects or starts a print."""
+        return PrinterError.from_json((await self._get("/api/printer/error", permission=STATUS)).json())
+
+    async def plugin(self, plugin: str) -> JsonObject:
+        """Return what a plugin says of itself, nothing if there is no such plugin."""
+        response = await self._get(f"/api/plugin/{plugin}", expected=HTTPStatus.NOT_FOUND)
+        return JsonObject() if response.status == HTTPStatus.NOT_FOUND else response.json()
 
     async def settings(self) -> JsonObject:
         """Return OctoPrint's settings: some 20 kB, too much to poll."""
@@ -275,7 +285,7 @@ class OctoPrint:
         `permission` is the one that the request needs: for its error, it is found out whether the key lacks that
         permission or is not accepted at all.
         """
-        response = await self._route.send(replace(request, headers=self._headers))
+        response = await self._route.send(replace(request, headers=self._headers, expected=expected))
         if response.status == expected or response.status < HTTPStatus.MULTIPLE_CHOICES:
             return response
         text = _error_text(response)

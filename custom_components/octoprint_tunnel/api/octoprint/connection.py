@@ -82,7 +82,7 @@ _NOT_CONNECTED = frozenset(
     }
 )
 
-_ERRORS = (PrinterState.ERROR, PrinterState.OFFLINE_AFTER_ERROR)
+ERRORS = (PrinterState.ERROR, PrinterState.OFFLINE_AFTER_ERROR)
 
 # The first match counts. OctoPrint appends details ("Error: …", "Detecting serial connection").
 _BEGINNINGS = (
@@ -179,7 +179,7 @@ class Connection:
 
     def after(self, earlier: Connection | None) -> Connection:
         """Return this connection with the error of an earlier reading, if it is still lost."""
-        if earlier is None or not self.state.is_lost or not (earlier.state in _ERRORS or earlier.error):
+        if earlier is None or not self.state.is_lost or not (earlier.state in ERRORS or earlier.error):
             return self
         return self.lost_by(self.error or earlier.error)
 

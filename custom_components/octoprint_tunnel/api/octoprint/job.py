@@ -11,6 +11,8 @@ from .connection import MAX_STATE_TEXT, PrinterState
 from .files import MAX_PATH, LocalFile
 
 MAX_FILE_NAME = 255  # characters
+MAX_USER = 100
+MAX_FILAMENT = 10_000_000  # mm of one tool; a spool has some 300,000
 MAX_SECONDS = 365 * 24 * 3600  # a longer time is not believed
 DONE = 100.0  # percent
 ALMOST_DONE = 99.9
@@ -30,9 +32,10 @@ class Job:
     """The current or the last print: its file and its progress.
 
     `size` is in bytes, `progress` in percent, `elapsed` and `left` in seconds. `position` is how many bytes of the file
-    were sent to the printer, `local_file` the version of the file if it is in OctoPrint's own storage. `error` is why
-    the connection to the printer was lost; OctoPrint 1.11 reports it here. `read_at` is when this was read, `is_over`
-    whether the print had ended by then.
+    were sent to the printer, `local_file` the version of the file if it is in OctoPrint's own storage. `user` started
+    the print. `filament_length` is what the whole print needs by OctoPrint's analysis, in mm for all tools. `error` is
+    why the connection to the printer was lost; OctoPrint 1.11 reports it here. `read_at` is when this was read,
+    `is_over` whether the print had ended by then.
     """
 
     state_text: str | None
@@ -44,6 +47,8 @@ class Job:
     left: int | None
     position: int | None = None
     local_file: LocalFile | None = None
+    user: str | None = None
+    filament_length: float | None = None
     error: str | None = None
     started_at: datetime | None = None
     finishes_at: datetime | None = None
@@ -65,6 +70,8 @@ class Job:
             left=progress.integer("printTimeLeft", 0, MAX_SECONDS),
             position=progress.integer("filepos", 0),
             local_file=LocalFile.from_json(file),
+            user=response.object("job").text("user", MAX_USER),
+            filament_length=_filament_length(response.object("job").object("filament")),
             error=response.text("error"),
         )
 
@@ -94,9 +101,13 @@ class Job:
             return replace(self, is_over=True)
         if self.progress < (earlier.progress or 0):
             return earlier.stopped()
+        # OctoPrint 2.0 forgets who started a print that is done.
+        job = replace(
+            self, user=self.user or earlier.user, filament_length=self.filament_length or earlier.filament_length
+        )
         if self.progress < DONE:
-            return replace(self, started_at=earlier.started_at).stopped()
-        return self._done_after(earlier, now)
+            return replace(job, started_at=earlier.started_at).stopped()
+        return job.done_after(earlier, now)
 
     def with_times(self, now: datetime, earlier: Job | None) -> Job:
         """Return this job with its times of day; those of an earlier reading stay if they are about the same."""
@@ -125,7 +136,7 @@ class Job:
         """Return this job as a print that has ended before it was done."""
         return replace(self, left=None, finishes_at=None, is_over=True)
 
-    def _done_after(self, earlier: Job, now: datetime) -> Job:
+    def done_after(self, earlier: Job, now: datetime) -> Job:
         """Return this job as a print that is done, with the time of its end."""
         prints_on = (self.elapsed or 0) - (earlier.elapsed or 0)
         if prints_on < 0 or earlier.read_at is None:
@@ -134,3 +145,11 @@ class Job:
         if earlier.finishes_at and abs(done_at - earlier.finishes_at) < TIME_TOLERANCE:
             done_at = earlier.finishes_at
         return replace(self, started_at=earlier.started_at, finishes_at=done_at, read_at=now, is_over=True)
+
+
+def _filament_length(tools: JsonObject) -> float | None:
+    lengths = [
+        tools.object(name).number("length", 0, MAX_FILAMENT) for name in tools.names() if name.startswith("tool")
+    ]
+    known = [length for length in lengths if length is not None]
+    return round(sum(known), 1) if known else None

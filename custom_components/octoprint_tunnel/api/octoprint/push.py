@@ -21,6 +21,7 @@ from ..transport.route import Route
 from ..transport.traffic import Traffic
 from ..transport.websocket import WebSocket
 from .client import OctoPrint
+from .print_event import PRINT_EVENTS, PROMPT_PLUGIN
 
 PATH = "/sockjs/websocket"
 GREETING_TIMEOUT = 10  # seconds; a service may open a socket while OctoPrint is offline
@@ -30,7 +31,8 @@ STATE_CHANGED = "PrinterStateChanged"
 ERROR = "Error"
 SETTINGS_UPDATED = "SettingsUpdated"
 CONNECTION_CHANGED = ("Connecting", "Connected", "Disconnected")
-EVENTS = (*CONNECTION_CHANGED, STATE_CHANGED, ERROR, SETTINGS_UPDATED)
+EVENTS = (*CONNECTION_CHANGED, STATE_CHANGED, ERROR, SETTINGS_UPDATED, *PRINT_EVENTS)
+PLUGINS = (PROMPT_PLUGIN,)
 
 # A print causes a dozen events, a connection five, and a service pings every half minute.
 EVENTS_AT_ONCE: Final = 500
@@ -44,7 +46,7 @@ MAX_SLOW_SECONDS: Final = 30  # of reading slowly, before the socket is closed
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
-    """An event of OctoPrint."""
+    """An event of OctoPrint, or a message of a plugin, whose `type` is the plugin's id."""
 
     type: str
     payload: JsonObject
@@ -58,7 +60,7 @@ class VerifiedRequester(Requester, Protocol):
 
 
 class PushSocket:
-    """An open push socket, logged in and subscribed to EVENTS."""
+    """An open push socket, logged in and subscribed to EVENTS and the messages of PLUGINS."""
 
     def __init__(self, octoprint: OctoPrint, socket: WebSocket, traffic: Traffic) -> None:
         """Use an open `socket`; `octoprint` is the client for log-ins."""
@@ -89,7 +91,7 @@ class PushSocket:
             # Obico drops messages that are sent before OctoPrint's greeting.
             await push._greeting()
             # The subscription is sent first: the log-in would start the state feed.
-            await push._send_json(subscribe={"state": False, "plugins": False, "events": list(EVENTS)})
+            await push._send_json(subscribe={"state": False, "plugins": list(PLUGINS), "events": list(EVENTS)})
             if requester:
                 # The session is worth as much as the API key, and the last verification was before the socket opened.
                 await requester.confirm()
@@ -106,6 +108,8 @@ class PushSocket:
                 await self._send_json(auth=await self._octoprint.login())
             elif kind := (event := message.object("event")).exact("type"):
                 yield Event(type=kind, payload=event.object("payload"))
+            elif (sender := (plugin := message.object("plugin")).exact("plugin")) in PLUGINS:
+                yield Event(type=sender, payload=plugin.object("data"))
 
     @property
     def end(self) -> str:

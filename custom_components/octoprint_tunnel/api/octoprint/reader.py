@@ -9,9 +9,10 @@ from typing import Final
 from ..errors import DownloadTooLarge, InvalidResponse, OctoPrintTunnelError, Rejected, UnexpectedStatus
 from ..transport.router import Way
 from .client import OctoPrint
-from .connection import Connection, PrinterState
+from .connection import ERRORS, Connection, PrinterState
 from .heaters import Heater
-from .job import Job
+from .job import DONE, Job
+from .printer_error import PrinterError
 from .status import PrinterStatus
 
 CONNECTION_MAX_AGE: Final = 15 * 60  # seconds
@@ -39,14 +40,14 @@ class Reader:
         self._connection_read_at: float | None = None
         self._is_first = True
         self._expects_state = False
-        self._error: str | None = None
+        self._error: PrinterError | None = None
 
     def invalidate_connection(self) -> None:
         """Read the whole connection next time."""
         self._connection_read_at = None
 
-    def expect_state(self, error: str | None = None) -> None:
-        """Read the printer's state with the job next time; `error` is OctoPrint's own text about an error."""
+    def expect_state(self, error: PrinterError | None = None) -> None:
+        """Read the printer's state with the job next time; `error` is what OctoPrint reported of one."""
         self._expects_state = True
         self._error = error or self._error
 
@@ -62,6 +63,7 @@ class Reader:
             if known is not None and not after_command and self._is_connection_known(known, live=live):
                 status = await self._read_changes(known)
             status = await self._add_server(status or await self._read_all(known), is_set_up=known is not None)
+            status = replace(status, error=await self._printer_error(known, status))
         except OctoPrintTunnelError:
             self._connection_read_at, self._is_first = None, True
             raise
@@ -141,6 +143,21 @@ class Reader:
             status = replace(status, system_commands=commands or frozenset())
         return status
 
+    async def _printer_error(self, known: PrinterStatus | None, status: PrinterStatus) -> PrinterError | None:
+        """Return the error that disconnected the printer or ended its print. It is read once, if at all."""
+        is_error, was_error = (each is not None and each.state in ERRORS for each in (status, known))
+        ended = known is not None and known.state.is_active and not status.state.is_active
+        if not ended and is_error is was_error:
+            is_current = not (status.state.is_active or status.state.is_settling)
+            return known.error if known and is_current else None
+        if not is_error and (not ended or (status.job and status.job.progress == DONE)):
+            return None
+        error = self._error or await _or_none(self._octoprint.printer_error())
+        text = status.connection.error
+        if is_error and (error is None or (text and text != error.text)):
+            return PrinterError(text=text)  # OctoPrint keeps an earlier error, or none
+        return error
+
     def _put_together(
         self, known: PrinterStatus | None, connection: Connection, heaters: Mapping[str, Heater], job: Job | None
     ) -> PrinterStatus:
@@ -163,7 +180,7 @@ class Reader:
         """
         if job is None or job.state_text is None:
             connection = connection.after(earlier)
-            return connection.lost_by(self._error) if connection.state.is_lost and self._error else connection
+            return connection.lost_by(self._error.text) if connection.state.is_lost and self._error else connection
         state = PrinterState.from_text(job.state_text)
         if state is PrinterState.UNKNOWN_STATE:
             return connection.after(earlier)
@@ -172,9 +189,8 @@ class Reader:
         if state is PrinterState.OFFLINE:
             self._error = None
         elif state.is_lost:
-            return connection.lost_by(
-                connection.error or self._error or job.error or (earlier.error if earlier else None)
-            )
+            reported = self._error.text if self._error else None
+            return connection.lost_by(connection.error or reported or job.error or (earlier.error if earlier else None))
         return connection
 
     async def _job(self) -> Job | None:

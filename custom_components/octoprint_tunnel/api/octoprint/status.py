@@ -8,6 +8,8 @@ from .connection import Connection, PrinterState
 from .gcode import Layer
 from .heaters import Heater
 from .job import Job
+from .print_event import PrintEvent
+from .printer_error import PrinterError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,7 +18,8 @@ class PrinterStatus:
 
     `layer` is the one that the print has reached, None if the layers of its file are not known. `way` is how OctoPrint
     was reached. `version` is OctoPrint's own. `system_commands` is what can be done to OctoPrint and its machine, None
-    until it is known.
+    until it is known. `error` disconnected the printer, or ended the last print. `events` is what happened to the print
+    since the snapshot before.
     """
 
     connection: Connection
@@ -26,6 +29,8 @@ class PrinterStatus:
     way: Way = Way.NONE
     version: str | None = None
     system_commands: frozenset[str] | None = None
+    error: PrinterError | None = None
+    events: tuple[PrintEvent, ...] = ()
 
     @property
     def state(self) -> PrinterState:

@@ -11,8 +11,8 @@ from .models import TunnelStatus
 class TunnelRequest:
     """The result of a request through the tunnel.
 
-    A request that reached OctoPrint has no problem, whatever OctoPrint answered. `closed_until` is when a closed tunnel
-    is tried again, in monotonic seconds.
+    A request that reached OctoPrint has no problem, with any response. `closed_until` is when a closed tunnel is tried
+    again, in monotonic seconds.
     """
 
     problem: Problem | None = None

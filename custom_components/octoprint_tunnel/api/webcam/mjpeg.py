@@ -1,6 +1,6 @@
 """MJPEG streams: read the pictures of a multipart body, and write a new one.
 
-Only pictures are passed on, whatever type a webcam declares: a viewer's browser trusts them as content of Home
+Only pictures are passed on, with any type that a webcam declares: a viewer's browser trusts them as content of Home
 Assistant.
 """
 

@@ -1,5 +1,6 @@
-"""The webcam's picture in the documentation."""
+"""The webcam's picture: a print under way."""
 
+from functools import cache
 import io
 
 from PIL import Image, ImageDraw
@@ -9,8 +10,10 @@ _ROOM, _BED, _METAL, _LIGHT = (36, 41, 48), (58, 66, 77), (140, 150, 160), (206,
 _LAYERS = ((244, 150, 60), (232, 138, 48))
 
 
-def a_print_under_way() -> bytes:
-    """Return a JPEG of a nozzle above half a boat."""
+@cache
+def a_print_under_way(time: float = 0.5) -> bytes:
+    """Return a JPEG of a nozzle above half a boat; from time 0 to 1 it moves there and back."""
+    moved = round(120 * abs(2 * time - 1)) - 60
     picture = Image.new("RGB", _SIZE, _ROOM)
     draw = ImageDraw.Draw(picture)
     for x in (90, 830):
@@ -21,10 +24,11 @@ def a_print_under_way() -> bytes:
     for number in range(23):  # layers of a hull, widening as they rise
         y, overhang = 590 - number * 9, number * 6
         draw.rounded_rectangle((330 - overhang // 2, y, 600 + overhang, y + 8), 4, fill=_LAYERS[number % 2])
-    draw.rounded_rectangle((470, 90, 610, 300), 12, fill=(52, 60, 70))
-    draw.ellipse((505, 150, 575, 220), fill=(26, 30, 36))
-    draw.rectangle((515, 300, 565, 340), fill=_METAL)
-    draw.polygon(((520, 340), (560, 340), (545, 386), (535, 386)), fill=(214, 170, 70))
+    x = 540 + moved
+    draw.rounded_rectangle((x - 70, 90, x + 70, 300), 12, fill=(52, 60, 70))
+    draw.ellipse((x - 35, 150, x + 35, 220), fill=(26, 30, 36))
+    draw.rectangle((x - 25, 300, x + 25, 340), fill=_METAL)
+    draw.polygon(((x - 20, 340), (x + 20, 340), (x + 5, 386), (x - 5, 386)), fill=(214, 170, 70))
     body = io.BytesIO()
     picture.save(body, "JPEG", quality=90)
     return body.getvalue()
