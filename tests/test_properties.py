@@ -15,9 +15,11 @@ import pytest
 from custom_components.octoprint_tunnel.api.errors import OctoPrintTunnelError
 from custom_components.octoprint_tunnel.api.json_object import JsonObject
 from custom_components.octoprint_tunnel.api.octoprint.connection import Connection
-from custom_components.octoprint_tunnel.api.octoprint.files import UploadedFile
+from custom_components.octoprint_tunnel.api.octoprint.files import LocalFile, UploadedFile
+from custom_components.octoprint_tunnel.api.octoprint.gcode import Layer
 from custom_components.octoprint_tunnel.api.octoprint.heaters import PrinterReading
 from custom_components.octoprint_tunnel.api.octoprint.job import Job
+from custom_components.octoprint_tunnel.api.octoprint.layer_plugin import layer_from_values
 from custom_components.octoprint_tunnel.api.octoprint.print_event import PROMPT_PLUGIN, PrintEvent
 from custom_components.octoprint_tunnel.api.octoprint.printer_error import PrinterError
 from custom_components.octoprint_tunnel.api.octoprint.server import Instance, User
@@ -40,6 +42,7 @@ from .bodies import (
     FRAMES,
     GADGET,
     JOB,
+    LAYER_VALUES,
     LIVE_LINK,
     NOTIFICATION,
     READING,
@@ -72,6 +75,8 @@ PARSERS: dict[str, tuple[Callable[[JsonObject], object], Any, list[Any]]] = {
     "printer_error": (PrinterError.from_json, PrinterError | None, [FRAMES[1]["event"]["payload"]]),
     "print_event": (partial(PrintEvent.from_push, "PrintFailed"), PrintEvent, [FRAMES[4]["event"]["payload"]]),
     "prompt": (partial(PrintEvent.from_push, PROMPT_PLUGIN), PrintEvent | None, [FRAMES[7]["plugin"]["data"]]),
+    "file": (LocalFile.from_json, LocalFile | None, [JOB["job"]["file"]]),
+    "layer": (layer_from_values, Layer | None, [LAYER_VALUES]),
     "uploaded": (UploadedFile.from_json, UploadedFile, [UPLOADED]),
     "gadget": (detection_from_json, Detection, [GADGET]),
     "live_link": (live_link_from_json, LiveLink, [LIVE_LINK]),

@@ -18,7 +18,7 @@ from homeassistant.util import dt as dt_util
 from .api.errors import BadGateway, OctoPrintOffline, OctoPrintTunnelError, OverCap, Problem, Remedy, ServiceError
 from .api.octoprint.client import OctoPrint, instance_uuid
 from .api.octoprint.connection import Connection
-from .api.octoprint.layer_maps import LayerMaps
+from .api.octoprint.layer_reader import LayerReader
 from .api.octoprint.print_event import PrintEvent
 from .api.octoprint.print_tracker import PrintTracker
 from .api.octoprint.printer_error import PrinterError
@@ -130,7 +130,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         self._tunnel = tunnel
         self._blocked_by: type[OctoPrintTunnelError] | None = None
         self._reader = Reader(self.octoprint, lambda: self.router.way, metered=tunnel.service.tunnel.metered)
-        self.layer_maps = LayerMaps()
+        self.layers = LayerReader(self.octoprint)
         self._pace = Pace(self.poll_interval)
         self._prints = PrintTracker()
         self._planned_catch_up: CALLBACK_TYPE | None = None
@@ -148,12 +148,13 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         began_at, after_outage = time.monotonic(), not self.last_update_success
         self._prints.begin_reading()
         status = await self._reader.read(self.data, live=self._pace.live, after_command=self._pace.expects_change)
+        status = replace(status, layer=await self.layers.read(status))
         if status.way is Way.LOCAL:
             self._tunnel.async_clear_route_error()
         self.update_interval = self._pace.interval(status, began_at)
         status = self._prints.end_reading(status, live=self._pace.live, outage=after_outage)
         self._plan_catch_up(status)
-        return replace(status, layer=self.layer_maps.layer_of(status.job))
+        return status
 
     @callback
     def _plan_catch_up(self, status: PrinterStatus) -> None:
@@ -214,9 +215,9 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
 
     @callback
     def async_update_layer(self) -> None:
-        """Show the layer: those of a file have become known."""
-        if self.data is not None:
-            self.data = replace(self.data, layer=self.layer_maps.layer_of(self.data.job))
+        """Show the layer of a file that has become known."""
+        if self.data is not None and (layer := self.layers.maps.layer_of(self.data.job)):
+            self.data = replace(self.data, layer=layer)
             self.async_update_listeners()
 
     @callback

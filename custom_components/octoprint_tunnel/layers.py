@@ -1,6 +1,6 @@
-"""The layers of what is printed: of files that Home Assistant uploads, and of others if OctoPrint is used locally.
+"""Finds the layers of what is printed: of files that Home Assistant uploads, and of others on the local network.
 
-Nothing is read through a tunnel for this.
+No file is read through a tunnel. Where the plugin DisplayLayerProgress is cheaper than a file, that is asked instead.
 """
 
 from collections.abc import Coroutine
@@ -18,6 +18,7 @@ from .api.errors import CannotConnect, InvalidResponse, OctoPrintTunnelError
 from .api.octoprint.files import LocalFile
 from .api.octoprint.gcode import MAX_FILE, LayerIndexer, LayerMap
 from .api.octoprint.layer_maps import LayerMaps
+from .api.transport.route import Route
 from .api.transport.router import Way
 from .attempts import Attempts, result_or_error
 from .const import DOMAIN, LOGGER
@@ -27,6 +28,7 @@ KEYS: Final = ("layer", "layers", "height")
 """The keys of the entities that show layers."""
 FIRST_RETRY: Final = 60  # seconds
 LONGEST_RETRY: Final = 3600
+LARGE_FILE: Final = 5_000_000  # bytes; during a day of printing, the plugin's responses have as many
 STORE_VERSION: Final = 1
 
 
@@ -56,14 +58,14 @@ class Layers:
     async def async_load(self) -> None:
         """Load what is stored. What cannot be read is found again."""
         try:
-            self._printer.layer_maps = LayerMaps.from_data(await self._store.async_load() or {"files": []})
+            self._printer.layers.maps = LayerMaps.from_data(await self._store.async_load() or {"files": []})
         except (KeyError, TypeError, ValueError) as error:
             LOGGER.debug("%s: layers: %s", self._entry.title, type(error).__name__)
 
     @callback
     def async_add_uploaded(self, path: str, indexer: LayerIndexer) -> None:
         """Show the layers of a file that was uploaded, and read by `indexer` meanwhile."""
-        if indexer.size and (layers := indexer.finish()):
+        if (layers := indexer.finish()) and layers.starts:
             self._async_start(self._async_add_uploaded(path, indexer.size, layers))
 
     async def _async_add_uploaded(self, path: str, size: int, layers: LayerMap) -> None:
@@ -81,14 +83,15 @@ class Layers:
 
     async def _async_add(self, file: LocalFile, layers: LayerMap) -> None:
         """Show and store the layers of a file."""
-        self._printer.layer_maps.add(file, layers)
+        maps = self._printer.layers.maps
+        maps.add(file, layers)
         self._printer.async_update_layer()
-        await self._store.async_save(self._printer.layer_maps.to_data())
+        await self._store.async_save(maps.to_data())
 
     @callback
     def async_follow_printer(self) -> None:
-        """Read the file that is printed now, if its layers are not known and it can be read."""
-        file = self._printed_file()
+        """Find the layers of the file that is printed now, if they are not known."""
+        file = self._unknown_file()
         if file is None or not self._is_shown():
             return
         if file != self._tried:
@@ -99,13 +102,13 @@ class Layers:
         self._retry_at = float("inf")
         self._async_start(self._async_try(file))
 
-    def _printed_file(self) -> LocalFile | None:
+    def _unknown_file(self) -> LocalFile | None:
+        """Return the file that is printed, if OctoPrint is used locally and its layers are not known."""
         printer = self._printer
         if not printer.last_update_success or printer.data is None or printer.data.way is not Way.LOCAL:
             return None
         file = printer.data.job.local_file if printer.data.job and printer.data.state.is_active else None
-        is_known = file is None or file.size > MAX_FILE or printer.layer_maps.find(file) is not None
-        return None if is_known else file
+        return None if file is None or printer.layers.knows(file) else file
 
     def _is_shown(self) -> bool:
         """Tell whether any of the entities is enabled."""
@@ -115,18 +118,36 @@ class Layers:
         return any(entry is not None and not entry.disabled for entry in entries)
 
     async def _async_try(self, file: LocalFile) -> None:
-        """Read a file; after any error it is read again later."""
-        error = await result_or_error(self._async_read(file))
+        """Find the layers of a file; after any error it is tried again later."""
+        error = await result_or_error(self._async_find(file))
         self._attempts.note(error)
-        if error is not None:
+        if error is not None and file == self._tried:
             LOGGER.debug("%s: layers: %s", self._entry.title, error)
             self._retry_at = time.monotonic() + self._retry.next()
 
+    async def _async_find(self, file: LocalFile) -> None:
+        """Ask the plugin or read the file: first what is cheaper, then the other one."""
+        first, second = self._async_read, self._async_ask_plugin
+        if file.size > LARGE_FILE:
+            first, second = second, first
+        try:
+            await first(file)
+        except OctoPrintTunnelError as error:
+            LOGGER.debug("%s: layers: %s", self._entry.title, error)
+            await second(file)
+
+    async def _async_ask_plugin(self, file: LocalFile) -> None:
+        """Let the plugin be asked with each reading, if it is installed and knows the layers of the file."""
+        await self._async_local_route()
+        if await self._printer.octoprint.plugin_layer() is None:
+            raise InvalidResponse(detail="the plugin knows no layers")
+        self._printer.layers.plugin_file = file
+        self._printer.async_refresh_soon()
+
     async def _async_read(self, file: LocalFile) -> None:
-        way, route = await self._printer.router.choose(verify=True)
-        if way is not Way.LOCAL:
-            raise CannotConnect(detail="not on the local network now")
-        download = await self._printer.octoprint.download(route, file.path)
+        if file.size > MAX_FILE:
+            raise InvalidResponse(detail="file too large")
+        download = await self._printer.octoprint.download(await self._async_local_route(), file.path)
         indexer = LayerIndexer()
         try:
             async for chunk in download.chunks():
@@ -139,3 +160,9 @@ class Layers:
             raise InvalidResponse(detail="not the size of the file")
         # What has no layers, or too many, is kept as a file without layers, so that it is not read again.
         await self._async_add(file, indexer.finish() or LayerMap())
+
+    async def _async_local_route(self) -> Route:
+        way, route = await self._printer.router.choose(verify=True)
+        if way is not Way.LOCAL:
+            raise CannotConnect(detail="not on the local network now")
+        return route

@@ -14,8 +14,10 @@ from ..transport.message import Request, Requester, Response
 from ..transport.route import Download, Route, StatusCodes
 from .connection import Connection
 from .files import LocalFile, UploadedFile
+from .gcode import Layer
 from .heaters import MAX_HEATERS, PrinterReading, heater_kind
 from .job import Job
+from .layer_plugin import VALUES, layer_from_values
 from .printer_error import PrinterError
 from .server import CONNECTION, CONTROL, FILES_LIST, FILES_UPLOAD, PRINT, STATUS, SYSTEM, Instance, User
 from .webcam import SETTINGS_READ
@@ -248,6 +250,13 @@ class OctoPrint:
         if file is None:
             raise InvalidResponse(detail="no file in it")
         return file
+
+    async def plugin_layer(self) -> Layer | None:
+        """Return the layer that the plugin DisplayLayerProgress counts; None if it knows no layers of the file.
+
+        Raises UnexpectedStatus if it is not installed.
+        """
+        return layer_from_values((await self._get(VALUES)).json())
 
     async def download(self, route: Route, path: str) -> Download:
         """Start to read a file of the local storage, uncompressed. It has to be closed.
