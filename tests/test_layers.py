@@ -5,15 +5,17 @@ from collections.abc import Iterator
 from datetime import timedelta
 import json
 from pathlib import Path
-from typing import Any
+import threading
+from typing import Any, override
 
 import pytest
 
-from custom_components.octoprint_tunnel import layers, pace
+from custom_components.octoprint_tunnel import layers, pace, upload as upload_of_files
 from custom_components.octoprint_tunnel.api.octoprint import gcode
 from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.helpers import entity_registry as er
 
+from .bodies import LAYER_VALUES
 from .home import Home, log_lines, settle, until
 from .octoprint import printing
 from .octoprint.server import OctoPrintServer
@@ -22,6 +24,7 @@ from .slicers import HEIGHT, Sliced, sliced
 from .test_print import BOTH_TUNNELS, BOTH_VERSIONS, number
 
 DOWNLOAD = "/octoprint/downloads/files/local/"
+VALUES = "/octoprint/plugin/DisplayLayerProgress/values"
 KEYS = ("layer", "layers", "height")
 UNKNOWN = ("unknown",) * 3
 PRINTED = sliced("cura", layers=20, moves=4, dwell=150)
@@ -177,11 +180,12 @@ class TestFilesThatPluginsChange:
         assert not downloads(tunnel_home)
 
 
+@pytest.mark.parametrize("status", [403, 404])
 async def test_an_uploaded_file_that_octoprint_does_not_describe(
-    tunnel_home: Home, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tunnel_home: Home, tmp_path: Path, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     """It is uploaded, and its layers are not known."""
-    tunnel_home.relay.fail("tunnel", 403, path="/api/files/local/box.gcode")
+    tunnel_home.relay.fail("tunnel", status, path="/api/files/local/box.gcode")
     await upload(tunnel_home, tmp_path / "box.gcode", PRINTED.data)
     await tunnel_home.in_octoprint(printing.begin, "box.gcode")
     await until(lambda: number(tunnel_home, "print_progress") > 10)
@@ -199,6 +203,7 @@ async def test_a_file_is_never_read_through_a_tunnel(tunnel_home: Home) -> None:
     assert tunnel_home.states(*KEYS) == UNKNOWN
     await tunnel_home.until_state("operational")
     assert not downloads(tunnel_home)
+    assert not [request for request in tunnel_home.relay.seen() if "DisplayLayerProgress" in request.path]
 
 
 async def test_another_file_at_the_same_path(local_home: Home, tmp_path: Path) -> None:
@@ -270,12 +275,16 @@ async def test_a_file_that_cannot_be_read(
     assert not log_lines(caplog)
 
 
-async def test_a_file_that_is_too_large(stored: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_file_that_is_too_large(
+    stored: Home, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is not read at all."""
     monkeypatch.setattr(layers, "MAX_FILE", len(PRINTED.data) - 1)
     await begin(stored)
     await until(lambda: number(stored, "print_progress") > 10)
     assert not downloads(stored)
+    assert stored.states(*KEYS) == UNKNOWN
+    assert not log_lines(caplog)
     await cancel(stored)
 
 
@@ -287,6 +296,127 @@ async def test_a_file_with_too_many_layers(stored: Home, monkeypatch: pytest.Mon
     assert stored.states(*KEYS) == UNKNOWN
     assert len(downloads(stored)) == 1
     await cancel(stored)
+
+
+async def test_files_are_read_outside_of_the_event_loop(
+    local_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those that are uploaded: a file of 100 MB takes seconds."""
+    threads = set()
+
+    class Watched(gcode.LayerIndexer):
+        @override
+        def feed(self, data: bytes) -> None:
+            threads.add(threading.get_ident())
+            super().feed(data)
+
+    monkeypatch.setattr(layers, "LayerIndexer", Watched)
+    monkeypatch.setattr(upload_of_files, "LayerIndexer", Watched)
+    await upload(local_home, tmp_path / "box.gcode", PRINTED.data)
+    assert threads
+    await store(local_home, PRINTED.data, "stored.gcode")
+    await begin(local_home)
+    await until(lambda: number(local_home, "layer") > 0)
+    assert downloads(local_home)
+    assert threading.get_ident() not in threads
+    await cancel(local_home)
+
+
+class TestDisplayLayerProgress:
+    """The plugin is asked where it costs less than the file. The relay responds as the plugin does."""
+
+    @pytest.fixture
+    async def home(self, stored: Home) -> Home:
+        """Return a house whose OctoPrint has the plugin, and a file that is ready to be printed."""
+        self.tell(stored, "-", "-")
+        return stored
+
+    @staticmethod
+    def tell(home: Home, layer: str, height: str, total: str = "19") -> None:
+        """Let the plugin report a layer."""
+        home.relay.heal()
+        values = {**LAYER_VALUES, "layer": {"current": layer, "total": total}, "height": {"current": height}}
+        home.relay.fail("local", 200, json.dumps(values), content_type="application/json", path=VALUES)
+
+    async def test_a_large_file(self, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The plugin is asked with each reading of this print, and only of this one."""
+        monkeypatch.setattr(layers, "LARGE_FILE", len(PRINTED.data) - 1)
+        await begin(home)
+        await until(lambda: home.states(*KEYS) == ("0", "19", "0.0"))
+        self.tell(home, "7", "1.60")
+        await until(lambda: home.states(*KEYS) == ("7", "19", "1.6"))
+        await cancel(home)
+        await home.refresh()
+        assert home.states(*KEYS) == ("7", "19", "1.6")
+        assert not downloads(home)
+        home.relay.clear()
+        small = sliced("cura", layers=5, moves=4, dwell=150)
+        await store(home, small.data, "small.gcode")
+        await home.in_octoprint(printing.begin, "small.gcode")
+        await until(lambda: number(home, "layers") == 5)
+        await cancel(home)
+        assert len(downloads(home)) == 1
+        assert not home.relay.seen("local", path=VALUES)
+
+    async def test_a_large_file_whose_layers_it_does_not_know(
+        self, home: Home, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The file is read."""
+        monkeypatch.setattr(layers, "LARGE_FILE", len(PRINTED.data) - 1)
+        self.tell(home, "-", "-", total="-")
+        await begin(home)
+        await until(lambda: number(home, "layers") == 20)
+        await cancel(home)
+        assert len(home.relay.seen("local", path=VALUES)) == len(downloads(home)) == 1
+
+    @pytest.mark.parametrize("status", [404, 500])
+    async def test_a_large_file_without_the_plugin(
+        self, stored: Home, monkeypatch: pytest.MonkeyPatch, status: int
+    ) -> None:
+        """The file is read, and the local network stays in use."""
+        monkeypatch.setattr(layers, "LARGE_FILE", len(PRINTED.data) - 1)
+        stored.relay.fail("local", status, path=VALUES)
+        await begin(stored)
+        await until(lambda: number(stored, "layers") == 20)
+        assert stored.state("active_route").state == "local"
+        await cancel(stored)
+        assert len(stored.relay.seen("local", path=VALUES)) == len(downloads(stored)) == 1
+        assert not stored.relay.seen("tunnel")
+
+    async def test_a_plugin_that_fails_during_a_print(self, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The file is read later."""
+        monkeypatch.setattr(layers, "LARGE_FILE", len(PRINTED.data) - 1)
+        monkeypatch.setattr(layers, "FIRST_RETRY", 0.5)
+        await home.reload()
+        await begin(home)
+        await until(lambda: number(home, "layers") == 19)
+        home.relay.heal()
+        home.relay.fail("local", 500, path=VALUES)
+        await until(lambda: number(home, "layers") == 20)
+        await cancel(home)
+        assert len(downloads(home)) == 1
+        assert not home.relay.seen("tunnel")
+
+    async def test_a_file_that_the_key_may_not_read(self, home: Home, caplog: pytest.LogCaptureFixture) -> None:
+        """The plugin is asked, because the file was refused."""
+        home.relay.fail("local", 403, path=f"{DOWNLOAD}stored.gcode")
+        await begin(home)
+        await until(lambda: number(home, "layers") == 19)
+        await cancel(home)
+        assert len(downloads(home)) == 1
+        assert not log_lines(caplog)
+
+    async def test_without_the_local_network(self, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The layer is unknown: the plugin is not asked through the tunnel."""
+        monkeypatch.setattr(layers, "LARGE_FILE", len(PRINTED.data) - 1)
+        await begin(home)
+        await until(lambda: number(home, "layers") == 19)
+        home.relay.drop("local")
+        await until(lambda: home.state("active_route").state == "tunnel")
+        await home.refresh()
+        assert home.states(*KEYS) == UNKNOWN
+        assert not [request for request in home.relay.seen("tunnel") if "DisplayLayerProgress" in request.path]
+        await cancel(home)
 
 
 async def test_a_file_is_not_read_for_entities_that_are_disabled(stored: Home) -> None:

@@ -130,7 +130,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         self._tunnel = tunnel
         self._blocked_by: type[OctoPrintTunnelError] | None = None
         self._reader = Reader(self.octoprint, lambda: self.router.way, metered=tunnel.service.tunnel.metered)
-        self.layers = LayerReader(self.octoprint)
+        self.layers = LayerReader(self.octoprint, self.router)
         self._pace = Pace(self.poll_interval)
         self._prints = PrintTracker()
         self._planned_catch_up: CALLBACK_TYPE | None = None

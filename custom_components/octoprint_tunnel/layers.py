@@ -14,11 +14,10 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.storage import Store
 
 from .api.backoff import Backoff
-from .api.errors import CannotConnect, InvalidResponse, OctoPrintTunnelError
+from .api.errors import InvalidResponse, OctoPrintTunnelError
 from .api.octoprint.files import LocalFile
 from .api.octoprint.gcode import MAX_FILE, LayerIndexer, LayerMap
 from .api.octoprint.layer_maps import LayerMaps
-from .api.transport.route import Route
 from .api.transport.router import Way
 from .attempts import Attempts, result_or_error
 from .const import DOMAIN, LOGGER
@@ -118,11 +117,12 @@ class Layers:
         return any(entry is not None and not entry.disabled for entry in entries)
 
     async def _async_try(self, file: LocalFile) -> None:
-        """Find the layers of a file; after any error it is tried again later."""
+        """Find the layers of a file; after any error, also a later one of the plugin, it is tried again."""
         error = await result_or_error(self._async_find(file))
         self._attempts.note(error)
-        if error is not None and file == self._tried:
+        if error is not None:
             LOGGER.debug("%s: layers: %s", self._entry.title, error)
+        if file == self._tried:
             self._retry_at = time.monotonic() + self._retry.next()
 
     async def _async_find(self, file: LocalFile) -> None:
@@ -138,8 +138,7 @@ class Layers:
 
     async def _async_ask_plugin(self, file: LocalFile) -> None:
         """Let the plugin be asked with each reading, if it is installed and knows the layers of the file."""
-        await self._async_local_route()
-        if await self._printer.octoprint.plugin_layer() is None:
+        if await self._printer.layers.ask_plugin() is None:
             raise InvalidResponse(detail="the plugin knows no layers")
         self._printer.layers.plugin_file = file
         self._printer.async_refresh_soon()
@@ -147,7 +146,7 @@ class Layers:
     async def _async_read(self, file: LocalFile) -> None:
         if file.size > MAX_FILE:
             raise InvalidResponse(detail="file too large")
-        download = await self._printer.octoprint.download(await self._async_local_route(), file.path)
+        download = await self._printer.octoprint.download(await self._printer.router.local_route(), file.path)
         indexer = LayerIndexer()
         try:
             async for chunk in download.chunks():
@@ -160,9 +159,3 @@ class Layers:
             raise InvalidResponse(detail="not the size of the file")
         # What has no layers, or too many, is kept as a file without layers, so that it is not read again.
         await self._async_add(file, indexer.finish() or LayerMap())
-
-    async def _async_local_route(self) -> Route:
-        way, route = await self._printer.router.choose(verify=True)
-        if way is not Way.LOCAL:
-            raise CannotConnect(detail="not on the local network now")
-        return route

@@ -246,17 +246,23 @@ class OctoPrint:
 
     async def file(self, path: str) -> LocalFile:
         """Return the version of a file that is in the local storage."""
-        file = LocalFile.from_json((await self._get(f"/api/files/local/{path}", permission=FILES_LIST)).json())
+        address = f"/api/files/local/{path}"
+        response = await self._get(address, permission=FILES_LIST, expected=HTTPStatus.NOT_FOUND)
+        file = LocalFile.from_json(response.json())
         if file is None:
             raise InvalidResponse(detail="no file in it")
         return file
 
-    async def plugin_layer(self) -> Layer | None:
+    async def plugin_layer(self, route: Route) -> Layer | None:
         """Return the layer that the plugin DisplayLayerProgress counts; None if it knows no layers of the file.
 
-        Raises UnexpectedStatus if it is not installed.
+        `route` has to be one that was just verified to lead to this OctoPrint. What is wrong with the plugin says
+        nothing about the route. Raises the errors of `Route.send`, and UnexpectedStatus if it is not installed.
         """
-        return layer_from_values((await self._get(VALUES)).json())
+        response = await route.send(Request("GET", VALUES, headers=self._headers))
+        if response.status != HTTPStatus.OK:
+            raise UnexpectedStatus(code=response.status)
+        return layer_from_values(response.json())
 
     async def download(self, route: Route, path: str) -> Download:
         """Start to read a file of the local storage, uncompressed. It has to be closed.

@@ -1,7 +1,7 @@
 """Tells which layer a print has reached: by the layers of its file, else by the plugin DisplayLayerProgress."""
 
 from ..errors import OctoPrintTunnelError
-from ..transport.router import Way
+from ..transport.router import Router
 from .client import OctoPrint
 from .files import LocalFile
 from .gcode import Layer
@@ -12,12 +12,13 @@ from .status import PrinterStatus
 class LayerReader:
     """Knows the layers of a few files, and for which file the plugin is asked."""
 
-    def __init__(self, octoprint: OctoPrint) -> None:
-        """Begin without any file."""
+    def __init__(self, octoprint: OctoPrint, router: Router) -> None:
+        """Begin without any file. `router` leads to the plugin, over the local network only."""
         self.maps = LayerMaps()
         self.plugin_file: LocalFile | None = None
         """The file whose layer the plugin is asked for with each reading over the local network."""
         self._octoprint = octoprint
+        self._router = router
 
     def knows(self, file: LocalFile) -> bool:
         """Tell whether the layer of a print of this file is known."""
@@ -30,10 +31,15 @@ class LayerReader:
             return self.maps.layer_of(status.job)
         if not status.state.is_active:
             return status.layer
-        return await self._layer_of_plugin() if status.way is Way.LOCAL else None
-
-    async def _layer_of_plugin(self) -> Layer | None:
         try:
-            return await self._octoprint.plugin_layer()
+            return await self.ask_plugin()
         except OctoPrintTunnelError:
+            self.plugin_file = None
             return None
+
+    async def ask_plugin(self) -> Layer | None:
+        """Return the layer that the plugin counts; None if it knows no layers of the file.
+
+        Raises CannotConnect without the local network, and the errors of `OctoPrint.plugin_layer`.
+        """
+        return await self._octoprint.plugin_layer(await self._router.local_route())
