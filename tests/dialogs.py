@@ -171,6 +171,13 @@ def suggestion_of(result: ConfigFlowResult) -> str:
     return suggested
 
 
+def suggestions_of(result: ConfigFlowResult) -> dict[str, Any]:
+    """Return what the fields of a form hold already, by their names."""
+    assert result["data_schema"] is not None
+    fields = result["data_schema"].schema
+    return {str(field): field.description["suggested_value"] for field in fields if field.description}
+
+
 async def created(hass: HomeAssistant, result: ConfigFlowResult) -> ConfigEntry:
     """Return the printer that a dialog has set up, once it is loaded."""
     await settle(hass)

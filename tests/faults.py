@@ -11,8 +11,10 @@ OWNERS_TURN = (481, 605, 610)  # only the owner can fix these, so they are polle
 CODES = {
     "octoeverywhere": (600, 601, 602, 605, 607, 608, 609, 610, 612, 655, 400, 404, 409, 429, 500, 502, 503, 504),
     "obico": (481, 482, 483, 489, 400, 404, 409, 429, 500, 502, 503, 504),
+    "own_address": (400, 404, 409, 429, 500, 502, 503, 504, 521, 530),
 }
 SITE = {"octoeverywhere": "octoeverywhere_api", "obico": "obico_tsd"}
+"""Where a service itself responds, if it does."""
 
 type Cause = Callable[[Relay, str], None]
 
@@ -27,8 +29,14 @@ class Fault:
     """Whether it ends without the owner."""
 
 
+LOGIN_PAGES: tuple[Cause, ...] = (
+    lambda relay, where: relay.redirect(where, "https://elsewhere.example/"),
+    lambda relay, where: relay.redirect(where, "http://127.0.0.1:5000/"),
+    lambda relay, where: relay.fail(where, 200, "<html><body>Sign in to the hotel's network</body></html>"),
+)
+"""Faults that look like the log-in page of a proxy, which only the user can pass."""
+
 GARBAGE = (
-    ("text/html", "<html><body>Sign in to the hotel's network</body></html>"),
     ("application/json", '{"current": null, "total": "x", "IsOnline": 7}'),
     ("application/json", '{"a":' * 500),
     ("application/json", "\x00" * 50),
@@ -68,8 +76,6 @@ ANSWERS: tuple[Cause, ...] = (
     lambda relay, where: relay.drop(where),
     lambda relay, where: relay.truncate(where, 7),
     lambda relay, where: relay.truncate(where, 0),
-    lambda relay, where: relay.redirect(where, "https://elsewhere.example/"),
-    lambda relay, where: relay.redirect(where, "http://127.0.0.1:5000/"),
     *(
         lambda relay, where, kind=kind, body=body: relay.fail(where, 200, body, content_type=kind)
         for kind, body in (*GARBAGE, ("application/json", HOSTILE))
@@ -94,5 +100,6 @@ def faults_of(provider: str) -> list[Fault]:
         for code in CODES[provider]
     ]
     causes += [(cause, True) for cause in ANSWERS]
-    places = ("tunnel", SITE[provider])
+    causes += [(cause, provider != "own_address") for cause in LOGIN_PAGES]
+    places = ["tunnel", *([SITE[provider]] if provider in SITE else [])]
     return [Fault(where=where, cause=cause, passes=passes) for cause, passes in causes for where in places]

@@ -8,6 +8,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 import pytest_socket
 
 from custom_components.octoprint_tunnel import live
+from custom_components.octoprint_tunnel.api.tunnels import TUNNELS
 from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
@@ -142,6 +143,36 @@ async def obico_entry(relay: Relay, octoprint: OctoPrintServer) -> MockConfigEnt
 
 
 @pytest.fixture
+def own_entry(relay: Relay, octoprint: OctoPrintServer) -> MockConfigEntry:
+    """Return a config entry of the printer at an address of the user's own, polled, not yet added."""
+    proxy = relay.own_address
+    return MockConfigEntry(
+        domain=DOMAIN,
+        title="Kitchen",
+        unique_id=octoprint.uuid,
+        data={
+            "provider": "own_address",
+            "url": proxy.url,
+            "username": proxy.user,
+            "password": proxy.password,
+            "headers": dict(proxy.headers),
+            "verify_ssl": True,
+            "api_key": octoprint.api_key,
+            "instance_uuid": octoprint.uuid,
+        },
+        options={"live_updates": False},
+    )
+
+
+@pytest.fixture
+async def entries(
+    entry: MockConfigEntry, obico_entry: MockConfigEntry, own_entry: MockConfigEntry
+) -> dict[str, MockConfigEntry]:
+    """Return an entry for each service."""
+    return {each.data["provider"]: each for each in (entry, obico_entry, own_entry)}
+
+
+@pytest.fixture
 async def loaded(hass: HomeAssistant, entry: MockConfigEntry) -> AsyncGenerator[MockConfigEntry]:
     """Set the printer up."""
     entry.add_to_hass(hass)
@@ -151,10 +182,10 @@ async def loaded(hass: HomeAssistant, entry: MockConfigEntry) -> AsyncGenerator[
     await hass.config_entries.async_unload(entry.entry_id)
 
 
-@pytest.fixture(params=["octoeverywhere", "obico"])
-def chosen(request: pytest.FixtureRequest, entry: MockConfigEntry, obico_entry: MockConfigEntry) -> MockConfigEntry:
+@pytest.fixture(params=TUNNELS)
+def chosen(request: pytest.FixtureRequest, entries: dict[str, MockConfigEntry]) -> MockConfigEntry:
     """Return an entry of each service."""
-    return entry if request.param == "octoeverywhere" else obico_entry
+    return entries[request.param]
 
 
 @pytest.fixture
@@ -176,11 +207,10 @@ async def new_home(
     relay: Relay,
     octoprint: OctoPrintServer,
     provider: str,
-    entry: MockConfigEntry,
-    obico_entry: MockConfigEntry,
+    entries: dict[str, MockConfigEntry],
 ) -> AsyncGenerator[Home]:
     """Return Home Assistant before the printer is set up; the test moves the time."""
-    chosen = entry if provider == "octoeverywhere" else obico_entry
+    chosen = entries[provider]
     yield Home(hass=hass, relay=relay, octoprint=octoprint, entry=chosen, freezer=freezer)
     await settle(hass)
     if chosen.state is ConfigEntryState.LOADED:
@@ -201,11 +231,10 @@ async def new_live_home(
     relay: Relay,
     octoprint: OctoPrintServer,
     provider: str,
-    entry: MockConfigEntry,
-    obico_entry: MockConfigEntry,
+    entries: dict[str, MockConfigEntry],
 ) -> AsyncGenerator[Home]:
     """Return Home Assistant with a printer that is not set up yet and has live updates on."""
-    chosen = entry if provider == "octoeverywhere" else obico_entry
+    chosen = entries[provider]
     chosen.add_to_hass(hass)
     hass.config_entries.async_update_entry(chosen, options={"live_updates": True})
     yield Home(hass=hass, relay=relay, octoprint=octoprint, entry=chosen)

@@ -17,6 +17,7 @@ import voluptuous as vol
 
 from custom_components.octoprint_tunnel import services
 from custom_components.octoprint_tunnel.api.octoprint.files import MAX_FORM
+from custom_components.octoprint_tunnel.api.tunnels import TUNNELS
 from custom_components.octoprint_tunnel.api.tunnels.obico import MAX_BODY
 from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.core import Context, HomeAssistant
@@ -29,7 +30,7 @@ from .octoprint.server import OctoPrintServer
 from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
 
-BOTH_SERVICES = pytest.mark.parametrize("provider", ["octoeverywhere", "obico"])
+ALL_SERVICES = pytest.mark.parametrize("provider", TUNNELS)
 OBICO = pytest.mark.parametrize("provider", ["obico"])
 BOTH = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
 CONNECTION = "/api/connection"
@@ -98,11 +99,10 @@ async def new_home(
     relay: Relay,
     octoprint: OctoPrintServer,
     provider: str,
-    entry: MockConfigEntry,
-    obico_entry: MockConfigEntry,
+    entries: dict[str, MockConfigEntry],
 ) -> ActionHome:
     """Return Home Assistant in which the printer is not set up yet."""
-    chosen = entry if provider == "octoeverywhere" else obico_entry
+    chosen = entries[provider]
     return ActionHome(hass=hass, relay=relay, octoprint=octoprint, entry=chosen)
 
 
@@ -121,7 +121,7 @@ def _until_operational(octoprint: OctoPrintServer) -> None:
 # the connection
 
 
-@BOTH_SERVICES
+@ALL_SERVICES
 @BOTH
 async def test_connect_and_disconnect(home: ActionHome) -> None:
     """The options are sent as given; a profile is found by its name in any case."""
@@ -249,7 +249,7 @@ async def test_unknown_connectors(home: ActionHome, key: str) -> None:
     assert not home.relay.seen(method="POST")
 
 
-@BOTH_SERVICES
+@ALL_SERVICES
 @BOTH
 async def test_repair(home: ActionHome) -> None:
     """The command is the one of this version of OctoPrint."""
@@ -306,7 +306,7 @@ def part(folder: Path) -> Path:
     return path
 
 
-@BOTH_SERVICES
+@ALL_SERVICES
 @BOTH
 async def test_upload(home: ActionHome, part: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The file arrives in OctoPrint unchanged, and its progress is logged."""
@@ -552,7 +552,7 @@ async def test_upload_that_the_service_refuses(home: ActionHome, part: Path) -> 
     assert home.runtime.printer.last_update_success
 
 
-@BOTH_SERVICES
+@ALL_SERVICES
 @BOTH
 async def test_upload_that_octoprint_refuses(home: ActionHome, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The message contains OctoPrint's text."""
@@ -568,7 +568,7 @@ async def test_upload_that_octoprint_refuses(home: ActionHome, folder: Path, cap
 # commands
 
 
-@BOTH_SERVICES
+@ALL_SERVICES
 @BOTH
 async def test_send_commands(home: ActionHome) -> None:
     """They are sent line by line."""
@@ -591,7 +591,7 @@ async def test_empty_commands(home: ActionHome, commands: list[str]) -> None:
     assert not home.relay.requests
 
 
-@BOTH_SERVICES
+@ALL_SERVICES
 @BOTH
 @pytest.mark.parametrize("commands", [["G1 X1"] * 20_000, ["G1 " + "X" * 100_000]], ids=["many", "long"])
 async def test_too_many_commands(home: ActionHome, commands: list[str]) -> None:
@@ -652,7 +652,7 @@ async def test_invalid_fields(home: ActionHome, action: str, fields: dict[str, o
     assert not home.relay.requests
 
 
-@BOTH_SERVICES
+@ALL_SERVICES
 @BOTH
 async def test_commands_without_a_printer(home: ActionHome) -> None:
     """The message contains OctoPrint's text."""

@@ -8,6 +8,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.octoprint_tunnel import pace
 from custom_components.octoprint_tunnel.api.octoprint.connection import PrinterState
+from custom_components.octoprint_tunnel.api.tunnels import TUNNELS
 from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.const import MATCH_ALL
 from homeassistant.core import Event, HomeAssistant
@@ -33,7 +34,7 @@ ERRORS = ("error", "offline_after_error")
 
 MODES = [
     pytest.param(version, way, live, id=f"{version}-{way}-{'live' if live else 'polled'}")
-    for version, way, live in product(("1.11", "2.0"), ("octoeverywhere", "obico", "local"), (True, False))
+    for version, way, live in product(("1.11", "2.0"), (*TUNNELS, "local"), (True, False))
 ]
 
 
@@ -98,14 +99,13 @@ def _often(hurried: None, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_print(
     hass: HomeAssistant,
     relay: Relay,
-    entry: MockConfigEntry,
-    obico_entry: MockConfigEntry,
+    entries: dict[str, MockConfigEntry],
     octoprint: OctoPrintServer,
     way: str,
     live: bool,
 ) -> None:
     """At its start, in its pause, and at each kind of end."""
-    chosen = obico_entry if way == "obico" else entry
+    chosen = entries.get(way, entries["octoeverywhere"])
     options = {"live_updates": live, "poll_interval": 60 if live else 1}
     chosen.add_to_hass(hass)
     hass.config_entries.async_update_entry(

@@ -107,8 +107,7 @@ async def cam(
     relay: Relay,
     octoprint: OctoPrintServer,
     provider: str,
-    entry: MockConfigEntry,
-    obico_entry: MockConfigEntry,
+    entries: dict[str, MockConfigEntry],
     hass_client: ClientSessionGenerator,
     caplog: pytest.LogCaptureFixture,
 ) -> AsyncGenerator[CameraHome]:
@@ -116,7 +115,7 @@ async def cam(
     # Before there is a browser: Home Assistant takes no further pages then.
     for component in ("camera", DOMAIN):
         assert await async_setup_component(hass, component, {})
-    chosen = entry if provider == "octoeverywhere" else obico_entry
+    chosen = entries[provider]
     browser = await hass_client()
     cam = CameraHome(hass=hass, relay=relay, octoprint=octoprint, entry=chosen, browser=browser, caplog=caplog)
     yield cam

@@ -12,7 +12,7 @@ from yarl import URL
 
 from custom_components.octoprint_tunnel.api.tunnels import TUNNELS
 from custom_components.octoprint_tunnel.api.tunnels.obico import Obico
-from custom_components.octoprint_tunnel.api.tunnels.setup import Setup
+from custom_components.octoprint_tunnel.api.tunnels.setup import Field, Setup
 from custom_components.octoprint_tunnel.connection_flow import ConnectionFlow
 from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState, ConfigFlowResult
@@ -40,6 +40,7 @@ from .dialogs import (
     start_reauth,
     step,
     suggestion_of,
+    suggestions_of,
     through_page,
 )
 from .home import log_lines, settle
@@ -368,14 +369,16 @@ class Third(Obico):
     """A service that brings its steps and nothing else of its own."""
 
     provider: ClassVar[str] = "third"
-    setup: ClassVar[Setup] = Setup(page="third_page", paste="third_paste", link="third_link", sign_up="")
+    setup: ClassVar[Setup] = Setup(
+        page="third_page", form="third_paste", fields=(Field(name="third_link"),), sign_up=""
+    )
 
 
 async def test_third_service(
     hass: HomeAssistant, relay: Relay, octoprint: OctoPrintServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A class and its line in the registry give it a menu, a page and a form, under the names that it declares."""
-    for name in (Third.provider, Third.setup.page, Third.setup.paste):
+    for name in (Third.provider, "third_page", "third_paste"):
         monkeypatch.setattr(ConnectionFlow, f"async_step_{name}", None, raising=False)
     monkeypatch.setitem(TUNNELS, Third.provider, Third)
     ConnectionFlow.add_steps(Third)
@@ -390,6 +393,53 @@ async def test_third_service(
     assert is_menu(await reconfigure(hass, entry, "third"), "third")  # type: ignore[arg-type]
     page = await start(hass, "third", "third_page")
     assert (page["type"], page["step_id"]) == (FlowResultType.EXTERNAL_STEP, "third_page")
+
+
+# An address of the user's own
+
+
+async def test_own_address(hass: HomeAssistant, relay: Relay, octoprint: OctoPrintServer) -> None:
+    """One form asks for all of it, and says what is refused without losing what was entered."""
+    form = relay.own_address.form
+    result = await start(hass, "own_address")
+    for change, error in (
+        ({"header_2": "CF-Access-Client-Secret: old"}, "login_redirect"),
+        ({"username": "", "password": ""}, "password_needed"),
+        ({"bearer_token": "abc"}, "invalid_login"),
+        ({"address": "https://nowhere.example"}, "cannot_connect"),
+    ):
+        result = await step(hass, result, {**form, **change})
+        for shown in (result, await step(hass, result)):  # also when it is loaded again
+            assert error_of(shown, "own_address") == error
+            assert suggestions_of(shown).items() >= {**form, **change}.items()
+    entry = await created(hass, await enter_key(hass, await step(hass, result, form), octoprint.api_key))
+    assert (entry.data["provider"], entry.data["url"]) == ("own_address", relay.own_address.url)
+    assert (entry.unique_id, entry.state) == (octoprint.uuid, ConfigEntryState.LOADED)
+
+
+async def test_own_address_that_is_no_longer_open(
+    hass: HomeAssistant, relay: Relay, own_entry: MockConfigEntry
+) -> None:
+    """Signing in again asks for its credentials, which are not shown, and keeps OctoPrint's API key."""
+    own_entry.add_to_hass(hass)
+    key = own_entry.data["api_key"]
+    relay.own_address.password = "changed"
+    result = await reauth(hass, own_entry)
+    assert suggestions_of(result) == {"address": relay.own_address.url, "verify_ssl": True}
+    assert await ended(hass, await step(hass, result, relay.own_address.form)) == "reauth_successful"
+    assert (own_entry.data["password"], own_entry.data["api_key"]) == ("changed", key)
+
+
+async def test_from_a_service_to_an_own_address(hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry) -> None:
+    """It is asked about as any new connection, and nothing of the service is left."""
+    result = await step(hass, await reconfigure(hass, loaded, "own_address"), relay.own_address.form)
+    assert choices_of(result) == ["replace", "discard"]
+    again = await step(hass, result, {"choice": "discard"})
+    assert again["step_id"] == "own_address"
+    result = await step(hass, again, relay.own_address.form)
+    assert await ended(hass, await decide(hass, result, "replace")) == "reconfigure_successful"
+    assert loaded.data["provider"] == "own_address"
+    assert not loaded.data.keys() & {"app_token", "connection_id"}
 
 
 # A printer that is known

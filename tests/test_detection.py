@@ -18,6 +18,12 @@ from .relay.server import Relay
 PATH = {"octoeverywhere": "/api/gadget/GetStatusFromAppConnection", "obico": "/_tsd_/prediction/"}
 
 
+@pytest.fixture(params=PATH)
+def chosen(request: pytest.FixtureRequest, entries: dict[str, MockConfigEntry]) -> MockConfigEntry:
+    """Return an entry of each service that has a failure detection."""
+    return entries[request.param]
+
+
 @pytest.fixture
 async def watched(
     hass: HomeAssistant, relay: Relay, chosen: MockConfigEntry, monkeypatch: pytest.MonkeyPatch

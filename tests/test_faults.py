@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import logging
 from random import Random
 import time
+from typing import Any
 
 from aiohttp import ClientTimeout
 from freezegun.api import FrozenDateTimeFactory
@@ -16,6 +17,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.octoprint_tunnel import live
 from custom_components.octoprint_tunnel.api.transport import route
 from custom_components.octoprint_tunnel.const import DOMAIN, WAIT_INTERVAL
+from custom_components.octoprint_tunnel.polling import RemedyCoordinator
 from custom_components.octoprint_tunnel.runtime import RuntimeData
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
@@ -133,9 +135,10 @@ async def test_slow(
     chosen: MockConfigEntry,
 ) -> None:
     """A response that is late, comes in pieces or never comes ends in a result or a time-out."""
-    site = SITE[chosen.data["provider"]]
+    site = SITE.get(chosen.data["provider"])
     async with running(hass, caplog, chosen) as data:
-        for where, coordinator in (("tunnel", data.printer), (site, data.tunnel)):
+        places: list[tuple[str, RemedyCoordinator[Any]]] = [("tunnel", data.printer)]
+        for where, coordinator in places + ([(site, data.tunnel)] if site else []):
             for cause, is_outage in SLOW:
                 monkeypatch.setattr(route, "TIMEOUT", ClientTimeout(total=1 if is_outage else 60))
                 async with recovered_from(hass, caplog, chosen, is_outage=is_outage):
@@ -190,7 +193,9 @@ async def test_clock_jumps(
                 relay.heal()
                 relay.clear()
                 await two_polls(hass, freezer)
-            assert 1 <= len(relay.seen(SITE[chosen.data["provider"]])) <= 4
+            site = SITE.get(chosen.data["provider"], "tunnel")
+            path = None if site in SITE.values() else "/api/connection"
+            assert 1 <= len(relay.seen(site, path=path)) <= 4
 
 
 @pytest.mark.usefixtures("hurried")

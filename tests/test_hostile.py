@@ -119,8 +119,8 @@ async def test_hostile_responses_do_no_harm(
 ) -> None:
     """Responses of OctoPrint and of the service, at set-up and at later polls."""
     chosen.add_to_hass(hass)
-    site = SITE[chosen.data["provider"]]
-    bodies = OCTOPRINT | SERVICES[chosen.data["provider"]]
+    site = SITE.get(chosen.data["provider"], "tunnel")
+    bodies = OCTOPRINT | SERVICES.get(chosen.data["provider"], {})
     some = st.fixed_dictionaries({path: st.none() | hostile(usual) for path, usual in bodies.items()})
     tried: list[Mapping[str, str | None]] = [
         *({path: written(everywhere(usual[-1], value)) for path, usual in bodies.items()} for value in WORST),

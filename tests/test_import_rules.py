@@ -12,6 +12,7 @@ from homeassistant.const import Platform
 
 NAME = "custom_components.octoprint_tunnel"
 PACKAGE = Path(__file__).parents[1].joinpath(*NAME.split("."))
+TUNNELS = ("octoeverywhere", "obico", "own_address")
 AVAILABLE = {*sys.stdlib_module_names, "homeassistant", "aiohttp", "yarl", "multidict", "voluptuous"}
 
 
@@ -55,8 +56,10 @@ def test_the_api_imports_neither_home_assistant_nor_the_integration() -> None:
     [
         ("api.transport", [f"{NAME}.api.{other}" for other in ("octoprint", "tunnels", "webcam")]),
         ("api.octoprint", [f"{NAME}.api.tunnels"]),
-        ("api.tunnels.octoeverywhere", [f"{NAME}.api.tunnels.obico"]),
-        ("api.tunnels.obico", [f"{NAME}.api.tunnels.octoeverywhere"]),
+        *(
+            (f"api.tunnels.{one}", [f"{NAME}.api.tunnels.{other}" for other in TUNNELS if other != one])
+            for one in TUNNELS
+        ),
         *((each, ["aiohttp", "yarl", "urllib", "http"]) for each in Platform if f"{NAME}.{each}" in TREES),
     ],
 )

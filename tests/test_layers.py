@@ -21,7 +21,7 @@ from .octoprint import printing
 from .octoprint.server import OctoPrintServer
 from .relay.record import Exchange
 from .slicers import HEIGHT, Sliced, sliced
-from .test_print import BOTH_TUNNELS, BOTH_VERSIONS, number
+from .test_print import ALL_TUNNELS, BOTH_VERSIONS, number
 
 DOWNLOAD = "/octoprint/downloads/files/local/"
 VALUES = "/octoprint/plugin/DisplayLayerProgress/values"
@@ -142,7 +142,7 @@ async def test_a_print_on_the_local_network(local_home: Home, style: str) -> Non
 
 
 @BOTH_VERSIONS
-@BOTH_TUNNELS
+@ALL_TUNNELS
 async def test_a_print_that_home_assistant_uploaded(tunnel_home: Home, tmp_path: Path) -> None:
     """It costs a kilobyte, and the layers are known before it begins."""
     print_ = sliced("orcaslicer", layers=10, moves=4, dwell=100)
@@ -194,7 +194,7 @@ async def test_an_uploaded_file_that_octoprint_does_not_describe(
     assert not [line for line in log_lines(caplog) if "layer" in line]
 
 
-@BOTH_TUNNELS
+@ALL_TUNNELS
 async def test_a_file_is_never_read_through_a_tunnel(tunnel_home: Home) -> None:
     """Its layers stay unknown."""
     await store(tunnel_home, sliced("cura", layers=5, moves=4, dwell=50).data, "other.gcode")

@@ -9,6 +9,7 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 from custom_components.octoprint_tunnel import live
 from custom_components.octoprint_tunnel.api.octoprint import push
 from custom_components.octoprint_tunnel.api.transport import router as routing
+from custom_components.octoprint_tunnel.api.tunnels import TUNNELS
 from custom_components.octoprint_tunnel.diagnostics import async_get_config_entry_diagnostics
 from homeassistant.core import Event as HomeAssistantEvent, EventStateChangedData
 from homeassistant.util import dt as dt_util
@@ -19,7 +20,7 @@ from .octoprint import printing
 from .octoprint.server import OctoPrintServer
 
 BOTH_VERSIONS = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
-BOTH_TUNNELS = pytest.mark.parametrize("provider", ["octoeverywhere", "obico"])
+ALL_TUNNELS = pytest.mark.parametrize("provider", TUNNELS)
 SOCKET = "/sockjs/websocket"
 EVENT = '{"event": {"type": "PrinterStateChanged", "payload": {"state_id": "X", "state_string": "%s"}}}'
 REAUTH = '{"reauthRequired": {"reason": "stale"}}'
@@ -57,7 +58,7 @@ def sockets(home: Home) -> int:
 
 
 @BOTH_VERSIONS
-@BOTH_TUNNELS
+@ALL_TUNNELS
 @pytest.mark.usefixtures("all_enabled")
 async def test_state_that_octoprint_reports(live_home: Home) -> None:
     """It shows within a second, with what belongs to it; events that come together bring one reading."""
@@ -77,7 +78,7 @@ async def test_state_that_octoprint_reports(live_home: Home) -> None:
 
 
 @BOTH_VERSIONS
-@BOTH_TUNNELS
+@ALL_TUNNELS
 @pytest.mark.parametrize(
     ("end", "error"),
     [("!!DEBUG:trigger_fatal_error_marlin", "Thermal Runaway"), ("!!DEBUG:drop_connection", None)],
@@ -299,7 +300,7 @@ async def test_polls_are_few(live_home: Home) -> None:
 
 
 @BOTH_VERSIONS
-@BOTH_TUNNELS
+@ALL_TUNNELS
 async def test_cost_of_a_socket(live_home: Home) -> None:
     """Opening it costs a log-in and OctoPrint's greeting, and then nothing comes: no feed of the state."""
     [login] = live_home.relay.seen("tunnel", path="/api/login")
@@ -322,7 +323,7 @@ async def test_switched_off(new_live_home: Home) -> None:
 # What goes wrong
 
 
-@BOTH_TUNNELS
+@ALL_TUNNELS
 async def test_silent_socket(new_live_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket on which OctoPrint does not speak is not used; live updates begin when it does."""
     home = new_live_home

@@ -21,6 +21,7 @@ from yarl import URL
 
 from custom_components.octoprint_tunnel.api.transport import router as routing
 from custom_components.octoprint_tunnel.api.transport.router import Router
+from custom_components.octoprint_tunnel.api.tunnels import TUNNELS
 from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.config_entries import SOURCE_ZEROCONF, ConfigFlowResult
 from homeassistant.core import HomeAssistant
@@ -55,17 +56,16 @@ def way(hass: HomeAssistant, entry: MockConfigEntry) -> str:
 
 
 @pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
-@pytest.mark.parametrize("provider", ["octoeverywhere", "obico"])
+@pytest.mark.parametrize("provider", TUNNELS)
 async def test_the_local_network_is_preferred(
     hass: HomeAssistant,
     freezer: FrozenDateTimeFactory,
     relay: Relay,
-    entry: MockConfigEntry,
-    obico_entry: MockConfigEntry,
+    entries: dict[str, MockConfigEntry],
     provider: str,
 ) -> None:
     """Readings and commands cost no data of the tunnel."""
-    entry = await set_up(hass, entry if provider == "octoeverywhere" else obico_entry, relay.local.url)
+    entry = await set_up(hass, entries[provider], relay.local.url)
     assert states(hass, entry, "active_route", "tunnel_status", "printer_state") == ("local", "ok", "offline")
     await press(hass, entry, "connect")
     for _ in range(600):

@@ -8,6 +8,7 @@ import pytest
 import voluptuous as vol
 
 from custom_components.octoprint_tunnel import detection, pace
+from custom_components.octoprint_tunnel.api.tunnels import TUNNELS
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er
 
@@ -17,7 +18,7 @@ from .octoprint.server import OctoPrintServer
 from .relay.octoeverywhere import AppConnection
 
 BOTH_VERSIONS = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
-BOTH_TUNNELS = pytest.mark.parametrize("provider", ["octoeverywhere", "obico"])
+ALL_TUNNELS = pytest.mark.parametrize("provider", TUNNELS)
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +53,7 @@ async def begin(home: Home, moves: int = 600) -> None:
 
 
 @BOTH_VERSIONS
-@BOTH_TUNNELS
+@ALL_TUNNELS
 @pytest.mark.usefixtures("all_enabled")
 async def test_print_to_its_end(connected: Home) -> None:
     """File, progress and times are shown while it prints, and stay when it is done."""
@@ -70,7 +71,7 @@ async def test_print_to_its_end(connected: Home) -> None:
 
 
 @BOTH_VERSIONS
-@BOTH_TUNNELS
+@ALL_TUNNELS
 async def test_pause_resume_and_cancel(connected: Home) -> None:
     """Each button is available when it can do something, and does what it says."""
     assert connected.states("pause", "resume", "cancel") == ("unavailable",) * 3
@@ -109,7 +110,7 @@ async def test_buttons_that_would_end_a_print(connected: Home) -> None:
 
 
 @BOTH_VERSIONS
-@BOTH_TUNNELS
+@ALL_TUNNELS
 @pytest.mark.parametrize("button", ["disconnect", "system_restart", "system_reboot"])
 async def test_print_that_has_begun_since_the_last_poll(home: Home, button: str) -> None:
     """A button that would end it is refused, and the print is shown."""
@@ -188,7 +189,7 @@ async def test_entities_that_are_off_by_default(connected: Home, of_the_service:
 
 
 @BOTH_VERSIONS
-@BOTH_TUNNELS
+@ALL_TUNNELS
 @pytest.mark.usefixtures("all_enabled")
 async def test_temperatures(connected: Home) -> None:
     """Heaters appear as the printer reports them, and can be set within limits."""

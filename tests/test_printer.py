@@ -8,10 +8,12 @@ import time
 
 import pytest
 
+from custom_components.octoprint_tunnel.api.tunnels import TUNNELS
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.helpers import device_registry as dr
 from homeassistant.util import dt as dt_util
 
+from .faults import SITE
 from .home import Home, entities, log_lines
 from .octoprint import printing
 from .octoprint.server import OctoPrintServer
@@ -19,7 +21,7 @@ from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
 
 BOTH_VERSIONS = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
-BOTH_TUNNELS = pytest.mark.parametrize("provider", ["octoeverywhere", "obico"])
+ALL_TUNNELS = pytest.mark.parametrize("provider", TUNNELS)
 OBICO = pytest.mark.parametrize("provider", ["obico"])
 SYSTEM = {"system_restart", "system_reboot"}
 
@@ -53,7 +55,7 @@ def device_of(home: Home) -> dr.DeviceEntry:
 
 
 @BOTH_VERSIONS
-@BOTH_TUNNELS
+@ALL_TUNNELS
 @pytest.mark.usefixtures("all_enabled")
 async def test_connect_and_disconnect(home: Home, octoprint_version: str, provider: str) -> None:
     """The buttons do in the printer what they say."""
@@ -130,15 +132,16 @@ async def test_renamed_in_the_service(home: Home, connection: AppConnection) -> 
 # What it costs
 
 
-@BOTH_TUNNELS
+@ALL_TUNNELS
 async def test_requests_of_a_poll(home: Home) -> None:
-    """Two a minute: one to the service and one to OctoPrint. The first poll after set-up reads the system commands."""
+    """In a minute one to OctoPrint, and one to the service. The first poll after set-up reads the system commands."""
     assert not SYSTEM & home.keys
-    for number in (3, 2, 2):
+    service = home.entry.data["provider"] in SITE
+    for number in (2, 1, 1):
         home.relay.clear()
         await home.wait(61)
-        assert len(home.relay.requests) == number, [request.path for request in home.relay.requests]
-        assert len(home.relay.seen("tunnel")) == number - 1
+        assert len(home.relay.requests) == number + service, [request.path for request in home.relay.requests]
+        assert len(home.relay.seen("tunnel")) == number
         assert home.keys >= SYSTEM
 
 
@@ -212,7 +215,7 @@ async def test_octoprint_off_at_start(new_home: Home) -> None:
     assert device_of(new_home).sw_version == "2.0.0rc7"
 
 
-@BOTH_TUNNELS
+@ALL_TUNNELS
 async def test_unload_reload_and_remove(home: Home) -> None:
     """Unloaded, nothing is asked; reloaded, all is as before; removed, nothing is left."""
     await home.wait(61)
@@ -279,7 +282,7 @@ async def test_more_heaters_than_any_printer_has(new_home: Home, caplog: pytest.
 
 
 @BOTH_VERSIONS
-@BOTH_TUNNELS
+@ALL_TUNNELS
 @pytest.mark.usefixtures("all_enabled")
 async def test_lost_connection_without_live_updates(home: Home) -> None:
     """It is an error until the connection is made again, also after a restart of Home Assistant."""

@@ -20,8 +20,9 @@ from custom_components.octoprint_tunnel.api.octoprint.gcode import Layer
 from custom_components.octoprint_tunnel.api.octoprint.heaters import PrinterReading
 from custom_components.octoprint_tunnel.api.octoprint.job import Job
 from custom_components.octoprint_tunnel.api.octoprint.layer_plugin import layer_from_values
-from custom_components.octoprint_tunnel.api.octoprint.print_event import PROMPT_PLUGIN, PrintEvent
+from custom_components.octoprint_tunnel.api.octoprint.print_event import PrintEvent
 from custom_components.octoprint_tunnel.api.octoprint.printer_error import PrinterError
+from custom_components.octoprint_tunnel.api.octoprint.prompt import PLUGIN as PROMPT_PLUGIN, Prompt
 from custom_components.octoprint_tunnel.api.octoprint.server import Instance, User
 from custom_components.octoprint_tunnel.api.octoprint.webcam import Webcam, webcams_from_json
 from custom_components.octoprint_tunnel.api.transport.addresses import web_address
@@ -35,6 +36,7 @@ from custom_components.octoprint_tunnel.api.tunnels.base import AuthorizationErr
 from custom_components.octoprint_tunnel.api.tunnels.models import Detection, LiveLink, Notification
 from custom_components.octoprint_tunnel.api.tunnels.obico import Obico, server_address
 from custom_components.octoprint_tunnel.api.tunnels.octoeverywhere import OctoEverywhere
+from custom_components.octoprint_tunnel.api.tunnels.own_address import HEADER_FIELDS, OwnAddress
 
 from .bodies import (
     COMPLETION,
@@ -74,7 +76,8 @@ PARSERS: dict[str, tuple[Callable[[JsonObject], object], Any, list[Any]]] = {
     "printer": (PrinterReading.from_json, PrinterReading, [READING]),
     "printer_error": (PrinterError.from_json, PrinterError | None, [FRAMES[1]["event"]["payload"]]),
     "print_event": (partial(PrintEvent.from_push, "PrintFailed"), PrintEvent, [FRAMES[4]["event"]["payload"]]),
-    "prompt": (partial(PrintEvent.from_push, PROMPT_PLUGIN), PrintEvent | None, [FRAMES[7]["plugin"]["data"]]),
+    "prompt": (Prompt.from_json, Prompt | None, [{"text": "Load?", "choices": ["Yes", "No"]}]),
+    "shown prompt": (partial(PrintEvent.from_push, PROMPT_PLUGIN), PrintEvent | None, [FRAMES[7]["plugin"]["data"]]),
     "file": (LocalFile.from_json, LocalFile | None, [JOB["job"]["file"]]),
     "layer": (layer_from_values, Layer | None, [LAYER_VALUES]),
     "uploaded": (UploadedFile.from_json, UploadedFile, [UPLOADED]),
@@ -92,6 +95,7 @@ TEXTS = st.one_of(
     st.text("a(.:-/ 9", min_size=1, max_size=3).map(lambda text: text * 5000),
     st.sampled_from(["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-W01-1", "2026-07-01T12:00:00Z"]),
 )
+HEADERS = st.tuples(st.sampled_from(["X-Token", "Host", "x-api-key", "Authorization"]) | TEXTS, TEXTS).map(": ".join)
 QUERY_VALUES = TEXTS.map(lambda text: text.encode(errors="replace").decode())
 NUMBERS = st.one_of(
     st.integers(),
@@ -230,6 +234,28 @@ def test_links(data: st.DataObject) -> None:
     read(lambda: server_address(link), str)
 
 
+@REPEATABLE
+@given(
+    st.sampled_from(["https://printer.example/octoprint", "printer.example"]) | TEXTS,
+    st.dictionaries(st.sampled_from(["username", "password", "bearer_token", *HEADER_FIELDS]), TEXTS | HEADERS),
+)
+def test_own_addresses(address: str, entered: dict[str, str]) -> None:
+    """Whatever is entered in the form, what is stored can be sent: https, and headers of one line."""
+
+    def from_form() -> Authorized:
+        authorized = OwnAddress.from_form({"address": address, "verify_ssl": True, **entered}, "")
+        tunnel = authorized.tunnel
+        assert isinstance(tunnel, OwnAddress)
+        assert tunnel.url.startswith("https://")
+        for name, value in {**tunnel.headers, **tunnel.authorization}.items():
+            assert f"{name}{value}".isascii()
+            assert f"{name}{value}".isprintable()
+            assert name.lower() not in ("host", "connection", "content-length", "x-api-key")
+        return authorized
+
+    read(from_form, Authorized)
+
+
 def _of_the_service(authorized: Authorized) -> Authorized:
     """Fail if credentials would go to another host, or do not fit into a header."""
     url = web_address(authorized.tunnel.url)
@@ -283,4 +309,6 @@ def test_long_texts_are_read_quickly(text: str) -> None:
     read(lambda: Obico.from_link(text, Obico.default_server), Authorized)
     read(lambda: OctoEverywhere.from_link(text, ""), Authorized)
     read(lambda: OctoEverywhere.from_completion({**COMPLETION, "url": text}, ""), Authorized)
+    for form in ({"address": text}, {"address": "https://x", "username": text, "header_1": f"X: {text}"}):
+        read(lambda form=form: OwnAddress.from_form({**form, "verify_ssl": True}, ""), Authorized)  # type: ignore[misc]
     assert process_time() - started < MAX_WORK

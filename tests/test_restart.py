@@ -81,6 +81,7 @@ WALKS: dict[str, Walk] = {
     "obico_method": lambda hass, relay, connection: at_own_server(hass),
     "obico_authorize": lambda hass, relay, connection: start(hass, "obico", "obico_authorize"),
     "obico_paste": lambda hass, relay, connection: start(hass, "obico", "obico_paste"),
+    "own_address": lambda hass, relay, connection: start(hass, "own_address"),
     "printer_offline": while_octoprint_is_off,
     "api_key": at_the_api_key,
     "request_key": lambda hass, relay, connection: at_a_key(hass, relay, connection, "request_key"),
@@ -124,6 +125,7 @@ WALKS_OF_ENTRY: dict[str, WalkOfEntry] = {
         hass, entry, "octoeverywhere", "octoeverywhere_portal"
     ),
     "reconfigure at Obico": lambda hass, entry: reconfigure(hass, entry, "obico", "obico_authorize"),
+    "reconfigure at an own address": lambda hass, entry: reconfigure(hass, entry, "own_address"),
     "replace_known": at_the_question,
 }
 

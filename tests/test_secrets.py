@@ -15,6 +15,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.octoprint_tunnel import live
 from custom_components.octoprint_tunnel.api.errors import OctoPrintTunnelError
+from custom_components.octoprint_tunnel.api.tunnels import TUNNELS
 from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.components.system_health import get_info
 from homeassistant.config_entries import ConfigEntryState
@@ -25,21 +26,20 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr, issue_registry as ir
 from homeassistant.setup import async_setup_component
 
+from .faults import SITE
 from .home import settle, unload, until, wait
 from .relay.server import Relay
 
 SECRETS = ("username", "password", "bearer_token", "app_token", "api_key")
-BOTH_TUNNELS = pytest.mark.parametrize("provider", ["octoeverywhere", "obico"])
+ALL_TUNNELS = pytest.mark.parametrize("provider", TUNNELS)
 
 
 @pytest.fixture
-async def set_up(
-    hass: HomeAssistant, provider: str, entry: MockConfigEntry, obico_entry: MockConfigEntry
-) -> MockConfigEntry:
+async def set_up(hass: HomeAssistant, provider: str, entries: dict[str, MockConfigEntry]) -> MockConfigEntry:
     """Set the printer up through the service, with the log at debug level."""
     for name in (DOMAIN, f"custom_components.{DOMAIN}"):
         logging.getLogger(name).setLevel(logging.DEBUG)
-    chosen = entry if provider == "octoeverywhere" else obico_entry
+    chosen = entries[provider]
     chosen.add_to_hass(hass)
     assert await hass.config_entries.async_setup(chosen.entry_id)
     await settle(hass)
@@ -48,7 +48,7 @@ async def set_up(
 
 def secrets_of(entry: MockConfigEntry) -> list[str]:
     """Return the credentials of an entry."""
-    return [entry.data[name] for name in SECRETS if name in entry.data]
+    return [*(entry.data[name] for name in SECRETS if name in entry.data), *entry.data.get("headers", {}).values()]
 
 
 def begin(trouble: str, relay: Relay, where: str, entry: MockConfigEntry, everything: str) -> None:
@@ -66,10 +66,10 @@ def begin(trouble: str, relay: Relay, where: str, entry: MockConfigEntry, everyt
         case "redirect":
             relay.redirect(where, f"https://{secrets[0]}:{secrets[1]}@elsewhere.example/")
         case "revoked":
-            relay.fail(where, 401 if entry.data["provider"] == "obico" else 606, everything)
+            relay.fail(where, 606 if entry.data["provider"] == "octoeverywhere" else 401, everything)
 
 
-@BOTH_TUNNELS
+@ALL_TUNNELS
 @pytest.mark.parametrize("trouble", ["none", "status", "drop", "truncate", "garbage", "revoked"])
 async def test_log_states_and_messages(
     hass: HomeAssistant,
@@ -101,6 +101,9 @@ async def test_log_states_and_messages(
         assert not [secret for secret in secrets if secret in text], text
 
 
+CLOSING = {"octoeverywhere": (605, 610, 606), "obico": (481, 401), "own_address": (502, 401)}
+"""Statuses that close the tunnel. The last one needs the user."""
+
 ACTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("connect", {"port": "VIRTUAL"}),
     ("disconnect", {}),
@@ -111,7 +114,7 @@ ACTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 
-@BOTH_TUNNELS
+@ALL_TUNNELS
 @pytest.mark.parametrize("trouble", ["none", "status", "drop", "truncate", "garbage", "redirect", "revoked"])
 async def test_messages_of_actions(
     hass: HomeAssistant,
@@ -149,7 +152,7 @@ async def test_messages_of_actions(
         assert not [secret for secret in secrets if secret in text], text
 
 
-@BOTH_TUNNELS
+@ALL_TUNNELS
 async def test_dialogs_and_repairs(
     hass: HomeAssistant, caplog: pytest.LogCaptureFixture, relay: Relay, set_up: MockConfigEntry
 ) -> None:
@@ -185,10 +188,10 @@ async def test_dialogs_and_repairs(
     await look(result)
     hass.config_entries.options.async_abort(result["flow_id"])
 
-    is_obico = "obico" in set_up.data["provider"]
-    for code in (481, 401) if is_obico else (605, 610, 606):
+    provider = set_up.data["provider"]
+    for code in CLOSING[provider]:
         relay.fail("tunnel", code, " ".join(secrets))
-        relay.fail("obico_tsd" if is_obico else "octoeverywhere_api", code, " ".join(secrets))
+        relay.fail(SITE.get(provider, "tunnel"), code, " ".join(secrets))
         assert await hass.config_entries.async_reload(set_up.entry_id)
         await settle(hass)
         seen += [repr(issue) for issue in ir.async_get(hass).issues.values()]
@@ -265,7 +268,7 @@ async def test_every_kind_of_credential(
     await unload(hass, entry)
 
 
-@BOTH_TUNNELS
+@ALL_TUNNELS
 async def test_diagnostics(hass: HomeAssistant, set_up: MockConfigEntry, hass_client: ClientSessionGenerator) -> None:
     """They contain no credential and do not identify the user."""
     assert await async_setup_component(hass, "diagnostics", {})
@@ -276,7 +279,7 @@ async def test_diagnostics(hass: HomeAssistant, set_up: MockConfigEntry, hass_cl
     assert "203.0.113.20" not in text
     assert "Kitchen" not in text
     assert found["traffic"]["tunnel"]["requests"] > 1
-    assert found["traffic"]["service"]["bytes_received"] > 10
+    assert (found["traffic"]["service"]["bytes_received"] > 10) is (set_up.data["provider"] in SITE)
 
 
 async def test_diagnostics_while_nothing_works(
@@ -375,7 +378,7 @@ async def test_diagnostics_do_not_identify_the_owner(
     assert found["printer"]["data"]["job"]["progress"] == 5
 
 
-@BOTH_TUNNELS
+@ALL_TUNNELS
 @pytest.mark.parametrize("where", ["/api/connection", "/api/login"])
 async def test_error_texts_of_others_are_not_in_diagnostics(
     hass: HomeAssistant,

@@ -7,12 +7,14 @@ from typing import Any
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components import octoprint_tunnel
+from custom_components.octoprint_tunnel.api.tunnels import TUNNELS
 from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.components.system_health import get_info
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 
 from .home import listening, settle, unload
+from .relay.own_address import LOGIN
 from .relay.server import Relay
 
 
@@ -39,22 +41,27 @@ async def test_no_printer(hass: HomeAssistant, relay: Relay) -> None:
 
 
 async def test_with_printers(
-    hass: HomeAssistant, relay: Relay, entry: MockConfigEntry, obico_entry: MockConfigEntry
+    hass: HomeAssistant,
+    relay: Relay,
+    entry: MockConfigEntry,
+    obico_entry: MockConfigEntry,
+    own_entry: MockConfigEntry,
 ) -> None:
     """Printers, routes, live updates and traffic are counted."""
-    obico_entry.add_to_hass(hass)
+    for other in (obico_entry, own_entry):
+        other.add_to_hass(hass)
     assert await hass.config_entries.async_setup(obico_entry.entry_id)
     await listening(hass, entry)
     await settle(hass)
     found = await information(hass)
     texts = json.loads((Path(octoprint_tunnel.__file__).parent / "translations" / "en.json").read_text("utf-8"))
     assert found.keys() == texts["system_health"]["info"].keys()
-    assert (found["reach_octoeverywhere"], found["reach_obico"]) == ("ok", "ok")
-    assert (found["printers"], found["through_tunnel"], found["on_local_network"]) == (2, 2, 0)
+    assert {found[f"reach_{service}"] for service in TUNNELS} == {"ok"}
+    assert (found["printers"], found["through_tunnel"], found["on_local_network"]) == (3, 3, 0)
     assert found["live_updates"] == 1
-    traffic = [each.runtime_data.printer.router.traffic["tunnel"] for each in (entry, obico_entry)]
+    traffic = [each.runtime_data.printer.router.traffic["tunnel"] for each in (entry, obico_entry, own_entry)]
     requests, received = sum(each.requests for each in traffic), sum(each.bytes_received for each in traffic)
-    assert requests == sum(exchange.service.matches("tunnel") for exchange in relay.requests)
+    assert requests == len([exchange for exchange in relay.seen("tunnel") if exchange.path not in ("/", LOGIN)])
     assert received > 10_000  # the push socket's greeting alone has more
     assert found["tunnel_traffic"] == f"{requests} requests, {received / 1024**2:.3f} MiB received"
     assert found["local_traffic"] == "0 requests, 0.000 MiB received"

@@ -26,14 +26,12 @@ from homeassistant.helpers.entity import EntityDescription
 from homeassistant.util.yaml import load_yaml_dict
 
 PACKAGE = Path(errors.__file__).parents[1]
+NAME = errors.__name__.removesuffix(".api.errors")
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py")))
 TEXTS: dict[str, Any] = json.loads((PACKAGE / "translations" / "en.json").read_text(encoding="utf-8"))
 ICONS: dict[str, Any] = json.loads((PACKAGE / "icons.json").read_text(encoding="utf-8"))
-ERRORS = {
-    kind.key: kind
-    for kind in vars(errors).values()
-    if isinstance(kind, type) and issubclass(kind, OctoPrintTunnelError) and kind is not OctoPrintTunnelError
-}
+ERRORS = {kind.key: kind for kind in OctoPrintTunnelError.__subclasses__() if kind.__module__.startswith(NAME)}
+"""The errors of the client library, and those of single services."""
 PRINTER = cast(
     PrinterCoordinator,
     SimpleNamespace(data=SimpleNamespace(heaters=("tool0", "bed", "chamber"), system_commands=button.SYSTEM_COMMANDS)),
@@ -46,7 +44,12 @@ PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
         *binary_sensor.PRINTER_DESCRIPTIONS,
         *binary_sensor.DETECTION_DESCRIPTIONS,
     ),
-    "button": (*button.DESCRIPTIONS, *button.system_descriptions(PRINTER)),
+    "button": (
+        *button.DESCRIPTIONS,
+        button.EMERGENCY_STOP,
+        *button.CHOICE_DESCRIPTIONS,
+        *button.system_descriptions(PRINTER),
+    ),
     "camera": tuple(camera.webcam_descriptions(WEBCAMS)),
     "event": event.DESCRIPTIONS,
     "number": tuple(number.target_descriptions(PRINTER)),

@@ -1,4 +1,4 @@
-"""Reach OctoPrint from Home Assistant through an OctoEverywhere App Connection or an Obico tunnel."""
+"""Reach OctoPrint from Home Assistant through OctoEverywhere, Obico or an address of the user's own."""
 
 import re
 

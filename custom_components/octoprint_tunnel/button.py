@@ -1,9 +1,9 @@
 """Buttons for the connection to the printer, the print, and OctoPrint's server."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import override
+from typing import Any, override
 
 from homeassistant.components.button import ButtonDeviceClass, ButtonEntity, ButtonEntityDescription
 from homeassistant.const import EntityCategory
@@ -15,6 +15,7 @@ from .api.octoprint.connection import Connection, PrinterState
 from .coordinator import PrinterCoordinator
 from .entity import OctoPrintTunnelEntity, async_add_when_available
 from .exceptions import raise_translated, validation_error
+from .prompts import async_answer
 from .runtime import OctoPrintTunnelConfigEntry
 
 PARALLEL_UPDATES = 1
@@ -28,6 +29,14 @@ class PrinterButtonDescription(ButtonEntityDescription):
     available_fn: Callable[[PrinterState], bool]
     ends_print: bool = False
     """Whether it would end a print. It is refused then, also if the last poll is older than the print."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoiceDescription(ButtonEntityDescription):
+    """Describes a button that answers what the printer asks, with the choice of this number from 0."""
+
+    choice: int
+    entity_registry_enabled_default: bool = False
 
 
 DESCRIPTIONS = (
@@ -71,6 +80,19 @@ DESCRIPTIONS = (
     ),
 )
 
+EMERGENCY_STOP = PrinterButtonDescription(
+    key="emergency_stop",
+    translation_key="emergency_stop",
+    entity_registry_enabled_default=False,
+    press_fn=lambda octoprint, _: octoprint.stop_at_once(),
+    available_fn=lambda state: state.is_connected,
+)
+
+CHOICE_DESCRIPTIONS = (
+    ChoiceDescription(key="prompt_choice_1", translation_key="prompt_choice_1", choice=0),
+    ChoiceDescription(key="prompt_choice_2", translation_key="prompt_choice_2", choice=1),
+)
+
 SYSTEM_COMMANDS = {
     "restart": ButtonDeviceClass.RESTART,
     "reboot": ButtonDeviceClass.RESTART,
@@ -106,6 +128,8 @@ async def async_setup_entry(
     """Add the buttons of one printer."""
     printer = entry.runtime_data.printer
     async_add_entities(PrinterButton(entry, printer, description) for description in DESCRIPTIONS)
+    async_add_entities([EmergencyStop(entry, printer, EMERGENCY_STOP)])
+    async_add_entities(ChoiceButton(entry, printer, description) for description in CHOICE_DESCRIPTIONS)
     async_add_when_available(entry, async_add_entities, entry.runtime_data.printer, system_descriptions, PrinterButton)
 
 
@@ -132,3 +156,44 @@ class PrinterButton(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):
         if PrinterState.from_text(job.state_text).is_active:
             self.coordinator.async_refresh_soon()
             raise validation_error("print_in_progress")
+
+
+class EmergencyStop(PrinterButton):
+    """Stops the printer at once."""
+
+    @property
+    @override
+    def available(self) -> bool:
+        # Also after a poll that has failed: the command may still arrive.
+        return self.coordinator.data is not None and self.entity_description.available_fn(self.coordinator.data.state)
+
+    @override
+    async def async_request_call[T](self, coro: Coroutine[Any, Any, T]) -> T:
+        return await coro  # it does not wait until other buttons are done
+
+
+class ChoiceButton(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):
+    """A button that answers what the printer asks. Its attribute is the answer."""
+
+    entity_description: ChoiceDescription
+
+    @property
+    def _choice(self) -> str | None:
+        prompt, number = self.coordinator.data.prompt, self.entity_description.choice
+        return prompt.choices[number] if prompt and number < len(prompt.choices) else None
+
+    @property
+    @override
+    def available(self) -> bool:
+        return super().available and self._choice is not None
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Mapping[str, Any] | None:
+        return {"choice": self._choice}
+
+    @override
+    @raise_translated
+    async def async_press(self) -> None:
+        if choice := self._choice:
+            await async_answer(self.coordinator, choice)

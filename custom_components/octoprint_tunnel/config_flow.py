@@ -82,7 +82,8 @@ class OctoPrintTunnelConfigFlow(ApiKeyFlow, domain=DOMAIN):
     @override
     async def async_step_user(self, user_input: UserInput = None) -> ConfigFlowResult:
         """Choose the service."""
-        pages = {f"{provider}_account": service.setup.sign_up for provider, service in TUNNELS.items()}
+        services = TUNNELS.items()
+        pages = {f"{provider}_account": page for provider, service in services if (page := service.setup.sign_up)}
         return self.async_show_menu(step_id="user", menu_options=list(TUNNELS), description_placeholders=pages)
 
     async def async_step_reconfigure(self, user_input: UserInput = None) -> ConfigFlowResult:
@@ -121,7 +122,7 @@ class OctoPrintTunnelConfigFlow(ApiKeyFlow, domain=DOMAIN):
             self._instance = await self._octoprint().instance()
         except OctoPrintTunnelError as error:
             if error.remedy is Remedy.REAUTHORIZE:
-                return await self._async_menu(None)
+                return await self._async_begin(None)
             return self._recover(error, self._async_find_refused)
         return await self._async_find_api_key()
 
@@ -179,6 +180,8 @@ class OctoPrintTunnelConfigFlow(ApiKeyFlow, domain=DOMAIN):
         try:
             self._instance = await self._octoprint().instance()
         except OctoPrintTunnelError as error:
+            if self._service.setup.page is None:  # the user may have mistyped the address
+                return self._refuse(error.key, **error.problem.placeholders)
             return self._recover(error, self._async_identify)
         if own := self._own_entry:
             return await self._async_check_own(own)
@@ -240,7 +243,7 @@ class OctoPrintTunnelConfigFlow(ApiKeyFlow, domain=DOMAIN):
         if user_input is None:
             return self._ask_about(self._known)
         if user_input[CONF_CHOICE] == DISCARD:
-            return await self._async_menu(None)
+            return await self._async_begin(None)
         if user_input[CONF_CHOICE] == REPLACE:
             self._replaces = self._known.entry_id
         self._asked_about |= self._asking_about

@@ -1,10 +1,11 @@
-"""The steps of the set-up dialog in which a service hands over a connection to a printer.
+"""The steps of the set-up dialog in which a connection to a printer is created or entered.
 
 They are the same for all services. `Tunnel.setup` names them, and says which of them a service has.
 """
 
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, override
 
@@ -13,12 +14,12 @@ from yarl import URL
 
 from homeassistant.config_entries import ConfigFlow, ConfigFlowResult
 from homeassistant.core import callback
-from homeassistant.helpers.selector import TextSelector, TextSelectorConfig, TextSelectorType
+from homeassistant.helpers.selector import BooleanSelector, Selector, TextSelector, TextSelectorConfig, TextSelectorType
 
 from .api.remote_text import in_markdown, link_in_markdown
 from .api.tunnels import TUNNELS
 from .api.tunnels.base import AuthorizationError, Authorized, Tunnel
-from .api.tunnels.setup import SERVER_IS_HTTP, OwnServer
+from .api.tunnels.setup import SERVER_IS_HTTP, Field, FieldKind, OwnServer
 from .authorize import AUTHORIZED, async_await_redirect, async_forget_redirect
 
 CONF_SERVER_URL = "server_url"
@@ -26,12 +27,26 @@ REFUSED = "refused"
 
 # Links hold credentials, but a user who cannot see what was pasted cannot see that it was cut off.
 LINK = TextSelector(TextSelectorConfig(type=TextSelectorType.TEXT, autocomplete="off"))
+SELECTORS: dict[FieldKind, Selector[Any]] = {
+    FieldKind.TEXT: LINK,
+    FieldKind.SECRET: TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off")),
+    FieldKind.SWITCH: BooleanSelector(),
+}
 
 type UserInput = dict[str, Any] | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Why a connection cannot be used: the key of the text, its placeholders, and the field that it is about."""
+
+    key: str
+    field: str | None = None
+    placeholders: Mapping[str, str] | None = None
+
+
 class ConnectionFlow(ConfigFlow):
-    """Lead the user to a service, and take the connection that comes back."""
+    """Lead the user to a service, and take the connection that comes back or that the user enters."""
 
     _authorized: Authorized
 
@@ -42,9 +57,9 @@ class ConnectionFlow(ConfigFlow):
         self._typed_server = ""
         self._known_tunnel: Tunnel | None = None
         self._return_url: str | None = None
-        self._is_pasted = False
-        self._pasted = ""
-        self._refusal: str | None = None
+        self._is_entered = False
+        self._entered: dict[str, Any] = {}
+        self._refusal: Refusal | None = None
 
     @override
     @callback
@@ -60,7 +75,9 @@ class ConnectionFlow(ConfigFlow):
     def add_steps(cls, service: type[Tunnel]) -> None:
         """Add the steps of a service; Home Assistant looks for them as `async_step_<id>`."""
         setup = service.setup
-        steps = {service.provider: cls._async_menu, setup.page: cls._async_page, setup.paste: cls._async_paste}
+        steps: dict[str, _Step] = {service.provider: cls._async_begin, setup.form: cls._async_form}
+        if setup.page:
+            steps[setup.page] = cls._async_page
         if server := setup.server:
             steps[server.form] = partial(cls._async_server, server=server)
             steps[server.menu] = partial(cls._async_server_menu, server=server)
@@ -71,6 +88,7 @@ class ConnectionFlow(ConfigFlow):
         """Offer the service and the server that a printer uses."""
         self._known_tunnel = tunnel
         self._choose(type(tunnel))
+        self._entered = tunnel.to_form()
         if tunnel.server != tunnel.default_server:
             self._server_url = self._typed_server = tunnel.server
 
@@ -80,11 +98,19 @@ class ConnectionFlow(ConfigFlow):
 
     # The ways to a connection
 
-    async def _async_menu(self, user_input: UserInput) -> ConfigFlowResult:
-        """Choose how the connection gets here."""
+    async def _async_begin(self, user_input: UserInput) -> ConfigFlowResult:
+        """Choose how the connection gets here, or enter it where the service has no page."""
         setup = self._service.setup
+        if setup.page is None:
+            return await self._async_form(user_input)
         servers = [setup.server.form] if setup.server else []
-        return self._show_menu(self._service.provider, setup.page, setup.paste, *servers)
+        return self._show_menu(self._service.provider, *self._ways, *servers)
+
+    @property
+    def _ways(self) -> list[str]:
+        """Return the steps that create a connection."""
+        setup = self._service.setup
+        return [setup.page, setup.form] if setup.page else [setup.form]
 
     async def _async_server(self, user_input: UserInput, *, server: OwnServer) -> ConfigFlowResult:
         """Ask for the address of a server of the user's own."""
@@ -94,13 +120,13 @@ class ConnectionFlow(ConfigFlow):
         try:
             self._server_url = server.read(self._typed_server)
         except AuthorizationError as error:
-            self._refusal = error.key
+            self._refusal = Refusal(key=error.key)
             return self._ask_for_server(server)
         return await self._async_server_menu(None, server=server)
 
     async def _async_server_menu(self, user_input: UserInput, *, server: OwnServer) -> ConfigFlowResult:
         """Choose how the connection gets here from a server of the user's own."""
-        return self._show_menu(server.menu, self._service.setup.page, self._service.setup.paste)
+        return self._show_menu(server.menu, *self._ways)
 
     async def _async_page(self, completion: UserInput) -> ConfigFlowResult:
         """Send the browser to the service's page, and wait until it comes back with a completion."""
@@ -109,7 +135,7 @@ class ConnectionFlow(ConfigFlow):
         # A browser that is reloaded asks for the step again, while the service's page holds the first address.
         self._return_url = self._return_url or async_await_redirect(self.hass, self.flow_id)
         if self._return_url is None:
-            return self._ask_for_link()
+            return self._ask_for_connection()
         url = self._service_page(self._return_url)
         return self.async_external_step(step_id=self._service.setup.page, url=str(url))
 
@@ -123,11 +149,11 @@ class ConnectionFlow(ConfigFlow):
     def _read_completion(self, completion: dict[str, str]) -> ConfigFlowResult:
         # The dialog itself may have sent it, and then the address still waits. It is for this step only.
         async_forget_redirect(self.hass, self.flow_id)
-        self._return_url, self._is_pasted = None, False
+        self._return_url, self._is_entered = None, False
         try:
             self._authorized = self._service.from_completion(completion, self._server_url)
         except AuthorizationError as error:
-            self._refusal = error.key
+            self._refusal = Refusal(key=error.key)
             return self.async_external_step_done(next_step_id=REFUSED)
         return self.async_external_step_done(next_step_id=AUTHORIZED)
 
@@ -135,37 +161,37 @@ class ConnectionFlow(ConfigFlow):
         """Use what the service sent back."""
         return await self._async_use(self._authorized)
 
-    async def _async_paste(self, user_input: UserInput) -> ConfigFlowResult:
-        """Take a link that the user copied."""
+    async def _async_form(self, user_input: UserInput) -> ConfigFlowResult:
+        """Take a connection that the user enters, for example a link that the user copied."""
         if user_input is None:
-            return self._ask_for_link()
-        self._pasted, self._is_pasted, self._refusal = user_input[self._service.setup.link], True, None
+            return self._ask_for_connection()
+        self._entered, self._is_entered, self._refusal = user_input, True, None
         try:
-            authorized = self._service.from_link(self._pasted, self._server_url)
+            authorized = self._service.from_form(self._entered, self._server_url)
         except AuthorizationError as error:
-            return self._refuse(error.key)
+            return self._refuse(error.key, error.field)
         return await self._async_use(authorized)
 
     # Where a connection is refused
 
-    def _refuse(self, key: str) -> ConfigFlowResult:
+    def _refuse(self, key: str, field: str | None = None, **placeholders: str) -> ConfigFlowResult:
         """Show why a connection cannot be used, in the form where the user can enter another one."""
-        self._refusal = key
+        self._refusal = Refusal(key=key, field=field, placeholders=placeholders)
         if key == SERVER_IS_HTTP and (server := self._service.setup.server):
             if "://" not in self._typed_server:  # it was taken as https
                 self._typed_server = f"http://{self._typed_server}"
             return self._ask_for_server(server)
-        if self._is_pasted:
-            return self._ask_for_link()
+        if self._is_entered or self._service.setup.page is None:
+            return self._ask_for_connection()
         schema = vol.Schema({})
         return self.async_show_form(step_id=REFUSED, data_schema=schema, errors={"base": key}, last_step=False)
 
     async def async_step_refused(self, user_input: UserInput = None) -> ConfigFlowResult:
         """Show why the service's page brought no connection, then offer its menu again."""
         if user_input is None and self._refusal:
-            return self._refuse(self._refusal)
+            return self._refuse(self._refusal.key)
         self._refusal = None
-        return await self._async_menu(None)
+        return await self._async_begin(None)
 
     # What is shown
 
@@ -177,20 +203,38 @@ class ConnectionFlow(ConfigFlow):
         )
 
     def _ask_for_server(self, server: OwnServer) -> ConfigFlowResult:
-        return self._ask(server.form, CONF_SERVER_URL, self._typed_server)
+        return self._ask(server.form, (Field(name=CONF_SERVER_URL),), {CONF_SERVER_URL: self._typed_server})
 
-    def _ask_for_link(self) -> ConfigFlowResult:
-        portal = link_in_markdown(str(self._service_page()))
-        return self._ask(self._service.setup.paste, self._service.setup.link, self._pasted, portal=portal)
+    def _ask_for_connection(self) -> ConfigFlowResult:
+        setup, placeholders = self._service.setup, {}
+        if setup.page:
+            placeholders["portal"] = link_in_markdown(str(self._service_page()))
+        return self._ask(setup.form, setup.fields, self._entered, **placeholders)
 
-    def _ask(self, step_id: str, field: str, entered: str, **placeholders: str) -> ConfigFlowResult:
-        """Show a form with one field, with what the user entered before and what is wrong with it."""
+    def _ask(
+        self, step_id: str, fields: tuple[Field, ...], entered: Mapping[str, Any], **placeholders: str
+    ) -> ConfigFlowResult:
+        """Show a form with what the user entered before, and what is wrong with it."""
+        errors, refusal = {}, self._refusal
+        if refusal:
+            where = refusal.field or (fields[0].name if len(fields) == 1 else "base")
+            errors, placeholders = {where: refusal.key}, {**placeholders, **(refusal.placeholders or {})}
         return self.async_show_form(
             step_id=step_id,
-            data_schema=self.add_suggested_values_to_schema(vol.Schema({vol.Required(field): LINK}), {field: entered}),
-            errors={field: self._refusal} if self._refusal else {},
+            data_schema=self.add_suggested_values_to_schema(_schema(fields), entered),
+            errors=errors,
             description_placeholders=placeholders,
         )
+
+
+def _schema(fields: tuple[Field, ...]) -> vol.Schema:
+    return vol.Schema({_marker(field): SELECTORS[field.kind] for field in fields})
+
+
+def _marker(field: Field) -> vol.Marker:
+    if field.kind is FieldKind.SWITCH:
+        return vol.Required(field.name, default=True)
+    return vol.Required(field.name) if field.required else vol.Optional(field.name)
 
 
 type _Step = Callable[[ConnectionFlow, UserInput], Awaitable[ConfigFlowResult]]

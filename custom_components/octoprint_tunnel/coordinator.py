@@ -22,6 +22,7 @@ from .api.octoprint.layer_reader import LayerReader
 from .api.octoprint.print_event import PrintEvent
 from .api.octoprint.print_tracker import PrintTracker
 from .api.octoprint.printer_error import PrinterError
+from .api.octoprint.prompt import Prompt
 from .api.octoprint.reader import Reader
 from .api.octoprint.status import PrinterStatus
 from .api.transport.addresses import private_addresses
@@ -225,6 +226,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         """Poll rarely while OctoPrint reports changes, and once now."""
         self._pace.live = live
         self._reader.invalidate_connection()
+        self._reader.expect_prompt()
         self.async_refresh_soon()
 
     @callback
@@ -236,6 +238,17 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
     def async_report(self, event: PrintEvent) -> None:
         """Tell what OctoPrint reported of a print with the next poll."""
         self._prints.report(event)
+
+    @callback
+    def async_expect_prompt(self) -> None:
+        """Read what the printer asks now: what is shown is old."""
+        self._reader.expect_prompt()
+        self.async_refresh_soon()
+
+    @callback
+    def async_set_prompt(self, prompt: Prompt | None) -> None:
+        """Show what the printer asks, as OctoPrint reported it, with the next poll."""
+        self._reader.set_prompt(prompt)
 
     @callback
     def async_state_changed(self, error: PrinterError | None = None) -> None:

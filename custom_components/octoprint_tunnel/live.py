@@ -18,8 +18,9 @@ from homeassistant.util import dt as dt_util
 from .api.backoff import Backoff
 from .api.errors import OctoPrintTunnelError
 from .api.octoprint.connection import MAX_STATE_TEXT, PrinterState
-from .api.octoprint.print_event import PROMPT_PLUGIN, PrintEvent
+from .api.octoprint.print_event import PrintEvent
 from .api.octoprint.printer_error import PrinterError
+from .api.octoprint.prompt import PLUGIN as PROMPT_PLUGIN, Prompt
 from .api.octoprint.push import CONNECTION_CHANGED, ERROR, SETTINGS_UPDATED, STATE_CHANGED, Event, PushSocket
 from .api.token_bucket import TokenBucket
 from .api.transport.router import PinnedRoute, Way
@@ -159,8 +160,8 @@ class _Watch:
             return
         if print_event := PrintEvent.from_push(event.type, event.payload):
             self._printer.async_report(print_event)
-        elif event.type == PROMPT_PLUGIN:
-            return
+        if event.type == PROMPT_PLUGIN:
+            self._printer.async_set_prompt(Prompt.from_push(event.payload))
         text = event.payload.text("state_string", MAX_STATE_TEXT)
         if event.type == STATE_CHANGED and text:
             self._state = PrinterState.from_text(text)

@@ -261,6 +261,12 @@ PRINTER_DESCRIPTIONS = (
         suggested_display_precision=2,
         value_fn=lambda printer: layer.height if (layer := printer.data.layer) else None,
     ),
+    OctoPrintTunnelSensorDescription[PrinterCoordinator](
+        key="prompt",
+        translation_key="prompt",
+        value_fn=lambda printer: prompt.text if (prompt := printer.data.prompt) else None,
+        attributes_fn=lambda printer: {"choices": list(prompt.choices)} if (prompt := printer.data.prompt) else None,
+    ),
 )
 
 DETECTION_DESCRIPTIONS = (

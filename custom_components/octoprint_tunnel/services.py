@@ -27,9 +27,11 @@ from .connect_options import (
 )
 from .const import DOMAIN
 from .exceptions import translated_errors, validation_error
+from .prompts import async_answer
 from .runtime import OctoPrintTunnelConfigEntry
 from .upload import async_upload
 
+ATTR_CHOICE: Final = "choice"
 ATTR_COMMANDS: Final = "commands"
 ATTR_FOLDER: Final = "folder"
 ATTR_HOURS: Final = "hours"
@@ -76,6 +78,8 @@ SEND_COMMANDS = DEVICE.extend(
     {vol.Required(ATTR_COMMANDS): vol.All(cv.ensure_list, vol.Length(min=1, max=MAX_LINES), [cv.string])}
 )
 
+ANSWER_PROMPT = DEVICE.extend({vol.Required(ATTR_CHOICE): cv.string})
+
 type Handler = Callable[[OctoPrintTunnelConfigEntry, ServiceCall], Awaitable[ServiceResponse]]
 type Action = Callable[[ServiceCall], Coroutine[Any, Any, ServiceResponse]]
 
@@ -90,6 +94,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
         ("create_live_link", CREATE_LIVE_LINK, _create_live_link, SupportsResponse.ONLY),
         ("upload_file", UPLOAD_FILE, _upload_file, SupportsResponse.OPTIONAL),
         ("send_commands", SEND_COMMANDS, _send_commands, SupportsResponse.NONE),
+        ("answer_prompt", ANSWER_PROMPT, _answer_prompt, SupportsResponse.NONE),
     ):
         hass.services.async_register(DOMAIN, name, _for_device(handler), schema, supports_response=response)
 
@@ -164,6 +169,10 @@ async def _upload_file(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> 
 async def _send_commands(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> None:
     lines = _checked_lines(call.data[ATTR_COMMANDS])
     await entry.runtime_data.printer.async_command(lambda octoprint, _: octoprint.send_commands(lines))
+
+
+async def _answer_prompt(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> None:
+    await async_answer(entry.runtime_data.printer, call.data[ATTR_CHOICE])
 
 
 def _checked_lines(commands: list[str]) -> list[str]:

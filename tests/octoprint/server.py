@@ -55,7 +55,7 @@ class OctoPrintServer:
         self.limited_api_key = ""
         self.basedir = Path(tempfile.mkdtemp(prefix=f"octoprint-{version}-"))
         write_basedir(self.basedir, self.password, config or {})
-        self._port = _free_port()
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         atexit.register(self.close)
 
@@ -257,7 +257,7 @@ def _python(version: str) -> Path:
     return _DEV / f"octoprint-{version}" / "bin" / "python"
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Return a free port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

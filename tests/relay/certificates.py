@@ -19,6 +19,7 @@ _NAMES = (
     "*.octoeverywhere.com",
     "app.obico.io",
     "*.tunnels.app.obico.io",
+    "printer.home.test",
     "127.0.0.1",
 )
 
@@ -68,6 +69,23 @@ def authority() -> Authority:
         ca_file=ca_file,
         bundle_file=bundle_file,
     )
+
+
+@cache
+def certificate_file() -> Path:
+    """Return a file with the certificate of the authority and its key, for a server in another process."""
+    return _written(authority().certificate, authority().ca_file.with_name("server.pem"))
+
+
+@cache
+def self_made_file() -> Path:
+    """Return a file with a self-signed certificate and its key."""
+    return _written(trustme.CA().issue_cert("127.0.0.1"), authority().ca_file.with_name("self-made.pem"))
+
+
+def _written(certificate: trustme.LeafCert, file: Path) -> Path:
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(file))
+    return file
 
 
 @cache

@@ -19,7 +19,7 @@ from aiohttp.abc import ResolveResult
 
 from .certificates import authority
 
-_NAMES = ("octoeverywhere.com", "app.obico.io")
+_NAMES = ("octoeverywhere.com", "app.obico.io", "printer.home.test")
 # Reserved for examples, so no DNS request is needed. Tests redirect to it, and Home Assistant resolves it.
 _NOWHERE = ".example"
 # Reserved for documentation.

@@ -18,11 +18,12 @@ class Service(StrEnum):
     OBICO_SITE = "obico_site"
     OBICO_TSD = "obico_tsd"
     OBICO_TUNNEL = "obico_tunnel"
+    OWN_ADDRESS_TUNNEL = "own_address_tunnel"
     LOCAL = "local"
     WEBCAM = "webcam"
 
     def matches(self, where: str) -> bool:
-        """Return whether `where` names this part; "tunnel" names both tunnels."""
+        """Return whether `where` names this part; "tunnel" names all tunnels."""
         return where == self or (where == "tunnel" and self.endswith("_tunnel"))
 
 

@@ -1,4 +1,4 @@
-"""The relay: one loopback server that is OctoEverywhere, Obico and the local network, by host name."""
+"""The relay: one loopback server that is OctoEverywhere, Obico, a proxy and the local network, by host name."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -17,6 +17,7 @@ from .forward import Forwarder
 from .local import Local
 from .obico import Obico
 from .octoeverywhere import OctoEverywhere
+from .own_address import OwnProxy
 from .printer import Printer
 from .record import Exchange, Record, Service
 from .service import Plumbing, Stand
@@ -25,7 +26,7 @@ from .webcam import Webcam
 
 
 class Relay(Record):
-    """Both services and the local network of one printer, with a record of the requests, and faults to switch on.
+    """The services, a proxy and the local network of one printer, a record of the requests, and faults to switch on.
 
     Runs in the event loop that starts it; `network.reach_services(relay.port)` leads clients to it.
     """
@@ -44,8 +45,15 @@ class Relay(Record):
         plumbing = Plumbing(forward=self._forward, sockets=self._sockets, webcam=self.webcam)
         self.octoeverywhere = OctoEverywhere(plumbing, printer)
         self.obico = Obico(plumbing, printer, self._listen)
+        self.own_address = OwnProxy(plumbing, printer)
         self.local = Local(plumbing, printer, self._listen)
-        self._stands: tuple[Stand, ...] = (self.octoeverywhere, self.obico, self.local, self.webcam)
+        self._stands: tuple[Stand, ...] = (
+            self.octoeverywhere,
+            self.obico,
+            self.own_address,
+            self.local,
+            self.webcam,
+        )
         self._runner: web.ServerRunner | None = None
 
     @property
@@ -97,7 +105,7 @@ class Relay(Record):
         times: int | None = None,
         path: str | None = None,
     ) -> None:
-        """Send this response; `where` is a `Service`, "tunnel" for both tunnels, or a host; `path` is a prefix."""
+        """Send this response; `where` is a `Service`, "tunnel" for all tunnels, or a host; `path` is a prefix."""
         self._faults.add(where, times=times, path=path, status=status, body=body, content_type=content_type)
 
     def delay(self, where: str, seconds: float, *, times: int | None = None, path: str | None = None) -> None:

@@ -51,6 +51,7 @@ class Tour:
         self._mistype_a_link()
         self._decline_in_portal()
         self._mistype_a_server()
+        self._mistype_an_address()
         self._add_through_octoeverywhere()
         self._connect()
         printing.begin(self._stage.octoprint, FILE)
@@ -123,6 +124,18 @@ class Tour:
         self._browser.type("Tunnel endpoint", "https://obico.example/")
         self._browser.click("Submit")
         self._browser.see_part("This is not a tunnel endpoint.")
+        self._look()
+        self._close_dialog("Submit")
+
+    def _mistype_an_address(self) -> None:
+        """Enter an address of one's own that is not encrypted, read why not, and close the dialog."""
+        say("entering an address that is not encrypted")
+        self._begin("Own address")
+        self._browser.see("Extra header 1")
+        self._look("own-address")
+        self._browser.type("Address", "http://printer.example")
+        self._browser.click("Submit")
+        self._browser.see_part("This address is not encrypted (http).")
         self._look()
         self._close_dialog("Submit")
 

@@ -11,6 +11,7 @@ import sys
 
 from aiohttp import ClientError
 
+from tests import proxies
 from tests.octoprint.server import OctoPrintError, OctoPrintServer
 
 from . import DEV, DemoError, say
@@ -24,6 +25,9 @@ def main() -> int:
     choices = _choices()
     if not OctoPrintServer.installed(choices.octoprint):
         say(f"OctoPrint {choices.octoprint} is not installed here: scripts/setup says why")
+        return 1
+    if choices.proxy and proxies.program(choices.proxy) is None:
+        say(f"{choices.proxy} is not installed here: scripts/setup says why")
         return 1
     with (DEV / "demo.lock").open("w") as lock:
         try:
@@ -48,14 +52,23 @@ def _choices() -> Choices:
     parser = argparse.ArgumentParser(
         prog="scripts/demo",
         description="Show the main job with a real OctoPrint and a real Home Assistant: set a printer up through a "
-        "tunnel, list its entities, connect it, and stay up for a look around. The tunnel's service is a stand-in.",
+        "tunnel, list its entities, connect it, and stay up for a look around. The tunnel's service is a stand-in; "
+        "a proxy is real.",
     )
     parser.add_argument("--once", action="store_true", help="end after the tour; the status tells if all is well")
-    parser.add_argument("--obico", action="store_true", help="go through Obico instead of OctoEverywhere")
+    ways = parser.add_mutually_exclusive_group()
+    ways.add_argument("--obico", action="store_true", help="go through Obico instead of OctoEverywhere")
+    ways.add_argument(
+        "--own-address",
+        choices=proxies.KINDS,
+        nargs="?",
+        const=proxies.KINDS[0],
+        help=f"go through a real proxy instead of a service (default: {proxies.KINDS[0]})",
+    )
     parser.add_argument("--octoprint", choices=("2.0", "1.11"), default="2.0", help="which OctoPrint (default: 2.0)")
     given = parser.parse_args()
-    provider = "obico" if given.obico else "octoeverywhere"
-    return Choices(provider=provider, octoprint=given.octoprint, once=given.once)
+    provider = "obico" if given.obico else "own_address" if given.own_address else "octoeverywhere"
+    return Choices(provider=provider, proxy=given.own_address, octoprint=given.octoprint, once=given.once)
 
 
 async def _run(choices: Choices, folder: Path) -> int:

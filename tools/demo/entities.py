@@ -69,7 +69,8 @@ ENTITIES = (
     Expected("binary_sensor", "printing", "off"),
     Expected("binary_sensor", "paused", "off"),
     Expected("binary_sensor", "error", "off"),
-    Expected("binary_sensor", "print_failing", "unknown"),  # not printing
+    Expected("binary_sensor", "print_failing", "unknown", provider="octoeverywhere"),  # not printing
+    Expected("binary_sensor", "print_failing", "unknown", provider="obico"),
     Expected("sensor", "gadget_state", "unknown", provider="octoeverywhere"),
     Expected("sensor", "gadget_status", "unknown", provider="octoeverywhere"),
     Expected("sensor", "failure_probability", "unknown", provider="obico"),
@@ -83,6 +84,7 @@ ENTITIES = (
     Expected("button", "system_reboot", "unknown"),
     Expected("sensor", "print_progress", "unknown"),
     Expected("sensor", "print_file", "unknown"),
+    Expected("sensor", "prompt", "unknown"),
     Expected("sensor", "print_time_elapsed", "unknown"),
     Expected("sensor", "print_time_left", "unknown"),
     Expected("sensor", "print_finish", "unknown"),

@@ -19,7 +19,7 @@ _FLOWS = "/api/config/config_entries/flow"
 _PROGRESS_TIMEOUT = 60.0  # seconds
 _WAITING_TYPES = ("external", "external_done", "progress", "progress_done")
 
-CHOICES: dict[str, list[tuple[str, dict[str, str]]]] = {
+CHOICES: dict[str, list[tuple[str, dict[str, object]]]] = {
     "octoeverywhere": [
         ("user", {"next_step_id": "octoeverywhere"}),
         ("octoeverywhere", {"next_step_id": "octoeverywhere_portal"}),
@@ -51,16 +51,18 @@ class SetupDialog:
         self._octoprint = octoprint
         self._steps: list[str] = []
 
-    async def go_through(self, provider: str) -> Outcome:
-        """Set the printer up. Raises DemoError if the dialog shows another step."""
+    async def go_through(self, provider: str, form: dict[str, object] | None = None) -> Outcome:
+        """Set the printer up, with what the user enters for an address. Raises DemoError if there is another step."""
         progress = await self._client.events("data_entry_flow_progressed")
         step = await self._client.rest("POST", _FLOWS, {"handler": DOMAIN, "show_advanced_options": False})
-        for step_id, entered in CHOICES[provider]:
+        address = [("user", {"next_step_id": provider}), (provider, form or {})]
+        for step_id, entered in CHOICES.get(provider, address):
             self._expect(step, step_id=step_id)
             step = await self._client.rest("POST", f"{_FLOWS}/{step['flow_id']}", entered)
-        self._expect(step, type="external")
-        await self._visit(URL(step["url"]))
-        step = await self._next(step, progress)
+        if provider in CHOICES:
+            self._expect(step, type="external")
+            await self._visit(URL(step["url"]))
+            step = await self._next(step, progress)
         if step["type"] == "menu":  # the portal made no key
             self._expect(step, step_id="api_key")
             step = await self._client.rest("POST", f"{_FLOWS}/{step['flow_id']}", {"next_step_id": "request_key"})

@@ -1,14 +1,16 @@
-"""The parts of the demo: a real OctoPrint with a webcam, the relay, and a real Home Assistant."""
+"""The parts of the demo: a real OctoPrint with a webcam, the relay or a real proxy, and a real Home Assistant."""
 
 import asyncio
 from contextlib import AsyncExitStack
 from http import HTTPStatus
 import json
 from pathlib import Path
+import secrets
 from types import TracebackType
 from typing import Self
 
 from tests.octoprint.server import OctoPrintServer
+from tests.proxies import Proxy
 from tests.relay import Printer, Relay
 
 from . import DemoError, say
@@ -28,11 +30,17 @@ _OCTOPRINT_CONFIG = {
 class Stage:
     """All processes; entering it takes until Home Assistant shows its user the empty dashboard."""
 
-    def __init__(self, octoprint: str, folder: Path) -> None:
-        """Prepare everything for this version of OctoPrint, in an empty folder."""
+    def __init__(self, octoprint: str, folder: Path, proxy: str | None = None) -> None:
+        """Prepare everything for this version of OctoPrint, in an empty folder, with this kind of proxy if any."""
         self.octoprint = OctoPrintServer(octoprint, config=_OCTOPRINT_CONFIG)
         self._printer = Printer(url=self.octoprint.url, name=_NAME)
         self.relay = Relay(self._printer)
+        self.proxy = proxy and Proxy(
+            kind=proxy,
+            octoprint=self.octoprint.url,
+            login=("demo", secrets.token_urlsafe(9)),
+            headers={"CF-Access-Client-Id": "demo.access", "CF-Access-Client-Secret": secrets.token_hex(32)},
+        )
         self.server = HomeAssistantServer(self.relay, folder)
         self.client = HomeAssistantClient(self.server.url)
         self._stack = AsyncExitStack()
@@ -48,6 +56,9 @@ class Stage:
             say(f"starting OctoPrint {self.octoprint.version}")
             await asyncio.to_thread(self.octoprint.start)
             self._printer.api_key = self.octoprint.api_key
+            if self.proxy:
+                self.proxy.webcam = self.relay.webcam.url
+                await asyncio.to_thread(stack.enter_context, self.proxy)
             await asyncio.to_thread(self._point_a_webcam_at_it)
             await asyncio.to_thread(self._finish_wizards)
             await self._open()

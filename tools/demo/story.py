@@ -21,7 +21,7 @@ _SETTLE_TIMEOUT = 60.0  # seconds
 _FILE = "Boat.gcode"
 _MOVES = 6000  # of 0.1 s each
 _DASHBOARD = "a-printer"
-PROVIDERS = {"octoeverywhere": "OctoEverywhere", "obico": "Obico"}
+PROVIDERS = {"octoeverywhere": "OctoEverywhere", "obico": "Obico", "own_address": "a proxy"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,7 @@ class Choices:
     """The options of the demo."""
 
     provider: str
+    proxy: str | None
     octoprint: str
     once: bool
 
@@ -39,7 +40,7 @@ class Story:
     def __init__(self, choices: Choices, folder: Path) -> None:
         """Prepare in the event loop, with an empty folder."""
         self._choices = choices
-        self._stage = Stage(choices.octoprint, folder)
+        self._stage = Stage(choices.octoprint, folder, choices.proxy)
         self._octoprint = self._stage.octoprint
         self.log = self._stage.server.log
         """The log of Home Assistant."""
@@ -67,7 +68,8 @@ class Story:
     async def _set_up(self, client: HomeAssistantClient, relay: Relay) -> None:
         """Set the printer up, and print its entities."""
         say(f"setting the printer up through {PROVIDERS[self._choices.provider]}, as a browser does")
-        outcome = await SetupDialog(client, relay, self._octoprint).go_through(self._choices.provider)
+        form = self._stage.proxy.form if self._stage.proxy else None
+        outcome = await SetupDialog(client, relay, self._octoprint).go_through(self._choices.provider, form)
         say(f"{' → '.join(outcome.steps)}: “{outcome.title}”")
         shown = await self._settled(client, connected=False)
         _print_entities(shown)
@@ -176,6 +178,10 @@ class Story:
         print(f"                  user {client.username}, password {client.password}")
         print(f"  OctoPrint       {self._octoprint.url}")
         print(f"                  user {self._octoprint.username}, password {self._octoprint.password}")
+        if proxy := self._stage.proxy:
+            print(f"\n  {proxy.kind} stands before OctoPrint at {proxy.url}. It demands:")
+            print("".join(f"    {field}: {value}\n" for field, value in proxy.form.items()), flush=True)
+            return
         print(f"\n  {name} is a stand-in that only this Home Assistant reaches: a link to it in your browser leads to")
         print("  the real service, which does not know this printer.\n", flush=True)
 

@@ -196,6 +196,14 @@ class UnexpectedStatus(OctoPrintTunnelError):
     remedy = Remedy.RETRY
 
 
+class NotOctoPrint(OctoPrintTunnelError):
+    """There is no OctoPrint at the address, or it is starting."""
+
+    key = "not_octoprint"
+    remedy = Remedy.RETRY
+    condition = Condition.OFFLINE
+
+
 # wait: ends when the account changes
 
 

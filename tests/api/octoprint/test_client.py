@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from http import HTTPStatus
 import json
 from typing import Any
@@ -13,6 +14,7 @@ from custom_components.octoprint_tunnel.api.errors import (
     ApiKeyRejected,
     BadGateway,
     InvalidResponse,
+    NotOctoPrint,
     PermissionMissing,
     Rejected,
     UnexpectedStatus,
@@ -123,6 +125,13 @@ async def test_an_octoprint_without_discovery_plugin_has_no_id(
     relay.fail("tunnel", 404, path="/plugin/discovery/")
     assert await client.instance() is None
     assert await instance_uuid(tunnelled) is None
+
+
+@both_versions
+async def test_an_address_without_octoprint(route: Route) -> None:
+    """Another server, or another path, has no API either. It is not taken for an OctoPrint without that plugin."""
+    with pytest.raises(NotOctoPrint):
+        await OctoPrint(replace(route, base_url=route.base_url / "elsewhere")).instance()
 
 
 async def test_a_version_may_be_missing(client: OctoPrint, relay: Relay) -> None:

@@ -7,14 +7,9 @@ import pytest
 
 from custom_components.octoprint_tunnel.api.json_object import JsonObject
 from custom_components.octoprint_tunnel.api.octoprint.job import Job
-from custom_components.octoprint_tunnel.api.octoprint.print_event import (
-    MAX_CHOICES,
-    PRINT_EVENTS,
-    PROMPT_PLUGIN,
-    PrintEvent,
-    PrintEventType,
-)
+from custom_components.octoprint_tunnel.api.octoprint.print_event import PRINT_EVENTS, PrintEvent, PrintEventType
 from custom_components.octoprint_tunnel.api.octoprint.printer_error import PrinterError
+from custom_components.octoprint_tunnel.api.octoprint.prompt import MAX_CHOICES, PLUGIN
 
 FILE = {"name": "part.gcode", "path": "a/part.gcode", "origin": "local", "size": 1000}
 
@@ -74,13 +69,13 @@ def test_other_reports() -> None:
 
 def test_prompt() -> None:
     """Only a question that is asked is an event; it has a limited number of choices."""
-    asked = event(PROMPT_PLUGIN, {"action": "show", "text": "Load?", "choices": ["Yes", 1, *["x" * 500] * 50]})
+    asked = event(PLUGIN, {"action": "show", "text": "Load?", "choices": ["Yes", 1, *["x" * 500] * 50]})
     assert asked
     assert (asked.type, asked.text) == (PrintEventType.WAITING, "Load?")
     assert asked.choices
     assert asked.choices[:2] == ("Yes", "x" * 100)
     assert len(asked.choices) < MAX_CHOICES
-    assert event(PROMPT_PLUGIN, {"action": "close"}) is None
+    assert event(PLUGIN, {"action": "close"}) is None
 
 
 def test_with_the_job_of_the_print() -> None:

@@ -13,6 +13,7 @@ from custom_components.octoprint_tunnel.api.errors import (
     DownloadTooLarge,
     InvalidResponse,
     OctoPrintTunnelError,
+    PermissionMissing,
     Rejected,
     UnexpectedStatus,
 )
@@ -22,12 +23,14 @@ from custom_components.octoprint_tunnel.api.octoprint.connection import Connecti
 from custom_components.octoprint_tunnel.api.octoprint.heaters import Heater, PrinterReading
 from custom_components.octoprint_tunnel.api.octoprint.job import Job
 from custom_components.octoprint_tunnel.api.octoprint.printer_error import PrinterError
+from custom_components.octoprint_tunnel.api.octoprint.prompt import Prompt
 from custom_components.octoprint_tunnel.api.octoprint.reader import Reader
 from custom_components.octoprint_tunnel.api.octoprint.status import PrinterStatus
 from custom_components.octoprint_tunnel.api.transport.router import Way
 
 CONNECTION, JOB, VERSION, COMMANDS = "connection", "job", "version", "system_commands"
 ERROR = "printer_error"
+PROMPT = "prompt"
 STATE, HEATERS, BOTH = "state", "heaters", "state and heaters"
 PART_FAILED = pytest.mark.parametrize("error", [DownloadTooLarge, InvalidResponse, Rejected, UnexpectedStatus])
 RESTART = frozenset({"restart"})
@@ -272,7 +275,7 @@ async def test_state_of_the_job_goes_before_that_of_the_temperatures(bench: Benc
     await bench.settle("Printing", progress=25)
     bench.octoprint.script(job=job("Paused", 30, 70))
     shown = await bench.read()
-    assert bench.asked == [JOB, HEATERS]
+    assert bench.asked == [JOB, HEATERS, PROMPT]
     assert (shown.state, shown.job and shown.job.progress) == ("paused", 30)
 
 
@@ -597,3 +600,79 @@ async def test_error_that_canceled_a_print(bench: Bench, progress: float, asked:
     assert (await bench.read()).error == (canceled if asked else None)
     assert ERROR not in bench.octoprint.asked
     assert (await bench.settle("Printing")).error is None
+
+
+# what the printer asks
+
+ASKED = Prompt(text="Load filament?", choices=("Yes",))
+
+
+@pytest.mark.parametrize("way", [Way.LOCAL, Way.TUNNEL])
+async def test_prompt_is_read_where_it_is_likely(bench: Bench, way: Way) -> None:
+    """While the print is paused, as long as it is shown, and on the local network during each print."""
+    bench.way = way
+    await bench.settle("Operational")
+    assert PROMPT not in bench.asked
+    await bench.settle("Printing", progress=25)
+    assert (PROMPT in bench.asked) is (way is Way.LOCAL)
+    await bench.settle("Paused", progress=25)
+    bench.octoprint.script(prompt=ASKED)
+    assert (await bench.read()).prompt == ASKED
+    await bench.settle("Operational")
+    assert PROMPT in bench.asked
+    bench.octoprint.script(prompt=None)
+    assert (await bench.read()).prompt is None
+    assert PROMPT in bench.asked
+    await bench.read()
+    assert PROMPT not in bench.asked
+
+
+async def test_prompt_of_live_updates(bench: Bench) -> None:
+    """It is read once when they begin; OctoPrint reports each one then, and one that is read meanwhile is older."""
+    await bench.settle("Paused", live=True, progress=25)
+    assert PROMPT not in bench.asked
+    bench.reader.expect_prompt()
+    bench.octoprint.script(prompt=ASKED)
+    assert (await bench.read(live=True)).prompt == ASKED
+    bench.reader.set_prompt(None)
+    assert (await bench.read(live=True)).prompt is None
+    assert PROMPT not in bench.asked
+
+    class Closing(ScriptedOctoPrint):
+        async def prompt(self) -> Prompt:
+            bench.reader.set_prompt(None)
+            return ASKED
+
+    bench.reader._octoprint = cast(OctoPrint, Closing())
+    bench.reader.expect_prompt()
+    bench.reader._octoprint.script(**bench.octoprint.responses)  # type: ignore[attr-defined]
+    assert (await bench.read(live=True)).prompt is None
+
+
+async def test_prompt_ends_with_the_connection(bench: Bench) -> None:
+    """A printer that is not connected asks nothing."""
+    bench.reader.set_prompt(ASKED)
+    assert (await bench.settle("Paused", live=True, progress=25)).prompt == ASKED
+    assert (await bench.settle("Offline", live=True)).prompt is None
+
+
+@pytest.mark.parametrize(
+    ("error", "is_final"),
+    [
+        (PermissionMissing(detail="INTERACT"), True),
+        (UnexpectedStatus(code=404), True),
+        (UnexpectedStatus(code=500), False),
+        (InvalidResponse(), False),
+    ],
+)
+async def test_prompt_that_cannot_be_read(bench: Bench, error: OctoPrintTunnelError, is_final: bool) -> None:
+    """Without the plugin or the permission it is not asked for again before OctoPrint was away."""
+
+    async def fail() -> Prompt:
+        bench.asked.append(PROMPT)
+        raise error
+
+    bench.octoprint.prompt = fail  # type: ignore[attr-defined]
+    await bench.settle("Paused", progress=25)
+    assert (PROMPT in bench.asked) is not is_final
+    assert (await bench.read()).prompt is None

@@ -1,8 +1,9 @@
 """One request over one hop: what it carries, what comes back, and the error for everything that goes wrong."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 import contextlib
+from dataclasses import replace
 import gzip
 import secrets
 import socket
@@ -26,6 +27,7 @@ from custom_components.octoprint_tunnel.api.errors import (
 from custom_components.octoprint_tunnel.api.transport import route as route_module
 from custom_components.octoprint_tunnel.api.transport.message import Request, Response
 from custom_components.octoprint_tunnel.api.transport.route import GATEWAY_CODES, MAX_BODY, Route, StatusCodes
+from custom_components.octoprint_tunnel.api.transport.websocket import refuse_redirects
 
 from ...relay.octoeverywhere import AppConnection
 from ...relay.server import Relay
@@ -404,3 +406,41 @@ def test_requests_responses_and_routes_do_not_show_credentials() -> None:
     ]
     assert "secret" not in "".join(shown)
     assert "example.com" in shown[2]
+
+
+async def test_a_judge_reads_the_headers(session: ClientSession) -> None:
+    """It tells responses apart that have the same status; what it does not object to is OctoPrint's own."""
+
+    async def respond(request: web.BaseRequest) -> web.StreamResponse:
+        headers = {} if request.path == "/own" else {"Location": "https://elsewhere.example/login"}
+        return web.Response(status=302 if headers else 200, headers=headers)
+
+    def judge(status: int, headers: Mapping[str, str]) -> OctoPrintTunnelError | None:
+        return NotSupporter(code=status) if "elsewhere" in headers.get("Location", "") else None
+
+    async with _served(session, respond) as plain:
+        route = replace(plain, judge=judge)
+        assert (await route.send(Request("GET", "/own"))).status == 200
+        assert (await plain.send(Request("GET", "/other"))).status == 302
+        with pytest.raises(NotSupporter):
+            await route.send(Request("GET", "/other"))
+        with pytest.raises(NotSupporter):
+            await route.download(route.base_url / "other", ClientTimeout(total=5))
+        session._middlewares = (refuse_redirects,)
+        with pytest.raises(NotSupporter):
+            async with route.websocket("/other"):
+                pass
+
+
+@pytest.mark.parametrize("verify_ssl", [True, False])
+async def test_an_unverified_certificate(relay: Relay, session: ClientSession, verify_ssl: bool) -> None:
+    """It is accepted by a route that does not verify it, for each kind of request."""
+    route = Route(session=session, base_url=URL(relay.local.tls_url), verify_ssl=verify_ssl)
+    session._middlewares = (refuse_redirects,)
+    with contextlib.nullcontext() if not verify_ssl else pytest.raises(CannotConnect):
+        assert (await route.send(Request("GET", "/api/currentuser"))).status == 200
+    with contextlib.nullcontext() if not verify_ssl else pytest.raises(CannotConnect):
+        (await route.download(route.base_url / "api/currentuser", ClientTimeout(total=5))).close()
+    with contextlib.nullcontext() if not verify_ssl else pytest.raises(CannotConnect):
+        async with route.websocket("/sockjs/websocket"):
+            pass

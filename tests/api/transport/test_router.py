@@ -196,6 +196,7 @@ async def test_no_request_goes_to_an_address_that_is_not_verified(
         *((Response(status, {}, b""), None) for status in (204, 400, 403, 409)),
         *((Response(status, {}, b""), f"status {status}") for status in (201, 301, 302, 401, 404, 500)),
         (Response(200, {}, b"<html>Log in</html>"), "invalid_response not JSON"),
+        (Response(200, {}, b"null\n"), None),
         (Problem(RequestTimeout), "timed_out"),
     ],
 )

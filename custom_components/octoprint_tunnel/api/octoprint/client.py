@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from aiohttp import ClientTimeout, FormData, hdrs
 
-from ..errors import ApiKeyRejected, InvalidResponse, PermissionMissing, Rejected, UnexpectedStatus
+from ..errors import ApiKeyRejected, InvalidResponse, NotOctoPrint, PermissionMissing, Rejected, UnexpectedStatus
 from ..json_object import MAX_ITEMS, JsonObject
 from ..transport.message import Request, Requester, Response
 from ..transport.route import Download, Route, StatusCodes
@@ -19,6 +19,7 @@ from .heaters import MAX_HEATERS, PrinterReading, heater_kind
 from .job import Job
 from .layer_plugin import VALUES, layer_from_values
 from .printer_error import PrinterError
+from .prompt import INTERACT, PLUGIN as PROMPT_PLUGIN, Prompt
 from .server import CONNECTION, CONTROL, FILES_LIST, FILES_UPLOAD, PRINT, STATUS, SYSTEM, Instance, User
 from .webcam import SETTINGS_READ
 
@@ -64,7 +65,19 @@ class OctoPrint:
         self._capped: set[str] = set()
 
     async def instance(self) -> Instance | None:
-        """Return the id and name of this OctoPrint, without a key; None if its Discovery plugin is disabled."""
+        """Return the id and name of this OctoPrint, without a key; None if its Discovery plugin is disabled.
+
+        Raises NotOctoPrint if there is no API either: the address is another server's, or has a wrong path.
+        """
+        if instance := await self.discovered():
+            return instance
+        response = await self._get("/api/currentuser", expected=HTTPStatus.NOT_FOUND)
+        if response.status == HTTPStatus.NOT_FOUND:
+            raise NotOctoPrint(code=response.status)
+        return None
+
+    async def discovered(self) -> Instance | None:
+        """Return what the Discovery plugin shows without a key; None if there is no such page, whatever responds."""
         response = await self._get("/plugin/discovery/discovery.xml", expected=HTTPStatus.NOT_FOUND)
         return None if response.status == HTTPStatus.NOT_FOUND else Instance.from_xml(response.body)
 
@@ -114,6 +127,25 @@ class OctoPrint:
         """Return what a plugin says of itself, nothing if there is no such plugin."""
         response = await self._get(f"/api/plugin/{plugin}", expected=HTTPStatus.NOT_FOUND)
         return JsonObject() if response.status == HTTPStatus.NOT_FOUND else response.json()
+
+    async def prompt(self) -> Prompt | None:
+        """Return what the printer asks its user; None if it asks nothing.
+
+        Raises UnexpectedStatus with 404 if the plugin is disabled, and PermissionMissing.
+        """
+        path = f"/api/plugin/{PROMPT_PLUGIN}"
+        response = await self._get(path, permission=INTERACT, expected=HTTPStatus.NOT_FOUND)
+        if response.status == HTTPStatus.NOT_FOUND:
+            raise UnexpectedStatus(code=response.status, detail=path)
+        return None if response.is_null else Prompt.from_json(response.json())
+
+    async def answer_prompt(self, choice: int) -> None:
+        """Answer what the printer asks with one of the choices, which are numbered from 0."""
+        await self._post(f"/api/plugin/{PROMPT_PLUGIN}", {"command": "select", "choice": choice}, permission=INTERACT)
+
+    async def stop_at_once(self) -> None:
+        """Send the emergency stop, M112. OctoPrint sends it before everything else, and disconnects."""
+        await self.send_commands(["M112"])
 
     async def settings(self) -> JsonObject:
         """Return OctoPrint's settings: some 20 kB, too much to poll."""
@@ -313,11 +345,11 @@ class OctoPrint:
 
 
 async def instance_uuid(route: Route) -> str | None:
-    """Return the instance id of the OctoPrint behind a route; None if its Discovery plugin is disabled.
+    """Return the instance id of the OctoPrint behind a route; None if nothing there shows one.
 
-    Raises the errors of `OctoPrint.instance`.
+    Raises the errors of `OctoPrint.discovered`.
     """
-    instance = await OctoPrint(route).instance()
+    instance = await OctoPrint(route).discovered()
     return instance.uuid if instance else None
 
 

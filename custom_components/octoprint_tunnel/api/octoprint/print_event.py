@@ -11,13 +11,7 @@ from ..json_object import JsonObject
 from .files import MAX_PATH
 from .job import DONE, MAX_FILE_NAME, MAX_SECONDS, MAX_USER, Job, rounded_progress
 from .printer_error import MAX_REASON, PrinterError
-
-MAX_PROMPT: Final = 255  # characters of a question of the printer
-MAX_CHOICE: Final = 100  # characters of a choice
-MAX_CHOICES: Final = 10
-
-PROMPT_PLUGIN: Final = "action_command_prompt"
-"""OctoPrint's bundled plugin that shows what the printer asks."""
+from .prompt import PLUGIN as PROMPT_PLUGIN, Prompt
 
 CANCELLED: Final = "cancelled"
 """The reason of a `PrintFailed` that somebody asked for."""
@@ -89,7 +83,8 @@ class PrintEvent:
     def from_push(cls, name: str, payload: JsonObject) -> Self | None:
         """Read what OctoPrint reports: one of PRINT_EVENTS, or a message of PROMPT_PLUGIN; None if it is no event."""
         if name == PROMPT_PLUGIN:
-            return cls._from_prompt(payload)
+            prompt = Prompt.from_push(payload)
+            return cls(type=PrintEventType.WAITING, text=prompt.text, choices=prompt.choices) if prompt else None
         kind = _TYPES.get(name)
         if kind is None:
             return None
@@ -113,13 +108,6 @@ class PrintEvent:
             reason=reason,
             error=payload.text("error") if kind is PrintEventType.FAILED else None,
         )
-
-    @classmethod
-    def _from_prompt(cls, message: JsonObject) -> Self | None:
-        if message.exact("action") != "show":
-            return None
-        choices = tuple(choice[:MAX_CHOICE] for choice in message.exacts("choices", MAX_CHOICES))
-        return cls(type=PrintEventType.WAITING, text=message.text("text", MAX_PROMPT), choices=choices)
 
     def with_job(self, job: Job | None) -> Self:
         """Return this event with what it lacks and the job of its print has."""

@@ -21,7 +21,8 @@ from ..transport.route import Route
 from ..transport.traffic import Traffic
 from ..transport.websocket import WebSocket
 from .client import OctoPrint
-from .print_event import PRINT_EVENTS, PROMPT_PLUGIN
+from .print_event import PRINT_EVENTS
+from .prompt import PLUGIN as PROMPT_PLUGIN
 
 PATH = "/sockjs/websocket"
 GREETING_TIMEOUT = 10  # seconds; a service may open a socket while OctoPrint is offline

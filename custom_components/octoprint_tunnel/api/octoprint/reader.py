@@ -3,16 +3,25 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from http import HTTPStatus
 import time
 from typing import Final
 
-from ..errors import DownloadTooLarge, InvalidResponse, OctoPrintTunnelError, Rejected, UnexpectedStatus
+from ..errors import (
+    DownloadTooLarge,
+    InvalidResponse,
+    OctoPrintTunnelError,
+    PermissionMissing,
+    Rejected,
+    UnexpectedStatus,
+)
 from ..transport.router import Way
 from .client import OctoPrint
 from .connection import ERRORS, Connection, PrinterState
 from .heaters import Heater
 from .job import DONE, Job
 from .printer_error import PrinterError
+from .prompt import Prompt
 from .status import PrinterStatus
 
 CONNECTION_MAX_AGE: Final = 15 * 60  # seconds
@@ -41,6 +50,10 @@ class Reader:
         self._is_first = True
         self._expects_state = False
         self._error: PrinterError | None = None
+        self._prompt: Prompt | None = None
+        self._can_prompt = True
+        self._expects_prompt = False
+        self._prompt_reports = 0
 
     def invalidate_connection(self) -> None:
         """Read the whole connection next time."""
@@ -50,6 +63,15 @@ class Reader:
         """Read the printer's state with the job next time; `error` is what OctoPrint reported of one."""
         self._expects_state = True
         self._error = error or self._error
+
+    def expect_prompt(self) -> None:
+        """Read what the printer asks next time."""
+        self._expects_prompt = True
+
+    def set_prompt(self, prompt: Prompt | None) -> None:
+        """Take what the printer asks from OctoPrint's report of it."""
+        self._prompt = prompt
+        self._prompt_reports += 1
 
     async def read(self, known: PrinterStatus | None, *, live: bool, after_command: bool) -> PrinterStatus:
         """Return the printer as it is now.
@@ -64,13 +86,15 @@ class Reader:
                 status = await self._read_changes(known)
             status = await self._add_server(status or await self._read_all(known), is_set_up=known is not None)
             status = replace(status, error=await self._printer_error(known, status))
+            if known is not None:
+                await self._read_prompt(status, live=live)
         except OctoPrintTunnelError:
-            self._connection_read_at, self._is_first = None, True
+            self._connection_read_at, self._is_first, self._can_prompt = None, True, True
             raise
         self._is_first = False
         if not status.state.is_lost:
             self._error = None
-        return replace(status, way=self._way())
+        return replace(status, way=self._way(), prompt=self._prompt)
 
     def _is_connection_known(self, known: PrinterStatus, *, live: bool) -> bool:
         if self._connection_read_at is None or known.state.is_settling:
@@ -142,6 +166,34 @@ class Reader:
             commands = await _or_none(self._octoprint.system_commands())
             status = replace(status, system_commands=commands or frozenset())
         return status
+
+    async def _read_prompt(self, status: PrinterStatus, *, live: bool) -> None:
+        """Read what the printer asks: with live updates once, because OctoPrint reports it then.
+
+        Without, it is read while a print is paused or a prompt is shown, and on the local network during each print.
+        """
+        if not status.state.is_connected:
+            self._prompt = None
+            return
+        is_likely = self._prompt or status.state is PrinterState.PAUSED
+        is_due = not live and (is_likely or (status.state.is_active and self._way() is Way.LOCAL))
+        if self._can_prompt and (self._expects_prompt or is_due):
+            self._expects_prompt = False
+            reports = self._prompt_reports
+            prompt = await self._asked()
+            if reports == self._prompt_reports:  # else a report is newer
+                self._prompt = prompt
+
+    async def _asked(self) -> Prompt | None:
+        try:
+            return await self._octoprint.prompt()
+        except PermissionMissing:
+            self._can_prompt = False
+        except UnexpectedStatus as error:
+            self._can_prompt = error.code != HTTPStatus.NOT_FOUND
+        except _PART_FAILED:
+            pass
+        return None
 
     async def _printer_error(self, known: PrinterStatus | None, status: PrinterStatus) -> PrinterError | None:
         """Return the error that disconnected the printer or ended its print. It is read once, if at all."""

@@ -10,6 +10,7 @@ from .heaters import Heater
 from .job import Job
 from .print_event import PrintEvent
 from .printer_error import PrinterError
+from .prompt import Prompt
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,7 +20,7 @@ class PrinterStatus:
     `layer` is the one that the print has reached, None if the layers of its file are not known. `way` is how OctoPrint
     was reached. `version` is OctoPrint's own. `system_commands` is what can be done to OctoPrint and its machine, None
     until it is known. `error` disconnected the printer, or ended the last print. `events` is what happened to the print
-    since the snapshot before.
+    since the snapshot before. `prompt` is what the printer asks its user.
     """
 
     connection: Connection
@@ -31,6 +32,7 @@ class PrinterStatus:
     system_commands: frozenset[str] | None = None
     error: PrinterError | None = None
     events: tuple[PrintEvent, ...] = ()
+    prompt: Prompt | None = None
 
     @property
     def state(self) -> PrinterState:

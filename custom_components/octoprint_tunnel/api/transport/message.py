@@ -34,6 +34,11 @@ class Response:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
 
+    @property
+    def is_null(self) -> bool:
+        """Tell whether the body is JSON's null, as some plugins of OctoPrint send it for nothing."""
+        return self.body.strip() == b"null"
+
     def json(self) -> JsonObject:
         """Return the body as a JSON object. Raises InvalidResponse."""
         return JsonObject.parse(self.body)

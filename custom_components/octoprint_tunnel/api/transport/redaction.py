@@ -8,13 +8,12 @@ from html import escape
 from json import dumps
 from urllib.parse import quote
 
-CREDENTIALS = ("Authorization", "AppToken", "X-Api-Key")  # headers
 MIN_SECRET = 12  # characters; a shorter secret may be part of an ordinary word
 
 
 def without_credentials(body: bytes, headers: Mapping[str, str]) -> bytes:
-    """Return a body without the credentials in the headers of its request."""
-    return without_secrets(body, (secret for name in CREDENTIALS for secret in _secrets(headers.get(name, ""))))
+    """Return a body without the values of the headers of its request, any of which may be a credential."""
+    return without_secrets(body, (secret for value in headers.values() for secret in _secrets(value)))
 
 
 def without_secrets(body: bytes, secrets: Iterable[str]) -> bytes:
@@ -30,12 +29,12 @@ def without_secrets(body: bytes, secrets: Iterable[str]) -> bytes:
 
 @lru_cache(maxsize=128)
 def _secrets(header: str) -> tuple[str, ...]:
-    """Return the credential in a header; for Basic the user and the password as well."""
-    kind, _, credential = header.rpartition(" ")
-    if kind == "Basic":
+    """Return what may be a credential in a header: its words, values of cookies, Basic's user and password."""
+    words = header.replace(";", " ").split()
+    if words[:1] == ["Basic"]:
         with suppress(ValueError):
-            return (credential, *b64decode(credential).decode(errors="replace").split(":", 1))
-    return (credential,)
+            words += b64decode(words[-1]).decode(errors="replace").split(":", 1)
+    return (*words, *(word.partition("=")[2] for word in words))
 
 
 @lru_cache(maxsize=256)

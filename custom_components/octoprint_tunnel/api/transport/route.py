@@ -63,6 +63,9 @@ class StatusCodes:
         return None if kind is None else kind(code=status, detail=detail)
 
 
+type Judge = Callable[[int, Mapping[str, str]], OctoPrintTunnelError | None]
+"""Returns the error that a response stands for, by its status and its headers; None if it is OctoPrint's own."""
+
 GATEWAY_CODES: Final = StatusCodes(errors={502: BadGateway, 503: BadGateway, 504: BadGateway})
 """Status codes of any proxy on the way; OctoPi's sends 503 while OctoPrint is down."""
 
@@ -92,6 +95,9 @@ class Route:
     base_url: URL
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     codes: StatusCodes = GATEWAY_CODES
+    judge: Judge | None = None
+    """Recognizes responses that come from something before OctoPrint, where their status alone does not show it."""
+    verify_ssl: bool = True
     timeout: ClientTimeout | None = None
     traffic: Traffic = field(default_factory=Traffic, compare=False)
 
@@ -167,9 +173,10 @@ class Route:
             headers=headers,
             allow_redirects=False,
             timeout=self._timeout(request.form),
+            ssl=self.verify_ssl,
             **options,
         ) as response:
-            if error := self._error(response.status):
+            if error := self._error(response.status, response.headers):
                 raise error
             body = await self._read_all(response)
             return Response(response.status, response.headers, without_credentials(body, headers))
@@ -196,18 +203,30 @@ class Route:
             headers = {**headers, hdrs.AUTHORIZATION: encode_basic_auth(user, password)}
             middlewares = (_digest(user, password),)
         response = await self.session.get(
-            url, headers=headers, allow_redirects=False, timeout=timeouts, middlewares=middlewares
+            url,
+            headers=headers,
+            allow_redirects=False,
+            timeout=timeouts,
+            middlewares=middlewares,
+            ssl=self.verify_ssl,
         )
-        if response.status == HTTPStatus.OK:
+        error = self._error(response.status, response.headers)
+        if response.status == HTTPStatus.OK and error is None:
             return response
         response.close()
-        raise self._error(response.status) or UnexpectedStatus(code=response.status)
+        raise error or UnexpectedStatus(code=response.status)
 
     async def _connect(self, path: str, max_message: int) -> WebSocket:
         try:
-            return await WebSocket.open(self.session, self.base_url / path.lstrip("/"), self.headers, max_message)
+            return await WebSocket.open(
+                self.session,
+                self.base_url / path.lstrip("/"),
+                self.headers,
+                max_message,
+                verify_ssl=self.verify_ssl,
+            )
         except WSServerHandshakeError as error:
-            raise self._error(error.status) or UnexpectedStatus(code=error.status) from None
+            raise self._error(error.status, error.headers or {}) or UnexpectedStatus(code=error.status) from None
 
     def _timeout(self, form: FormData | None) -> ClientTimeout:
         """Return the time limits of a request; a form may take longer, but not to connect."""
@@ -216,8 +235,10 @@ class Route:
             return timeout
         return ClientTimeout(total=FORM_TIMEOUT, connect=timeout.connect, sock_read=FORM_READ_TIMEOUT)
 
-    def _error(self, status: int) -> OctoPrintTunnelError | None:
-        return self.codes.error(status) or GATEWAY_CODES.error(status)
+    def _error(self, status: int, headers: Mapping[str, str]) -> OctoPrintTunnelError | None:
+        if (error := self.codes.error(status)) or (self.judge and (error := self.judge(status, headers))):
+            return error
+        return GATEWAY_CODES.error(status)
 
 
 async def _digest_login(

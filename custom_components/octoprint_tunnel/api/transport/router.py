@@ -45,7 +45,7 @@ def _why_foreign(request: Request, response: Response) -> str | None:
     """Return why a response to GET is not from OctoPrint, None if it may be."""
     if response.status not in (*STATUSES_OF_OCTOPRINT, request.expected):
         return f"status {response.status}"
-    if response.status == HTTPStatus.OK and request.path.startswith("/api/"):
+    if response.status == HTTPStatus.OK and request.path.startswith("/api/") and not response.is_null:
         try:
             response.json()
         except InvalidResponse as error:

@@ -33,7 +33,7 @@ async def refuse_redirects(request: ClientRequest, handler: ClientHandlerType) -
     if hdrs.UPGRADE in request.headers:
         if hdrs.LOCATION in response.headers:
             response.close()
-            raise WSServerHandshakeError(response.request_info, (), status=response.status)
+            raise WSServerHandshakeError(response.request_info, (), status=response.status, headers=response.headers)
         _handshakes.get([]).append(response)
     return response
 
@@ -48,7 +48,15 @@ class WebSocket:
         self._handshake = handshake
 
     @classmethod
-    async def open(cls, session: ClientSession, url: URL, headers: Mapping[str, str], max_message: int) -> Self:
+    async def open(
+        cls,
+        session: ClientSession,
+        url: URL,
+        headers: Mapping[str, str],
+        max_message: int,
+        *,
+        verify_ssl: bool = True,
+    ) -> Self:
         """Open a WebSocket; a message of more than `max_message` bytes closes it.
 
         The session needs `refuse_redirects`. Raises TimeoutError, ClientError or OSError.
@@ -59,6 +67,7 @@ class WebSocket:
             socket = await session.ws_connect(
                 url,
                 headers=headers,
+                ssl=verify_ssl,
                 autoping=False,  # and no heartbeat: aiohttp's timer would outlive the socket
                 max_msg_size=max_message,
                 decode_text=False,

@@ -9,8 +9,9 @@ from typing import Any
 from .base import Tunnel
 from .obico import Obico
 from .octoeverywhere import OctoEverywhere
+from .own_address import OwnAddress
 
-TUNNELS: dict[str, type[Tunnel]] = {tunnel.provider: tunnel for tunnel in (OctoEverywhere, Obico)}
+TUNNELS: dict[str, type[Tunnel]] = {tunnel.provider: tunnel for tunnel in (OctoEverywhere, Obico, OwnAddress)}
 
 
 def tunnel_from_data(data: Mapping[str, Any]) -> Tunnel:

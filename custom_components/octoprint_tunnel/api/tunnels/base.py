@@ -28,9 +28,10 @@ def is_header_text(text: str) -> bool:
 class AuthorizationError(Exception):
     """What the user or a service's authorization page entered is not a usable tunnel or server; `key` says why."""
 
-    def __init__(self, key: str) -> None:
-        """Keep the key of the user's text."""
+    def __init__(self, key: str, field: str | None = None) -> None:
+        """Keep the key of the user's text, and the field of the form that it is about."""
         self.key = key
+        self.field = field
         super().__init__(key)
 
 
@@ -79,22 +80,26 @@ class Tunnel(ABC):
 
     @classmethod
     @abstractmethod
-    def authorize_url(cls, server_url: str, return_url: str | None = None, printer_id: str | None = None) -> URL:
-        """Return the page where the user creates a tunnel, for one printer where its id is known.
+    def from_form(cls, entered: Mapping[str, Any], server_url: str) -> Authorized:
+        """Read what the user entered in the form of `setup`. Raises AuthorizationError."""
 
-        It redirects to `return_url`, which must have no query and no fragment. Without one it ends on a page of the
-        service, whose address `from_link` reads.
-        """
+    def to_form(self) -> dict[str, Any]:
+        """Return what the form shows when this tunnel is renewed: no credentials."""
+        return {}
 
     @classmethod
-    @abstractmethod
+    def authorize_url(cls, server_url: str, return_url: str | None = None, printer_id: str | None = None) -> URL:
+        """Return the page where the user creates a tunnel, for a service whose `setup` has a page.
+
+        It opens on one printer where its id is known. It redirects to `return_url`, which must have no query and no
+        fragment. Without one it ends on a page of the service, whose address the user enters in the form.
+        """
+        raise NotImplementedError
+
+    @classmethod
     def from_completion(cls, query: Mapping[str, str], server_url: str) -> Authorized:
         """Read what the service appended to the return address. Raises AuthorizationError."""
-
-    @classmethod
-    @abstractmethod
-    def from_link(cls, link: str, server_url: str) -> Authorized:
-        """Read a link that the user copied. Raises AuthorizationError."""
+        raise NotImplementedError
 
     @property
     @abstractmethod
@@ -124,21 +129,19 @@ class Tunnel(ABC):
         """Return what the text of a repair issue may mention."""
         return {}
 
-    def route(self, session: ClientSession) -> Route:
-        """Return the route to OctoPrint through this tunnel.
+    @property
+    def authorization(self) -> dict[str, str]:
+        """Return the header that opens this tunnel.
 
         Basic is preferred if there are both: OctoPrint may take a bearer token for one of its own.
         """
         if self.username is not None and self.password is not None:
-            authorization = encode_basic_auth(self.username, self.password)
-        else:
-            authorization = f"Bearer {self.bearer_token}"
-        return Route(
-            session=session,
-            base_url=URL(self.url),
-            headers={"Authorization": authorization},
-            codes=self.codes,
-        )
+            return {"Authorization": encode_basic_auth(self.username, self.password)}
+        return {"Authorization": f"Bearer {self.bearer_token}"} if self.bearer_token is not None else {}
+
+    def route(self, session: ClientSession) -> Route:
+        """Return the route to OctoPrint through this tunnel."""
+        return Route(session=session, base_url=URL(self.url), headers=self.authorization, codes=self.codes)
 
     @abstractmethod
     def connect(self, session: ClientSession) -> Service:

@@ -6,7 +6,7 @@ Source: Obico's documentation, "OctoPrint tunnel", and the behavior of a self-ho
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import ClassVar, override
+from typing import Any, ClassVar, override
 from urllib.parse import unquote
 
 from aiohttp import ClientSession
@@ -31,7 +31,7 @@ from ..transport.route import Route, StatusCodes
 from ..webcam.source import Pictures, Resource
 from .base import APP_NAME, AuthorizationError, Authorized, FailureDetection, Service, Tunnel, is_header_text
 from .models import Detection, TunnelStatus, Usage
-from .setup import SERVER_IS_HTTP, OwnServer, Setup
+from .setup import SERVER_IS_HTTP, Field, OwnServer, Setup
 
 CLOUD_DOMAIN = "obico.io"
 CLOUD_SERVER = f"https://app.{CLOUD_DOMAIN}"
@@ -89,8 +89,8 @@ class Obico(Tunnel):
     service_name: ClassVar[str] = "Obico"
     setup: ClassVar[Setup] = Setup(
         page="obico_authorize",
-        paste="obico_paste",
-        link="tunnel_endpoint",
+        form="obico_paste",
+        fields=(Field(name="tunnel_endpoint"),),
         sign_up=f"https://www.{CLOUD_DOMAIN}",
         server=OwnServer(form="obico_server", menu="obico_method", read=server_address),
     )
@@ -113,6 +113,11 @@ class Obico(Tunnel):
 
     @classmethod
     @override
+    def from_form(cls, entered: Mapping[str, Any], server_url: str) -> Authorized:
+        [link] = entered.values()
+        return cls.from_link(link, server_url)
+
+    @classmethod
     def from_link(cls, link: str, server_url: str) -> Authorized:
         """Read a tunnel endpoint, or an address that carries one; raises as `from_completion` does."""
         _, carries_one, rest = link.partition("tunnel_endpoint=")

@@ -5,7 +5,7 @@ Source: OctoEverywhere's developer documentation, "App Connections".
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, override
+from typing import Any, ClassVar, override
 
 from aiohttp import ClientSession
 from yarl import URL
@@ -35,7 +35,7 @@ from ..webcam.source import Pictures, Resource
 from .app_apis import DOMAIN, AppLiveLinks, AppNotifications, Gadget, belongs_to_service, read_info, service_page
 from .base import APP_NAME, AuthorizationError, Authorized, Service, Tunnel, is_header_text
 from .models import TunnelStatus
-from .setup import Setup
+from .setup import Field, Setup
 
 SERVICE = URL(f"https://{DOMAIN}")
 PORTAL = SERVICE / "appportal" / "v1"
@@ -98,8 +98,8 @@ class OctoEverywhere(Tunnel):
     service_name: ClassVar[str] = "OctoEverywhere"
     setup: ClassVar[Setup] = Setup(
         page="octoeverywhere_portal",
-        paste="octoeverywhere_paste",
-        link="completion_url",
+        form="octoeverywhere_paste",
+        fields=(Field(name="completion_url"),),
         sign_up=str(SERVICE),
     )
     codes: ClassVar[StatusCodes] = CODES
@@ -123,6 +123,11 @@ class OctoEverywhere(Tunnel):
 
     @classmethod
     @override
+    def from_form(cls, entered: Mapping[str, Any], server_url: str) -> Authorized:
+        [link] = entered.values()
+        return cls.from_link(link, server_url)
+
+    @classmethod
     def from_link(cls, link: str, server_url: str) -> Authorized:
         """Read the address of the portal's last page.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Final
 
 SERVER_IS_HTTP: Final = "server_is_http"
@@ -19,17 +20,37 @@ class OwnServer:
     """Return an address that a user typed in its shortest form. Raises AuthorizationError."""
 
 
+class FieldKind(Enum):
+    """What a user enters in a field of a form."""
+
+    TEXT = auto()
+    SECRET = auto()
+    SWITCH = auto()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Field:
+    """A field of a form. A switch is on at first."""
+
+    name: str
+    kind: FieldKind = FieldKind.TEXT
+    required: bool = True
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Setup:
-    """The steps in which a user connects a service, by their ids; the menu before them has the provider's name."""
+    """The steps in which a user connects a service, by their ids.
 
-    page: str
+    A service with a page has a menu before them, which has the provider's name. Without a page, the form has it.
+    """
+
+    form: str
+    """Asks for what `Tunnel.from_form` reads, for example for a link that the user copied from the page."""
+    fields: tuple[Field, ...]
+    """The fields of `form`."""
+    page: str | None = None
     """Opens the service's authorization page, which sends the browser back."""
-    paste: str
-    """Asks for a link that the user copied from that page."""
-    link: str
-    """The field of the form `paste`."""
-    sign_up: str
+    sign_up: str | None = None
     """The page where a user without an account begins."""
     server: OwnServer | None = None
     """None where the service has one server for all users."""

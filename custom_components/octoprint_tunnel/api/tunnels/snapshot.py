@@ -64,7 +64,7 @@ class TunnelSnapshot:
     @property
     def online(self) -> bool | None:
         """Tell whether OctoPrint is connected to the service, None where nothing shows it."""
-        if self.problem is not None and self.problem.kind is OctoPrintOffline:
+        if self.problem is not None and self.problem.condition is Condition.OFFLINE:
             return False
         if self.route_problem is not None and self.route_problem.kind is BadGateway:
             return True
