@@ -17,7 +17,8 @@ def recorded(beginning: str) -> list[Any]:
 # OctoPrint
 
 JOB = json.loads("""{
-"job": {"file": {"name": "cube.gcode", "path": "a/cube.gcode", "display": "cube.gcode", "size": 1468987, "date": 1},
+"job": {"file": {"name": "cube.gcode", "path": "a/cube.gcode", "display": "cube.gcode", "size": 1468987, "date": 1,
+                 "origin": "local"},
         "estimatedPrintTime": 8811, "user": "u", "filament": {"tool0": {"length": 810, "volume": 5.36}}},
 "progress": {"completion": 22.5, "filepos": 337942, "printTime": 276, "printTimeLeft": 912},
 "state": "Printing"}""")
@@ -27,6 +28,15 @@ READING = json.loads("""{
                 "history": [{"time": 1395651928, "tool0": {"actual": 214.8, "target": 220.0}}]},
 "sd": {"ready": true},
 "state": {"text": "Operational", "flags": {"operational": true, "printing": false}}}""")
+LAYER_VALUES = json.loads("""{
+"currentFilename": "a.gcode", "fanSpeed": "-", "feedrate": "2400", "feedrateG0": "-", "feedrateG1": "2400",
+"height": {"current": "2.00", "currentFormatted": "2.0", "total": "-", "totalFormatted": "-"},
+"layer": {"averageLayerDuration": "0h:00m:01s", "averageLayerDurationInSeconds": 1, "current": "9",
+          "lastLayerDuration": "0h:00m:01s", "lastLayerDurationInSeconds": 1, "total": "9"},
+"print": {"changeFilamentCount": 0, "changeFilamentTimeLeft": "-", "changeFilamentTimeLeftInSeconds": 0,
+          "estimatedChangedFilamentTime": "-", "estimatedEndTime": "18:01", "m73progress": "",
+          "printerState": "printing", "progress": "90", "timeLeft": "1s", "timeLeftInSeconds": 1}}""")
+"""What DisplayLayerProgress 1.28.0 responded in both OctoPrints, near the end of a file of Cura with ten layers."""
 UPLOADED = {"files": {"local": {"name": "a.gcode", "path": "a.gcode"}}, "done": True, "effectivePrint": True}
 STORED = {
     "files": [

@@ -15,9 +15,11 @@ import pytest
 from custom_components.octoprint_tunnel.api.errors import OctoPrintTunnelError
 from custom_components.octoprint_tunnel.api.json_object import JsonObject
 from custom_components.octoprint_tunnel.api.octoprint.connection import Connection
-from custom_components.octoprint_tunnel.api.octoprint.files import UploadedFile
+from custom_components.octoprint_tunnel.api.octoprint.files import LocalFile, UploadedFile
+from custom_components.octoprint_tunnel.api.octoprint.gcode import Layer
 from custom_components.octoprint_tunnel.api.octoprint.heaters import PrinterReading
 from custom_components.octoprint_tunnel.api.octoprint.job import Job
+from custom_components.octoprint_tunnel.api.octoprint.layer_plugin import layer_from_values
 from custom_components.octoprint_tunnel.api.octoprint.print_event import PrintEvent
 from custom_components.octoprint_tunnel.api.octoprint.printer_error import PrinterError
 from custom_components.octoprint_tunnel.api.octoprint.prompt import PLUGIN as PROMPT_PLUGIN, Prompt
@@ -43,6 +45,7 @@ from .bodies import (
     FRAMES,
     GADGET,
     JOB,
+    LAYER_VALUES,
     LIVE_LINK,
     NOTIFICATION,
     READING,
@@ -78,6 +81,8 @@ PARSERS: dict[str, tuple[Callable[[JsonObject], object], Any, list[Any]]] = {
     "stored": (stored_from_json, tuple[Stored, ...], [STORED]),
     "prompt": (Prompt.from_json, Prompt | None, [{"text": "Load?", "choices": ["Yes", "No"]}]),
     "shown prompt": (partial(PrintEvent.from_push, PROMPT_PLUGIN), PrintEvent | None, [FRAMES[7]["plugin"]["data"]]),
+    "file": (LocalFile.from_json, LocalFile | None, [JOB["job"]["file"]]),
+    "layer": (layer_from_values, Layer | None, [LAYER_VALUES]),
     "uploaded": (UploadedFile.from_json, UploadedFile, [UPLOADED]),
     "gadget": (detection_from_json, Detection, [GADGET]),
     "live_link": (live_link_from_json, LiveLink, [LIVE_LINK]),

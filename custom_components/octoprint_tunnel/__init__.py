@@ -15,6 +15,7 @@ from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .dashboard_card import async_serve_card
 from .detection import DetectionCoordinator
 from .device import async_track_device
+from .layers import Layers, async_forget_layers
 from .live import LiveUpdates
 from .notifications import Notifications, async_forget_webhook
 from .options import Options
@@ -47,6 +48,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
     if entry.title != (title := _safe_title(entry.title)):
         hass.config_entries.async_update_entry(entry, title=title)
     runtime = entry.runtime_data = _create_runtime(hass, entry)
+    await runtime.layers.async_load()
 
     # Not the first refresh that can fail the set-up: the tunnel's entities show what is wrong.
     await runtime.tunnel.async_refresh()
@@ -91,6 +93,7 @@ def _create_runtime(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> R
         detection=detection,
         live=LiveUpdates(hass, entry, printer, webcams),
         webcams=webcams,
+        layers=Layers(hass, entry, printer),
         notifications=notifications,
     )
 
@@ -108,6 +111,7 @@ def _async_follow(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> Non
     follow_tunnel()
     entry.async_on_unload(runtime.tunnel.async_add_listener(follow_tunnel))
     async_track_device(hass, entry, runtime.tunnel, runtime.printer)
+    entry.async_on_unload(runtime.printer.async_add_listener(runtime.layers.async_follow_printer))
     async_learn_printer_id(hass, entry, runtime.tunnel.service, runtime.printer)
     if runtime.detection:
         entry.async_on_unload(runtime.printer.async_add_listener(runtime.detection.async_follow_printer))
@@ -125,6 +129,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEn
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> None:
-    """End the notifications and delete the issues of a printer that is removed."""
+    """End the notifications, and delete the issues and the stored layers of a printer that is removed."""
     async_clear_issues(hass, entry)
+    await async_forget_layers(hass, entry)
     await async_forget_webhook(hass, entry)

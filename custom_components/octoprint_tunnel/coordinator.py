@@ -18,6 +18,7 @@ from homeassistant.util import dt as dt_util
 from .api.errors import BadGateway, OctoPrintOffline, OctoPrintTunnelError, OverCap, Problem, Remedy, ServiceError
 from .api.octoprint.client import OctoPrint, instance_uuid
 from .api.octoprint.connection import Connection
+from .api.octoprint.layer_reader import LayerReader
 from .api.octoprint.print_event import PrintEvent
 from .api.octoprint.print_tracker import PrintTracker
 from .api.octoprint.printer_error import PrinterError
@@ -130,6 +131,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         self._tunnel = tunnel
         self._blocked_by: type[OctoPrintTunnelError] | None = None
         self._reader = Reader(self.octoprint, lambda: self.router.way, metered=tunnel.service.tunnel.metered)
+        self.layers = LayerReader(self.octoprint, self.router)
         self._pace = Pace(self.poll_interval)
         self._prints = PrintTracker()
         self._planned_catch_up: CALLBACK_TYPE | None = None
@@ -147,6 +149,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         began_at, after_outage = time.monotonic(), not self.last_update_success
         self._prints.begin_reading()
         status = await self._reader.read(self.data, live=self._pace.live, after_command=self._pace.expects_change)
+        status = replace(status, layer=await self.layers.read(status))
         if status.way is Way.LOCAL:
             self._tunnel.async_clear_route_error()
         self.update_interval = self._pace.interval(status, began_at)
@@ -210,6 +213,13 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         if not self._is_refresh_queued:
             self._is_refresh_queued = True
             super().async_refresh_soon()
+
+    @callback
+    def async_update_layer(self) -> None:
+        """Show the layer of a file that has become known."""
+        if self.data is not None and (layer := self.layers.maps.layer_of(self.data.job)):
+            self.data = replace(self.data, layer=layer)
+            self.async_update_listeners()
 
     @callback
     def async_set_live(self, live: bool) -> None:

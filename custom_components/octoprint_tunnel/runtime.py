@@ -6,6 +6,7 @@ from homeassistant.config_entries import ConfigEntry
 
 from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .detection import DetectionCoordinator
+from .layers import Layers
 from .live import LiveUpdates
 from .notifications import Notifications
 from .webcams import Webcams
@@ -21,6 +22,7 @@ class RuntimeData:
     """None if the service has no failure detection."""
     live: LiveUpdates
     webcams: Webcams
+    layers: Layers
     notifications: Notifications | None
     """None if the service sends none."""
 

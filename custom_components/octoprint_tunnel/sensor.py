@@ -10,6 +10,7 @@ from homeassistant.const import (
     MAX_LENGTH_STATE_STATE,
     EntityCategory,
     UnitOfInformation,
+    UnitOfLength,
     UnitOfRatio,
     UnitOfTemperature,
     UnitOfTime,
@@ -237,6 +238,28 @@ PRINTER_DESCRIPTIONS = (
         translation_key="print_started",
         device_class=SensorDeviceClass.TIMESTAMP,
         value_fn=lambda printer: job.started_at if (job := printer.data.job) else None,
+    ),
+    OctoPrintTunnelSensorDescription[PrinterCoordinator](
+        key="layer",
+        translation_key="layer",
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=lambda printer: layer.number if (layer := printer.data.layer) else None,
+    ),
+    OctoPrintTunnelSensorDescription[PrinterCoordinator](
+        key="layers",
+        translation_key="layers",
+        suggested_display_precision=0,
+        value_fn=lambda printer: layer.count if (layer := printer.data.layer) else None,
+    ),
+    OctoPrintTunnelSensorDescription[PrinterCoordinator](
+        key="height",
+        translation_key="height",
+        device_class=SensorDeviceClass.DISTANCE,
+        state_class=SensorStateClass.MEASUREMENT,
+        native_unit_of_measurement=UnitOfLength.MILLIMETERS,
+        suggested_unit_of_measurement=UnitOfLength.MILLIMETERS,  # also where lengths are in inches
+        suggested_display_precision=2,
+        value_fn=lambda printer: layer.height if (layer := printer.data.layer) else None,
     ),
     OctoPrintTunnelSensorDescription[PrinterCoordinator](
         key="prompt",

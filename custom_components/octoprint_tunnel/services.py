@@ -175,6 +175,7 @@ async def _upload_file(entry: OctoPrintTunnelConfigEntry, call: ServiceCall) -> 
         call.hass,
         entry.runtime_data.tunnel,
         entry.runtime_data.printer,
+        entry.runtime_data.layers,
         Path(call.data[ATTR_PATH]),
         folder=call.data.get(ATTR_FOLDER),
         select=call.data[ATTR_SELECT],

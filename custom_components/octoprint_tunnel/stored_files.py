@@ -7,7 +7,8 @@ from typing import Any, Final
 from homeassistant.core import ServiceResponse
 
 from .api.octoprint.connection import PrinterState
-from .api.octoprint.stored import Stored, is_stored_path
+from .api.octoprint.files import is_stored_path
+from .api.octoprint.stored import Stored
 from .api.remote_text import one_line
 from .const import MAX_SHOWN
 from .coordinator import PrinterCoordinator

@@ -9,18 +9,21 @@ from homeassistant.core import HomeAssistant
 
 from .api.octoprint.file_progress import FileInProgress
 from .api.octoprint.files import MAX_FORM, UploadedFile, is_file_name, is_folder
+from .api.octoprint.gcode import LayerIndexer
 from .api.remote_text import one_line
 from .api.sizes import format_size
 from .api.transport.router import Way
 from .const import LOGGER, MAX_SHOWN
 from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .exceptions import validation_error
+from .layers import Layers
 
 
 async def async_upload(
     hass: HomeAssistant,
     tunnel: TunnelCoordinator,
     printer: PrinterCoordinator,
+    layers: Layers,
     path: Path,
     *,
     folder: str | None,
@@ -32,12 +35,13 @@ async def async_upload(
     Raises ServiceValidationError before anything is sent, and OctoPrintTunnelError.
     """
     await _async_check_path(hass, path, folder)
-    title = printer.config_entry.title
-    async with _open(hass, path, title) as file:
+    title, indexer = printer.config_entry.title, LayerIndexer()
+    async with _open(hass, path, title, indexer) as file:
         await _async_check_size(tunnel, printer, file.size)
         LOGGER.info("%s: uploading %s (%d bytes)", title, path.name, file.size)
         uploaded = await printer.octoprint.upload(path.name, file, folder=folder, select=select, print_=print_)
         LOGGER.info("%s: uploaded %s", title, path.name)
+    layers.async_add_uploaded(uploaded.path, indexer)
     printer.async_expect_change()
     return uploaded
 
@@ -52,14 +56,16 @@ async def _async_check_path(hass: HomeAssistant, path: Path, folder: str | None)
 
 
 @asynccontextmanager
-async def _open(hass: HomeAssistant, path: Path, title: str) -> AsyncGenerator[FileInProgress]:
-    """Open a file whose progress is logged."""
+async def _open(hass: HomeAssistant, path: Path, title: str, indexer: LayerIndexer) -> AsyncGenerator[FileInProgress]:
+    """Open a file whose progress is logged, and whose layers are found while it is read."""
 
     def log_percent(percent: int) -> None:
         LOGGER.info("%s: %d %% of %s sent", title, percent, path.name)
 
     try:
-        file = await hass.async_add_executor_job(FileInProgress, path, hass.config.is_allowed_path, log_percent)
+        file = await hass.async_add_executor_job(
+            FileInProgress, path, hass.config.is_allowed_path, indexer.feed, log_percent
+        )
     except OSError as error:
         if error.errno == EPERM:
             raise validation_error("path_not_allowed", path=str(path)) from error

@@ -34,18 +34,25 @@ def make_folder(server: OctoPrintServer, name: str) -> None:
 
 def upload(server: OctoPrintServer, moves: int, name: str = NAME, folder: str = "") -> None:
     """Upload a print into OctoPrint's storage."""
+    store(server, gcode(moves), name, folder)
+
+
+def store(server: OctoPrintServer, data: bytes, name: str = NAME, folder: str = "") -> str:
+    """Upload a file into OctoPrint's storage, and return its path there."""
     boundary = "part-of-a-form"
     body = b"".join(
         (
             f'--{boundary}\r\nContent-Disposition: form-data; name="path"\r\n\r\n{folder}\r\n'.encode(),
             f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'.encode(),
             b"Content-Type: application/octet-stream\r\n\r\n",
-            gcode(moves),
+            data,
             f"\r\n--{boundary}--\r\n".encode(),
         )
     )
     status, answer = server.send("POST", "/api/files/local", body, f"multipart/form-data; boundary={boundary}")
     assert status == 201, answer
+    path: str = json.loads(answer)["files"]["local"]["path"]
+    return path
 
 
 def start(server: OctoPrintServer, moves: int = 600, name: str = NAME) -> None:

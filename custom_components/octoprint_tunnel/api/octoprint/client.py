@@ -6,16 +6,18 @@ from http import HTTPStatus
 import logging
 from typing import Any, BinaryIO
 
-from aiohttp import FormData
+from aiohttp import ClientTimeout, FormData, hdrs
 
 from ..errors import ApiKeyRejected, InvalidResponse, NotOctoPrint, PermissionMissing, Rejected, UnexpectedStatus
 from ..json_object import MAX_ITEMS, JsonObject
 from ..transport.message import Request, Requester, Response
-from ..transport.route import Route, StatusCodes
+from ..transport.route import Download, Route, StatusCodes
 from .connection import Connection
-from .files import UploadedFile
+from .files import LocalFile, UploadedFile
+from .gcode import Layer
 from .heaters import MAX_HEATERS, PrinterReading, heater_kind
 from .job import Job
+from .layer_plugin import VALUES, layer_from_values
 from .printer_error import PrinterError
 from .prompt import INTERACT, PLUGIN as PROMPT_PLUGIN, Prompt
 from .server import CONNECTION, CONTROL, FILES_LIST, FILES_SELECT, FILES_UPLOAD, PRINT, STATUS, SYSTEM, Instance, User
@@ -27,6 +29,7 @@ LOGGER = logging.getLogger(__name__)
 # Without it, OctoPrint 2.0 responds as 1.11 does, without connectors; 1.11 ignores it.
 API_VERSION = "2.0.0"
 MAX_VERSION = 50  # characters of OctoPrint's own version
+DOWNLOAD_TIMEOUT = ClientTimeout(total=900, connect=2, sock_read=30)  # seconds
 
 CODES = StatusCodes(
     errors=dict.fromkeys(
@@ -297,6 +300,35 @@ class OctoPrint:
     async def start(self) -> None:
         """Print the selected file, from its beginning."""
         await self._job_command("start")
+
+    async def file(self, path: str) -> LocalFile:
+        """Return the version of a file that is in the local storage."""
+        address = f"/api/files/local/{path}"
+        response = await self._get(address, permission=FILES_LIST, expected=HTTPStatus.NOT_FOUND)
+        file = LocalFile.from_json(response.json())
+        if file is None:
+            raise InvalidResponse(detail="no file in it")
+        return file
+
+    async def plugin_layer(self, route: Route) -> Layer | None:
+        """Return the layer that the plugin DisplayLayerProgress counts; None if it knows no layers of the file.
+
+        `route` has to be one that was just verified to lead to this OctoPrint. What is wrong with the plugin says
+        nothing about the route. Raises the errors of `Route.send`, and UnexpectedStatus if it is not installed.
+        """
+        response = await route.send(Request("GET", VALUES, headers=self._headers))
+        if response.status != HTTPStatus.OK:
+            raise UnexpectedStatus(code=response.status)
+        return layer_from_values(response.json())
+
+    async def download(self, route: Route, path: str) -> Download:
+        """Start to read a file of the local storage, uncompressed. It has to be closed.
+
+        `route` has to be one that was just verified to lead to this OctoPrint. Raises the errors of `Route.download`.
+        """
+        headers = {**route.headers, **self._headers, hdrs.ACCEPT_ENCODING: "identity"}
+        url = route.base_url / f"downloads/files/local/{path}"
+        return await replace(route, headers=headers).download(url, DOWNLOAD_TIMEOUT)
 
     def _log_capped(self, response: JsonObject, *lists: str) -> None:
         """Log once for each of these lists that it is longer than what is read."""

@@ -1,4 +1,4 @@
-"""A file in an allowed folder that reports how much of it was read."""
+"""A file in an allowed folder that reports what is read of it, and how much."""
 
 from collections.abc import Callable
 import errno
@@ -10,14 +10,20 @@ from typing import override
 
 
 class FileInProgress(BufferedReader):
-    """A file that calls `report_percent` with 25, 50 and 75 while it is read."""
+    """A file that calls `report_data` with what is read, and `report_percent` with 25, 50 and 75."""
 
-    def __init__(self, path: Path, is_allowed: Callable[[str], bool], report_percent: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        is_allowed: Callable[[str], bool],
+        report_data: Callable[[bytes], None],
+        report_percent: Callable[[int], None],
+    ) -> None:
         """Open a file.
 
         `is_allowed` tells whether a path without links may be read. It is called for the file that is open, which
-        cannot be replaced any more. `report_percent` is called in the thread that reads. Raises PermissionError for a
-        file that is not allowed, and OSError for anything but a file: a named pipe, a device.
+        cannot be replaced any more. The others are called in the thread that reads. Raises PermissionError for a file
+        that is not allowed, and OSError for anything but a file: a named pipe, a device.
         """
         super().__init__(FileIO(path, opener=_without_waiting))
         try:
@@ -25,12 +31,14 @@ class FileInProgress(BufferedReader):
         except OSError:
             self.close()
             raise
+        self._report_data = report_data
         self._report_percent = report_percent
         self._reported = 0
 
     @override
     def read(self, size: int | None = -1, /) -> bytes:
         chunk = super().read(size)
+        self._report_data(chunk)
         while self._reported < 3 and self.tell() * 4 >= self.size * (self._reported + 1):
             self._reported += 1
             self._report_percent(self._reported * 25)

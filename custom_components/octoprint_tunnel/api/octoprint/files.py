@@ -18,9 +18,31 @@ def is_file_name(name: str) -> bool:
     return is_one_line(name) and not set('"\\').intersection(name)
 
 
+def is_stored_path(path: str) -> bool:
+    """Tell whether a path leads to something in a storage, and not out of it."""
+    return len(path) <= MAX_PATH and not any(part in ("", ".", "..") for part in path.split("/"))
+
+
 def is_folder(path: str) -> bool:
     """Tell whether a path can be that of a folder in OctoPrint's storage."""
     return len(path) <= MAX_TEXT and is_file_name(path)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LocalFile:
+    """A version of a file: its path, its size in bytes, and when it was changed, in seconds since 1970."""
+
+    path: str
+    size: int
+    date: int | None = None
+
+    @classmethod
+    def from_json(cls, file: JsonObject) -> LocalFile | None:
+        """Read a file as OctoPrint describes it; None if it is not in OctoPrint's own storage."""
+        path, size = file.exact("path", MAX_PATH), file.integer("size", 0)
+        if file.exact("origin") != "local" or size is None or path is None or not is_stored_path(path):
+            return None
+        return cls(path=path, size=size, date=file.integer("date", 0))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

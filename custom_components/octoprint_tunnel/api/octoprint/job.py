@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from ..json_object import JsonObject
 from .connection import MAX_STATE_TEXT, PrinterState
-from .files import MAX_PATH
+from .files import MAX_PATH, LocalFile
 
 MAX_FILE_NAME = 255  # characters
 MAX_USER = 100
@@ -31,10 +31,11 @@ def rounded_progress(percent: float | None) -> float | None:
 class Job:
     """The current or the last print: its file and its progress.
 
-    `size` is in bytes, `progress` in percent, `elapsed` and `left` in seconds. `user` started the print.
-    `filament_length` is what the whole print needs by OctoPrint's analysis, in mm for all tools. `error` is why the
-    connection to the printer was lost; OctoPrint 1.11 reports it here. `read_at` is when this was read, `is_over`
-    whether the print had ended by then.
+    `size` is in bytes, `progress` in percent, `elapsed` and `left` in seconds. `position` is how many bytes of the file
+    were sent to the printer, `local_file` the version of the file if it is in OctoPrint's own storage. `user` started
+    the print. `filament_length` is what the whole print needs by OctoPrint's analysis, in mm for all tools. `error` is
+    why the connection to the printer was lost; OctoPrint 1.11 reports it here. `read_at` is when this was read,
+    `is_over` whether the print had ended by then.
     """
 
     state_text: str | None
@@ -44,6 +45,8 @@ class Job:
     progress: float | None
     elapsed: int | None
     left: int | None
+    position: int | None = None
+    local_file: LocalFile | None = None
     user: str | None = None
     filament_length: float | None = None
     error: str | None = None
@@ -65,6 +68,8 @@ class Job:
             progress=rounded_progress(progress.number("completion", 0)),
             elapsed=progress.integer("printTime", 0, MAX_SECONDS),
             left=progress.integer("printTimeLeft", 0, MAX_SECONDS),
+            position=progress.integer("filepos", 0),
+            local_file=LocalFile.from_json(file),
             user=response.object("job").text("user", MAX_USER),
             filament_length=_filament_length(response.object("job").object("filament")),
             error=response.text("error"),
@@ -78,7 +83,7 @@ class Job:
         """
         if state.is_active and state is not PrinterState.CANCELLING:
             begins = state is PrinterState.STARTING or (not self.elapsed and (self.progress or 0) < DONE)
-            job = replace(self, progress=0.0, elapsed=0, left=None) if begins else self
+            job = replace(self, progress=0.0, elapsed=0, left=None, position=0) if begins else self
             return job.with_times(now, earlier)
         if earlier is None:
             # OctoPrint does not report when the last print was.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from ..transport.router import Way
 from .connection import Connection, PrinterState
+from .gcode import Layer
 from .heaters import Heater
 from .job import Job
 from .print_event import PrintEvent
@@ -16,13 +17,15 @@ from .prompt import Prompt
 class PrinterStatus:
     """One printer at one moment: its connection to OctoPrint, the current or last print, and its temperatures.
 
-    `way` is how OctoPrint was reached. `version` is OctoPrint's own. `system_commands` is what can be done to OctoPrint
-    and its machine, None until it is known. `error` disconnected the printer, or ended the last print. `events` is what
-    happened to the print since the snapshot before. `prompt` is what the printer asks its user.
+    `layer` is the one that the print has reached, None if the layers of its file are not known. `way` is how OctoPrint
+    was reached. `version` is OctoPrint's own. `system_commands` is what can be done to OctoPrint and its machine, None
+    until it is known. `error` disconnected the printer, or ended the last print. `events` is what happened to the print
+    since the snapshot before. `prompt` is what the printer asks its user.
     """
 
     connection: Connection
     job: Job | None = None
+    layer: Layer | None = None
     heaters: Mapping[str, Heater] = field(default_factory=dict)
     way: Way = Way.NONE
     version: str | None = None

@@ -9,16 +9,11 @@ from datetime import UTC, datetime
 from typing import Final, Self
 
 from ..json_object import JsonObject
-from .files import MAX_PATH
+from .files import MAX_PATH, is_stored_path
 from .job import MAX_FILE_NAME, MAX_SECONDS
 
 MAX_LISTED: Final = 5000  # files and folders that are read of one response
 MAX_DATE: Final = 32_503_680_000  # seconds since 1970, the year 3000
-
-
-def is_stored_path(path: str) -> bool:
-    """Tell whether a path leads to something in a storage, and not out of it."""
-    return len(path) <= MAX_PATH and not any(part in ("", ".", "..") for part in path.split("/"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

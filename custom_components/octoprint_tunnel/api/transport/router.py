@@ -140,6 +140,12 @@ class Router:
             raise problem.error()
         return Way.TUNNEL, self._tunnel
 
+    async def local_route(self) -> Route:
+        """Return a verified route over the local network. Raises CannotConnect if there is none."""
+        if candidate := await self._usable_candidate():
+            return self._local(candidate, LOCAL_TIMEOUT)
+        raise CannotConnect(detail="not on the local network")
+
     async def local_address(self) -> URL | None:
         """Return the local address for requests now, None if they go through the tunnel."""
         candidate = await self._usable_candidate()
