@@ -12,6 +12,8 @@ from custom_components.octoprint_tunnel import binary_sensor, button, camera, ev
 from custom_components.octoprint_tunnel.api import errors
 from custom_components.octoprint_tunnel.api.errors import Condition, OctoPrintTunnelError
 from custom_components.octoprint_tunnel.api.octoprint.connection import PrinterState
+from custom_components.octoprint_tunnel.api.octoprint.filament import Filament
+from custom_components.octoprint_tunnel.api.octoprint.job import TimeLeftOrigin
 from custom_components.octoprint_tunnel.api.octoprint.print_event import PrintEventType
 from custom_components.octoprint_tunnel.api.tunnels.models import NotificationType
 from custom_components.octoprint_tunnel.api.tunnels.octoeverywhere import APP_ID
@@ -36,7 +38,13 @@ ERRORS = {
 }
 PRINTER = cast(
     PrinterCoordinator,
-    SimpleNamespace(data=SimpleNamespace(heaters=("tool0", "bed", "chamber"), system_commands=button.SYSTEM_COMMANDS)),
+    SimpleNamespace(
+        data=SimpleNamespace(
+            heaters=("tool0", "bed", "chamber"),
+            system_commands=button.SYSTEM_COMMANDS,
+            job=SimpleNamespace(filament={"tool0": Filament(length=1, volume=1, weight=1)}),
+        )
+    ),
 )
 FEED = SimpleNamespace(webcam=SimpleNamespace(display_name="Nozzle"))
 WEBCAMS = cast(Webcams, SimpleNamespace(data=SimpleNamespace(feeds={"webcam": FEED, "webcam_nozzle": FEED})))
@@ -55,6 +63,7 @@ PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
         *sensor.PRINTER_DESCRIPTIONS,
         *sensor.DETECTION_DESCRIPTIONS,
         *totals.DESCRIPTIONS,
+        *sensor.filament_descriptions(PRINTER),
         *sensor.heater_descriptions(PRINTER),
     ),
 }
@@ -133,6 +142,8 @@ def test_states() -> None:
         assert isinstance(description, SensorEntityDescription)
         if description.options:
             assert set(sensors[str(description.translation_key)]["state"]) == set(description.options)
+    based_on = sensors["print_time_left"]["state_attributes"]["based_on"]
+    assert set(based_on["state"]) == {origin.value for origin in TimeLeftOrigin}
     for key, kinds in (("notification", NotificationType), ("print_event", PrintEventType)):
         event_type = TEXTS["entity"]["event"][key]["state_attributes"]["event_type"]
         assert set(event_type["state"]) == {kind.value for kind in kinds}

@@ -87,6 +87,8 @@ ENTITIES = (
     Expected("sensor", "print_time_left", "unknown"),
     Expected("sensor", "print_finish", "unknown"),
     Expected("sensor", "print_started", "unknown"),
+    Expected("sensor", "filament_length", "unknown"),
+    Expected("sensor", "filament_volume", "unknown"),
     Expected("button", "connect", "unknown", after="unavailable"),
     Expected("button", "disconnect", "unavailable", after="unknown"),
     Expected("button", "repair", "unavailable", after="unknown"),
