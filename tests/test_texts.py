@@ -8,7 +8,17 @@ from typing import Any, cast
 
 import pytest
 
-from custom_components.octoprint_tunnel import binary_sensor, button, camera, event, number, sensor, services, totals
+from custom_components.octoprint_tunnel import (
+    binary_sensor,
+    button,
+    camera,
+    event,
+    image,
+    number,
+    sensor,
+    services,
+    totals,
+)
 from custom_components.octoprint_tunnel.api import errors
 from custom_components.octoprint_tunnel.api.errors import Condition, OctoPrintTunnelError
 from custom_components.octoprint_tunnel.api.octoprint.connection import PrinterState
@@ -57,6 +67,7 @@ PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
     "button": (*button.DESCRIPTIONS, *button.system_descriptions(PRINTER)),
     "camera": tuple(camera.webcam_descriptions(WEBCAMS)),
     "event": event.DESCRIPTIONS,
+    "image": image.DESCRIPTIONS,
     "number": tuple(number.target_descriptions(PRINTER)),
     "sensor": (
         *sensor.TUNNEL_DESCRIPTIONS,

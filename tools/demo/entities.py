@@ -87,6 +87,7 @@ ENTITIES = (
     Expected("sensor", "print_time_left", "unknown"),
     Expected("sensor", "print_finish", "unknown"),
     Expected("sensor", "print_started", "unknown"),
+    Expected("image", "print_preview", "unavailable"),  # no file is selected
     Expected("sensor", "filament_length", "unknown"),
     Expected("sensor", "filament_volume", "unknown"),
     Expected("button", "connect", "unknown", after="unavailable"),

@@ -18,6 +18,7 @@ from .heaters import MAX_HEATERS, PrinterReading, heater_kind
 from .job import Job
 from .printer_error import PrinterError
 from .server import CONNECTION, CONTROL, FILES_UPLOAD, PRINT, STATUS, SYSTEM, Instance, User
+from .thumbnails import Picture, StoredFile, Thumbnail, thumbnails_from_json
 from .webcam import SETTINGS_READ
 
 LOGGER = logging.getLogger(__name__)
@@ -106,6 +107,15 @@ class OctoPrint:
     async def printer_error(self) -> PrinterError | None:
         """Return the last error of the printer; OctoPrint keeps it until it connects or starts a print."""
         return PrinterError.from_json((await self._get("/api/printer/error", permission=STATUS)).json())
+
+    async def thumbnails(self, file: StoredFile) -> tuple[Thumbnail, ...]:
+        """Return where the pictures of the model in a file are, the best first."""
+        response = await self._get(f"/api/files/{file.storage}/{file.path}")
+        return thumbnails_from_json(response.json(), file)
+
+    async def picture(self, thumbnail: Thumbnail) -> Picture:
+        """Return a picture. Raises InvalidResponse for anything but PNG or JPEG, also for more than MAX_BODY bytes."""
+        return Picture.of((await self.send(Request("GET", thumbnail.path, query=thumbnail.query))).body)
 
     async def settings(self) -> JsonObject:
         """Return OctoPrint's settings: some 20 kB, too much to poll."""

@@ -12,6 +12,7 @@ from ..json_object import JsonObject
 from .connection import MAX_STATE_TEXT, PrinterState
 from .filament import Filament, filaments_from_json
 from .files import MAX_PATH
+from .thumbnails import StoredFile
 
 MAX_FILE_NAME = 255  # characters
 MAX_USER = 100
@@ -51,7 +52,8 @@ class Job:
     """The current or the last print: its file and its progress.
 
     `size` is in bytes, `progress` in percent, `elapsed` and `left` in seconds. `estimate` is how long the whole print
-    takes by the analysis of its file, in seconds, and `filament` what it needs for each tool. `user` started the print.
+    takes by the analysis of its file, in seconds, and `filament` what it needs for each tool. `file` is where the file
+    is, in the version that is printed. `user` started the print.
     `error` is why the connection to the printer was lost; OctoPrint 1.11 reports it here. `read_at` is when this was
     read, `is_over` whether the print had ended by then.
     """
@@ -66,6 +68,7 @@ class Job:
     left_origin: TimeLeftOrigin | None = None
     estimate: int | None = None
     filament: Mapping[str, Filament] = field(default_factory=dict)
+    file: StoredFile | None = None
     user: str | None = None
     error: str | None = None
     started_at: datetime | None = None
@@ -90,6 +93,7 @@ class Job:
             left_origin=TimeLeftOrigin.from_text(progress.exact("printTimeLeftOrigin")),
             estimate=job.integer("estimatedPrintTime", 0, MAX_SECONDS),
             filament=filaments_from_json(job.object("filament")),
+            file=StoredFile.from_json(file),
             user=job.text("user", MAX_USER),
             error=response.text("error"),
         )

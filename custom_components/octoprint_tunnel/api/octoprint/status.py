@@ -9,20 +9,23 @@ from .heaters import Heater
 from .job import Job
 from .print_event import PrintEvent
 from .printer_error import PrinterError
+from .thumbnails import StoredFile
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PrinterStatus:
     """One printer at one moment: its connection to OctoPrint, the current or last print, and its temperatures.
 
-    `way` is how OctoPrint was reached. `version` is OctoPrint's own. `system_commands` is what can be done to OctoPrint
-    and its machine, None until it is known. `error` disconnected the printer, or ended the last print. `events` is what
-    happened to the print since the snapshot before.
+    `file` is printed now or selected for the next print, else the last one that was. `way` is how OctoPrint was
+    reached. `version` is OctoPrint's own. `system_commands` is what can be done to OctoPrint and its machine, None
+    until it is known. `error` disconnected the printer, or ended the last print. `events` is what happened to the print
+    since the snapshot before.
     """
 
     connection: Connection
     job: Job | None = None
     heaters: Mapping[str, Heater] = field(default_factory=dict)
+    file: StoredFile | None = None
     way: Way = Way.NONE
     version: str | None = None
     system_commands: frozenset[str] | None = None
