@@ -27,6 +27,10 @@ READING = json.loads("""{
                 "history": [{"time": 1395651928, "tool0": {"actual": 214.8, "target": 220.0}}]},
 "sd": {"ready": true},
 "state": {"text": "Operational", "flags": {"operational": true, "printing": false}}}""")
+STORED = {
+    "refs": {"thumbnail": "http://h/downloads/thumbs/local/a.gcode", "thumbnail_64x48": "http://h/x?size=64x48"},
+    "thumbnail": "plugin/prusaslicerthumbnails/thumbnail/a.png?20261126",
+}
 UPLOADED = {"files": {"local": {"name": "a.gcode", "path": "a.gcode"}}, "done": True, "effectivePrint": True}
 COMMANDS = {"core": [{"action": "restart", "name": "Restart OctoPrint", "source": "core", "confirm": "Really?"}]}
 EVENT = {"event": {"type": "PrinterStateChanged", "payload": {"state_id": "OFFLINE", "state_string": "Offline"}}}

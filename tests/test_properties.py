@@ -21,6 +21,7 @@ from custom_components.octoprint_tunnel.api.octoprint.job import Job
 from custom_components.octoprint_tunnel.api.octoprint.print_event import PROMPT_PLUGIN, PrintEvent
 from custom_components.octoprint_tunnel.api.octoprint.printer_error import PrinterError
 from custom_components.octoprint_tunnel.api.octoprint.server import Instance, User
+from custom_components.octoprint_tunnel.api.octoprint.thumbnails import StoredFile, Thumbnail, thumbnails_from_json
 from custom_components.octoprint_tunnel.api.octoprint.webcam import Webcam, webcams_from_json
 from custom_components.octoprint_tunnel.api.transport.addresses import web_address
 from custom_components.octoprint_tunnel.api.transport.route import MAX_BODY
@@ -44,6 +45,7 @@ from .bodies import (
     NOTIFICATION,
     READING,
     RECORDED,
+    STORED,
     UPLOADED,
     recorded,
 )
@@ -63,6 +65,8 @@ REPEATABLE = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
+STORED_FILE = StoredFile(storage="local", path="a.gcode", date=1)
+
 PARSERS: dict[str, tuple[Callable[[JsonObject], object], Any, list[Any]]] = {
     "connection": (Connection.from_json, Connection, recorded("connection_")),
     "user": (User.from_json, User, recorded("currentuser_")),
@@ -72,6 +76,7 @@ PARSERS: dict[str, tuple[Callable[[JsonObject], object], Any, list[Any]]] = {
     "printer_error": (PrinterError.from_json, PrinterError | None, [FRAMES[1]["event"]["payload"]]),
     "print_event": (partial(PrintEvent.from_push, "PrintFailed"), PrintEvent, [FRAMES[4]["event"]["payload"]]),
     "prompt": (partial(PrintEvent.from_push, PROMPT_PLUGIN), PrintEvent | None, [FRAMES[7]["plugin"]["data"]]),
+    "stored": (lambda body: thumbnails_from_json(body, STORED_FILE), tuple[Thumbnail, ...], [STORED]),
     "uploaded": (UploadedFile.from_json, UploadedFile, [UPLOADED]),
     "gadget": (detection_from_json, Detection, [GADGET]),
     "live_link": (live_link_from_json, LiveLink, [LIVE_LINK]),
