@@ -831,6 +831,40 @@ async def test_reauth_with_a_new_app_connection(
     assert loaded.state is ConfigEntryState.LOADED
 
 
+@pytest.mark.parametrize("open_dialog", [reauth, reconfigure])
+async def test_page_opens_on_the_printer(
+    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, connection: AppConnection, open_dialog: Any
+) -> None:
+    """OctoPrint is asked once for the printer's id; a page of another service does not get it."""
+    for _ in range(2):
+        loaded.runtime_data.printer.async_update_listeners()
+        await settle(hass)
+        assert loaded.data["printer_id"] == relay.printer.id
+        assert await hass.config_entries.async_reload(loaded.entry_id)
+    assert len(relay.seen(path="/api/plugin/octoeverywhere")) == 1
+    connection.revoked = True
+    choices = () if open_dialog is reauth else ("octoeverywhere",)
+    result = await open_dialog(hass, loaded, *choices, "octoeverywhere_portal")
+    assert URL(result["url"]).query["printerId"] == relay.printer.id
+    if open_dialog is reconfigure:
+        other = await reconfigure(hass, loaded, "obico", "obico_authorize")
+        assert "printer_id" not in URL(other["url"]).query
+
+
+@pytest.mark.parametrize("has_plugin", [False, True])
+async def test_printer_id_that_is_not_known(
+    hass: HomeAssistant, relay: Relay, chosen: MockConfigEntry, has_plugin: bool
+) -> None:
+    """Nothing is stored without the plugin, and none is asked for through Obico; no line is logged."""
+    relay.printer.has_plugin, relay.printer.id = has_plugin, "with space"
+    chosen.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(chosen.entry_id)
+    chosen.runtime_data.printer.async_update_listeners()
+    await settle(hass)
+    assert "printer_id" not in chosen.data
+    await hass.config_entries.async_unload(chosen.entry_id)
+
+
 async def test_reauth_of_an_obico_tunnel(hass: HomeAssistant, relay: Relay, obico_entry: MockConfigEntry) -> None:
     """A revoked tunnel is replaced on the same server."""
     obico_entry.add_to_hass(hass)

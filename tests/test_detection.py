@@ -47,23 +47,41 @@ def asked(relay: Relay, entry: MockConfigEntry) -> int:
     return len(relay.seen(path=PATH[entry.data["provider"]]))
 
 
-async def test_many_short_prints(
+async def test_flapping_printer(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, watched: MockConfigEntry
 ) -> None:
-    """The service is asked at most every ten seconds, and the last print is followed."""
+    """It causes no more requests than a printer that prints all the time, and the last print is followed."""
     for number in range(201):
         show(watched, ("Printing", "Operational")[number % 2])
         await settle(hass)
     assert asked(relay, watched) == 1
-    for number in range(120):
-        show(watched, ("Operational", "Printing")[number % 2])
+    for number in range(240):
+        show(watched, ("Operational", "Printing", "Paused")[number % 3])
         await wait(hass, freezer, 0.5)
-    assert asked(relay, watched) <= 7
+    assert asked(relay, watched) <= 5
+    show(watched, "Printing")
     before = asked(relay, watched)
-    await wait(hass, freezer, 12)
     await wait(hass, freezer, 31)
-    assert before < asked(relay, watched) <= before + 2
+    assert asked(relay, watched) == before + 1
     assert state(hass, watched, "print_failing").state == "off"
+
+
+async def test_paused_print(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, watched: MockConfigEntry
+) -> None:
+    """It is asked about once, and again when it is resumed."""
+    show(watched, "Printing")
+    await settle(hass)
+    show(watched, "Paused")
+    for _ in range(10):
+        await wait(hass, freezer, 31)
+    assert asked(relay, watched) == 2
+    assert state(hass, watched, "print_failing").state == "off"
+    show(watched, "Printing")
+    await settle(hass)
+    assert asked(relay, watched) == 3
+    await wait(hass, freezer, 31)
+    assert asked(relay, watched) == 4
 
 
 @pytest.mark.parametrize(("code", "shown"), [(None, "off"), (600, "unavailable")])
@@ -93,28 +111,86 @@ async def test_print_that_ends_during_a_request(hass: HomeAssistant, relay: Rela
     assert state(hass, watched, "print_failing").state == "unknown"
 
 
-@pytest.mark.parametrize("gadget", [0, 1])
-@pytest.mark.parametrize("chosen", ["octoeverywhere"], indirect=True)
-async def test_disabled_gadget(
+OCTOEVERYWHERE = pytest.mark.parametrize("chosen", ["octoeverywhere"], indirect=True)
+
+
+async def print_again(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """End the print, and begin another one."""
+    for text in ("Operational", "Printing"):
+        show(entry, text)
+        await settle(hass)
+
+
+@OCTOEVERYWHERE
+async def test_gadget_that_is_off_for_this_print(
     hass: HomeAssistant,
     freezer: FrozenDateTimeFactory,
     relay: Relay,
     watched: MockConfigEntry,
     connection: AppConnection,
-    gadget: int,
 ) -> None:
-    """It is asked rarely, and again when the next print starts."""
-    connection.apis.gadget = {"State": gadget}
+    """It is not asked before the next print, also after a pause."""
+    connection.apis.gadget = {"State": 1, "StatusColor": "r"}
     show(watched, "Printing")
     await settle(hass)
-    for _ in range(50):
-        await wait(hass, freezer, 30)
+    for text in ("Printing", "Paused", "Printing"):
+        show(watched, text)
+        for _ in range(70):
+            await wait(hass, freezer, 30)
     assert asked(relay, watched) == 1
-    show(watched, "Operational")
-    await settle(hass)
+    assert state(hass, watched, "print_failing").state == "off"
+    await print_again(hass, watched)
+    assert asked(relay, watched) == 2
+
+
+@OCTOEVERYWHERE
+@pytest.mark.parametrize("is_beta_only", [False, True])
+async def test_gadget_that_is_off_for_the_account(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    watched: MockConfigEntry,
+    connection: AppConnection,
+    is_beta_only: bool,
+) -> None:
+    """It is asked once in half an hour, with any number of prints."""
+    connection.apis.gadget = {"State": 0}
+    if is_beta_only:
+        relay.fail("octoeverywhere_api", 611, path=PATH["octoeverywhere"])
     show(watched, "Printing")
     await settle(hass)
+    for _ in range(29):
+        await print_again(hass, watched)
+        await wait(hass, freezer, 60)
+    assert asked(relay, watched) == 1
+    for _ in range(2):
+        await wait(hass, freezer, 60)
     assert asked(relay, watched) == 2
+
+
+@OCTOEVERYWHERE
+async def test_gadget_that_has_paused_the_print(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    watched: MockConfigEntry,
+    connection: AppConnection,
+) -> None:
+    """That is a problem until the print goes on."""
+    connection.apis.gadget = {"State": 4}
+    show(watched, "Printing")
+    await settle(hass)
+    await wait(hass, freezer, 31)
+    show(watched, "Paused")
+    await settle(hass)
+    for _ in range(10):
+        await wait(hass, freezer, 31)
+    assert asked(relay, watched) == 2
+    assert state(hass, watched, "print_failing").state == "on"
+    connection.apis.gadget = {"State": 3, "StatusColor": "g"}
+    show(watched, "Printing")
+    await settle(hass)
+    assert state(hass, watched, "print_failing").state == "off"
 
 
 @pytest.mark.parametrize("code", [600, 502])

@@ -1,11 +1,14 @@
 """OctoEverywhere's notifications: the registration of the webhook, and the deliveries to it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 import gzip
 from http import HTTPStatus
 import json
 import logging
+import random
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import AsyncMock, patch
@@ -13,27 +16,34 @@ from unittest.mock import AsyncMock, patch
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import RawTestServer, TestClient
 from freezegun.api import FrozenDateTimeFactory
-from hass_nabucasa.cloudhooks import Cloudhooks
+from hass_nabucasa.cloudhooks import CloudhookApiError, Cloudhooks
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+from yarl import URL
 
+from custom_components.octoprint_tunnel.api.octoprint.print_event import PrintEvent, PrintEventType
+from custom_components.octoprint_tunnel.coordinator import PrinterCoordinator, TunnelCoordinator
 from custom_components.octoprint_tunnel.diagnostics import async_get_config_entry_diagnostics
 from custom_components.octoprint_tunnel.notifications import RENEW_INTERVAL, START_DELAY
+from custom_components.octoprint_tunnel.system_health import async_system_health_info
 from homeassistant.components.webhook import async_handle_webhook
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.json import json_bytes
+from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from homeassistant.util.aiohttp import MockRequest
 
 from .dialogs import choose, decide, paste, step
-from .home import NO_ADDRESS, log_lines, settle, state, until, wait
+from .home import NO_ADDRESS, log_lines, settle, state, unload, until, wait
+from .relay.app_apis import AppApis
 from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
 
+TEST = "/api/appconnection/TestWebhook"
 SET = "/api/appconnection/SetNotificationWebhook"
 DELETE = "/api/appconnection/DeleteNotificationWebhook"
 DAY = 24 * 3600
@@ -65,18 +75,44 @@ async def reachable(hass: HomeAssistant) -> None:
     hass.config.external_url = "https://home.example.com"
 
 
+type Deliver = Callable[[str, dict[str, Any]], Awaitable[None]]
+
+
+@pytest.fixture
+async def service(reachable: None, hass_client_no_auth: ClientSessionGenerator) -> Browser:
+    """Return the client that delivers."""
+    return await hass_client_no_auth()
+
+
+@pytest.fixture
+def deliver(service: Browser) -> Deliver:
+    """Return a function that delivers to a webhook's address."""
+
+    async def deliver(url: str, body: dict[str, Any]) -> None:
+        assert (await service.post(URL(url).path, json=body)).status == HTTPStatus.OK
+
+    return deliver
+
+
 @pytest.fixture
 async def registered(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, reachable: None, entry: MockConfigEntry
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    reachable: None,
+    deliver: Deliver,
+    connection: AppConnection,
+    entry: MockConfigEntry,
 ) -> AsyncGenerator[MockConfigEntry]:
-    """Return a printer whose webhook is registered."""
+    """Return a printer whose webhook is registered and verified."""
+    connection.apis.deliver = deliver
     entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(entry.entry_id)
     await settle(hass)
     await wait(hass, freezer, 31)
+    await wait(hass, freezer, 121)
     yield entry
     if entry.state is ConfigEntryState.LOADED:
-        await hass.config_entries.async_unload(entry.entry_id)
+        await unload(hass, entry)
 
 
 @pytest.fixture
@@ -88,14 +124,6 @@ async def known(hass: HomeAssistant, reachable: None, entry: MockConfigEntry) ->
     await settle(hass)
     yield entry
     await hass.config_entries.async_unload(entry.entry_id)
-
-
-@pytest.fixture
-async def service(
-    hass: HomeAssistant, registered: MockConfigEntry, hass_client_no_auth: ClientSessionGenerator
-) -> Browser:
-    """Return the client that delivers."""
-    return await hass_client_no_auth()
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -147,9 +175,198 @@ async def test_failed_registration_is_retried(
     await hass.config_entries.async_unload(entry.entry_id)
 
 
-async def diagnosed(hass: HomeAssistant, entry: MockConfigEntry) -> object:
+async def test_verification(
+    hass: HomeAssistant, relay: Relay, registered: MockConfigEntry, connection: AppConnection, deliver: Deliver
+) -> None:
+    """The test that was requested is no event; one that the user requests is."""
+    assert len(relay.seen(path=TEST)) == 1
+    assert state(hass, registered, "notification").state == "unknown"
+    shown = await diagnosed(hass, registered)
+    assert (shown["failure"], shown["unreachable"]) == (None, None)
+    assert shown["registered_at"] == shown["verified_at"] == shown["last_delivery_at"] is not None
+    assert (await async_system_health_info(hass))["notifications"] == 1
+    assert connection.apis.webhook_url
+    await deliver(connection.apis.webhook_url, {"EventType": 16})
+    await settle(hass)
+    assert state(hass, registered, "notification").attributes["event_type"] == "test"
+
+
+async def test_test_that_is_not_delivered(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    deliver: Deliver,
+    entry: MockConfigEntry,
+    connection: AppConnection,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The webhook is registered again, at first after about an hour, then less often, without a log line."""
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await wait(hass, freezer, 31)
+    await wait(hass, freezer, 121)
+    assert (await diagnosed(hass, entry))["failure"] == "not_delivered"
+    assert (await async_system_health_info(hass))["notifications"] == 0
+    for _ in range(2 * 24):
+        await wait(hass, freezer, 3600)
+    assert 4 <= len(relay.seen(path=SET)) <= 7
+    connection.apis.deliver = deliver
+    for _ in range(30):
+        await wait(hass, freezer, 3600)
+    shown = await diagnosed(hass, entry)
+    assert shown["failure"] is None
+    assert shown["verified_at"]
+    assert not log_lines(caplog)
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+type Prints = Callable[[MockConfigEntry, PrintEventType], None]
+
+
+@pytest.fixture
+def prints(monkeypatch: pytest.MonkeyPatch) -> Prints:
+    """Return a function that shows an event of a print; all polls return what is known from then on."""
+
+    async def known[DataT](coordinator: DataUpdateCoordinator[DataT]) -> DataT:
+        return coordinator.data
+
+    def show(entry: MockConfigEntry, kind: PrintEventType) -> None:
+        printer: PrinterCoordinator = entry.runtime_data.printer
+        for coordinator in (PrinterCoordinator, TunnelCoordinator):
+            monkeypatch.setattr(coordinator, "_async_fetch", known)
+        printer.async_set_updated_data(replace(printer.data, events=(PrintEvent(type=kind),)))
+
+    return show
+
+
+async def test_print_without_notifications(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    prints: Prints,
+    registered: MockConfigEntry,
+    connection: AppConnection,
+    deliver: Deliver,
+) -> None:
+    """A webhook that the service has disabled is found out when a print has no notification, and set again."""
+    url = connection.apis.webhook_url
+    assert url
+    # A print on the same day, and one with its notification, cause no request.
+    prints(registered, PrintEventType.STARTED)
+    await wait(hass, freezer, 121)
+    await wait(hass, freezer, DAY)
+    prints(registered, PrintEventType.STARTED)
+    await deliver(url, DELIVERY | {"EventType": 1})
+    await wait(hass, freezer, 121)
+    assert (len(relay.seen(path=TEST)), len(relay.seen(path=SET))) == (1, 1)
+    # An account whose notifications of this day are used up gets the test.
+    await wait(hass, freezer, DAY)
+    prints(registered, PrintEventType.DONE)
+    await wait(hass, freezer, 121)
+    await wait(hass, freezer, 121)
+    assert (len(relay.seen(path=TEST)), len(relay.seen(path=SET))) == (2, 1)
+    assert (await diagnosed(hass, registered))["failure"] is None
+    connection.apis.disable_webhook()
+    await wait(hass, freezer, DAY)
+    prints(registered, PrintEventType.PAUSED)
+    await wait(hass, freezer, 121)
+    assert len(relay.seen(path=TEST)) == 2
+    prints(registered, PrintEventType.STARTED)
+    await wait(hass, freezer, 121)
+    await wait(hass, freezer, 121)
+    assert (await diagnosed(hass, registered))["failure"] == "not_delivered"
+    await wait(hass, freezer, 4000)
+    await wait(hass, freezer, 121)
+    assert connection.apis.webhook_url == url
+    assert (await diagnosed(hass, registered))["failure"] is None
+
+
+class Trouble:
+    """What can prevent notifications, at random."""
+
+    def __init__(self, hass: HomeAssistant, relay: Relay, apis: AppApis, deliver: Deliver, cloud: Any) -> None:
+        """Begin without trouble."""
+        self._hass, self._relay, self._apis, self._deliver, self._cloud = hass, relay, apis, deliver, cloud
+        self.chance = random.Random(19)
+        self.heal()
+
+    def heal(self) -> None:
+        """End it, except that a webhook that the service has disabled stays so."""
+        self._relay.heal()
+        self._apis.deliver = self._deliver
+        self._hass.config.external_url = "https://home.example.com"
+        if self._cloud:
+            self._cloud.async_get_or_create_cloudhook.side_effect = None
+
+    def begin(self) -> None:
+        """Begin one or two kinds of it."""
+        codes = 400, 404, 500, 502, *range(600, 614)
+        for _ in range(self.chance.randint(1, 2)):
+            match self.chance.randint(0, 6):
+                case 0:
+                    self._apis.deliver = None
+                case 1:
+                    self._apis.disable_webhook()
+                case 2:
+                    self._hass.config.external_url = None
+                case 3 if self._cloud:
+                    errors = HomeAssistantError, TimeoutError, ValueError, CloudhookApiError
+                    self._cloud.async_get_or_create_cloudhook.side_effect = self.chance.choice(errors)
+                case 4:
+                    self._relay.fail("octoeverywhere_api", self.chance.choice(codes), path=SET)
+                case 5:
+                    self._relay.fail("octoeverywhere_api", self.chance.choice(codes), path=TEST)
+                case _:
+                    self._relay.drop("octoeverywhere_api")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("is_cloud", [False, True])
+async def test_200_days_of_failures(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    prints: Prints,
+    deliver: Deliver,
+    request: pytest.FixtureRequest,
+    entry: MockConfigEntry,
+    connection: AppConnection,
+    is_cloud: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Each failure heals: two days with prints after the last one, notifications arrive."""
+    cloud = request.getfixturevalue("cloud") if is_cloud else None
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await wait(hass, freezer, 31)
+
+    async def deliver_any(_url: str, body: dict[str, Any]) -> None:
+        await deliver(path_of(entry), body)
+
+    trouble = Trouble(hass, relay, connection.apis, deliver_any, cloud)
+    for _ in range(50):  # of four days each
+        trouble.begin()
+        for hours in range(0, 96, 6):
+            if hours == 42:
+                trouble.heal()
+            if hours % 12 == 0:
+                prints(entry, trouble.chance.choice((PrintEventType.STARTED, PrintEventType.DONE)))
+                if connection.apis.webhook_url and connection.apis.deliver:
+                    await connection.apis.deliver(connection.apis.webhook_url, DELIVERY)
+            for seconds in (150, 150, 6 * 3600 - 300):
+                await wait(hass, freezer, seconds)
+        shown = await diagnosed(hass, entry)
+        assert (shown["failure"], shown["unreachable"]) == (None, None)
+        assert connection.apis.webhook_url
+        assert shown["verified_at"] > dt_util.utcnow() - timedelta(days=3)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR and "octoprint" in record.name]
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def diagnosed(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, Any]:
     """Return what diagnostics contain about notifications."""
-    return (await async_get_config_entry_diagnostics(hass, entry))["notifications"]
+    shown: dict[str, Any] = (await async_get_config_entry_diagnostics(hass, entry))["notifications"]
+    return shown
 
 
 @pytest.mark.parametrize("url", [None, "http://home.example.com", "https://192.168.1.5:8123"])
@@ -171,14 +388,14 @@ async def test_no_public_address(
     assert not relay.seen(path=SET)
     assert "webhook_id" not in entry.data
     assert state(hass, entry, "notification").state == "unavailable"
-    assert await diagnosed(hass, entry) == {"unreachable": "no_https_address"}
+    assert (await diagnosed(hass, entry))["unreachable"] == "no_https_address"
     assert caplog.messages.count(f"Kitchen: {NO_ADDRESS}") == 1
 
     hass.config.external_url = "https://home.example.com"
     await wait(hass, freezer, 61)
     assert len(relay.seen(path=SET)) == 1
     assert state(hass, entry, "notification").state == "unknown"
-    assert await diagnosed(hass, entry) == {"unreachable": None}
+    assert (await diagnosed(hass, entry))["unreachable"] is None
     await hass.config_entries.async_unload(entry.entry_id)
 
 
@@ -327,7 +544,7 @@ async def test_failing_cloud_is_retried(
         await settle(hass)
         assert connection.apis.webhook_url is None
     assert state(hass, entry, "notification").state == "unavailable"
-    assert await diagnosed(hass, entry) == {"unreachable": "cloud_failed"}
+    assert (await diagnosed(hass, entry))["unreachable"] == "cloud_failed"
     lines = [line for line in log_lines(caplog) if "notifications" in line]
     assert lines == [f"Kitchen: no address for notifications from Home Assistant Cloud: {kind}"]
     assert "never retrieved" not in caplog.text

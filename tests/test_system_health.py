@@ -30,6 +30,7 @@ async def test_no_printer(hass: HomeAssistant, relay: Relay) -> None:
         "on_local_network": 0,
         "through_tunnel": 0,
         "live_updates": 0,
+        "notifications": 0,
         "local_traffic": "0 requests, 0.000 MiB received",
         "tunnel_traffic": "0 requests, 0.000 MiB received",
         "last_error": "-",

@@ -19,6 +19,7 @@ from .live import LiveUpdates
 from .notifications import Notifications, async_forget_webhook
 from .options import Options
 from .polling import Outage
+from .printer_id import async_learn_printer_id
 from .repairs import async_clear_issues, async_update_issues
 from .runtime import OctoPrintTunnelConfigEntry, RuntimeData
 from .services import async_setup_services
@@ -89,7 +90,7 @@ def _create_runtime(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> R
             entry,
             service.tunnel,
             service.notifications,
-            refresh=printer.async_refresh_soon,
+            printer,
             update_listeners=tunnel.async_update_listeners,
         )
     return RuntimeData(
@@ -115,6 +116,7 @@ def _async_follow(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> Non
     follow_tunnel()
     entry.async_on_unload(runtime.tunnel.async_add_listener(follow_tunnel))
     async_track_device(hass, entry, runtime.tunnel, runtime.printer)
+    async_learn_printer_id(hass, entry, runtime.tunnel.service, runtime.printer)
     if runtime.detection:
         entry.async_on_unload(runtime.printer.async_add_listener(runtime.detection.async_follow_printer))
 

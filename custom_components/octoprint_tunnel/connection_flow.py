@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, override
 
 import voluptuous as vol
+from yarl import URL
 
 from homeassistant.config_entries import ConfigFlow, ConfigFlowResult
 from homeassistant.core import callback
@@ -39,6 +40,7 @@ class ConnectionFlow(ConfigFlow):
         self._service = next(iter(TUNNELS.values()))  # until a step of another one is called
         self._server_url = self._service.default_server
         self._typed_server = ""
+        self._known_tunnel: Tunnel | None = None
         self._return_url: str | None = None
         self._is_pasted = False
         self._pasted = ""
@@ -67,6 +69,7 @@ class ConnectionFlow(ConfigFlow):
 
     def _begin_with(self, tunnel: Tunnel) -> None:
         """Offer the service and the server that a printer uses."""
+        self._known_tunnel = tunnel
         self._choose(type(tunnel))
         if tunnel.server != tunnel.default_server:
             self._server_url = self._typed_server = tunnel.server
@@ -107,8 +110,15 @@ class ConnectionFlow(ConfigFlow):
         self._return_url = self._return_url or async_await_redirect(self.hass, self.flow_id)
         if self._return_url is None:
             return self._ask_for_link()
-        url = self._service.authorize_url(self._server_url, self._return_url)
+        url = self._service_page(self._return_url)
         return self.async_external_step(step_id=self._service.setup.page, url=str(url))
+
+    def _service_page(self, return_url: str | None = None) -> URL:
+        """Return the service's page, which opens on the printer that this dialog is for, if its id there is known."""
+        tunnel = self._known_tunnel
+        is_there = tunnel is not None and (tunnel.provider, tunnel.server) == (self._service.provider, self._server_url)
+        printer_id = tunnel.printer_id if tunnel and is_there else None
+        return self._service.authorize_url(self._server_url, return_url, printer_id)
 
     def _read_completion(self, completion: dict[str, str]) -> ConfigFlowResult:
         # The dialog itself may have sent it, and then the address still waits. It is for this step only.
@@ -170,7 +180,7 @@ class ConnectionFlow(ConfigFlow):
         return self._ask(server.form, CONF_SERVER_URL, self._typed_server)
 
     def _ask_for_link(self) -> ConfigFlowResult:
-        portal = link_in_markdown(str(self._service.authorize_url(self._server_url)))
+        portal = link_in_markdown(str(self._service_page()))
         return self._ask(self._service.setup.paste, self._service.setup.link, self._pasted, portal=portal)
 
     def _ask(self, step_id: str, field: str, entered: str, **placeholders: str) -> ConfigFlowResult:

@@ -15,6 +15,7 @@ CONF_LIVE_UPDATES: Final = "live_updates"
 CONF_LOCAL_ACCESS: Final = "local_access"
 CONF_LOCAL_URL: Final = "local_url"
 CONF_POLL_INTERVAL: Final = "poll_interval"
+CONF_PRINTER_ID: Final = "printer_id"
 
 MAX_SHOWN: Final = 1000  # characters of a value in a message
 

@@ -1,6 +1,7 @@
 """Receives notifications on a webhook of Home Assistant."""
 
 from collections.abc import Callable
+from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 
@@ -11,11 +12,13 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.debounce import Debouncer
 from homeassistant.helpers.dispatcher import async_dispatcher_send
+from homeassistant.util import dt as dt_util
 
 from .api.errors import InvalidResponse
 from .api.json_object import JsonObject
 from .api.token_bucket import TokenBucket
 from .api.tunnels.base import NotificationWebhook
+from .api.tunnels.models import NotificationType
 from .const import DOMAIN, LOGGER
 
 MAX_DELIVERY: Final = 64 * 1024  # bytes
@@ -41,6 +44,9 @@ class Deliveries:
         self._service = service
         self._bucket = TokenBucket(burst=BURST, per_second=PER_SECOND)
         self._is_flooded = False
+        self._expects_test = False
+        self.last_at: datetime | None = None
+        """When the service last delivered anything."""
         self._refresh = Debouncer(hass, LOGGER, cooldown=REFRESH_COOLDOWN, immediate=True, function=refresh)
 
     @callback
@@ -49,6 +55,16 @@ class Deliveries:
         webhook.async_register(
             self._hass, DOMAIN, self._entry.title, webhook_id, self._handle, allowed_methods=[hdrs.METH_POST]
         )
+
+    @callback
+    def expect_test(self) -> None:
+        """Take the next test of the service as one that was requested: it becomes no event."""
+        self._expects_test = True
+
+    @callback
+    def forget_test(self) -> None:
+        """Take each test of the service as an event, as the user's own tests are."""
+        self._expects_test = False
 
     @callback
     def async_close(self, webhook_id: str) -> None:
@@ -65,7 +81,10 @@ class Deliveries:
         except (InvalidResponse, web.RequestPayloadError) as error:
             LOGGER.debug("%s: refused a notification: %s", self._entry.title, type(error).__name__)
             return web.Response(status=HTTPStatus.BAD_REQUEST)
-        if self._is_allowed():
+        self.last_at = dt_util.utcnow()
+        if self._expects_test and notification.type is NotificationType.TEST:
+            self.forget_test()
+        elif self._is_allowed():
             async_dispatcher_send(hass, signal_of(self._entry), notification)
             await self._refresh.async_call()
         # A dropped delivery succeeds, too: the service disables a webhook that refuses too many.

@@ -21,6 +21,7 @@ from .api.transport.router import Candidate
 from .api.tunnels.models import TunnelStatus
 from .api.webcam.feed import WebcamFeed
 from .const import CONF_LIVE_UPDATES, CONF_LOCAL_ACCESS, CONF_POLL_INTERVAL
+from .notifications import Notifications
 from .polling import RemedyCoordinator
 from .runtime import OctoPrintTunnelConfigEntry, RuntimeData
 
@@ -86,11 +87,19 @@ def _runtime(runtime: RuntimeData) -> dict[str, Any]:
             **{str(way): asdict(traffic) for way, traffic in printer.router.traffic.items()},
         },
         "live_updates": {"since": live.since, "failure": live.failure},
-        "notifications": {"unreachable": notifications.unreachable} if notifications else None,
+        "notifications": _notifications(notifications) if notifications else None,
         "webcams": {
             "webcam" if number == 1 else f"webcam_{number}": _webcam(feed)
             for number, feed in enumerate(runtime.webcams.data.feeds.values(), 1)
         },
+    }
+
+
+def _notifications(notifications: Notifications) -> dict[str, Any]:
+    return {
+        "unreachable": notifications.unreachable,
+        **asdict(notifications.registration),
+        "last_delivery_at": notifications.last_delivery_at,
     }
 
 

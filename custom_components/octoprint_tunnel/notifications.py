@@ -1,46 +1,75 @@
-"""Keeps Home Assistant registered for a service's notifications."""
+"""Keeps Home Assistant registered for a service's notifications, and checks that they arrive."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from logging import DEBUG, WARNING
-from typing import Final
+from typing import Any, Final
 
 from homeassistant.components import webhook
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
-from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.event import async_call_later
-from homeassistant.helpers.network import NoURLAvailableError, get_url
+from homeassistant.util import dt as dt_util
 
+from .api.backoff import Backoff
 from .api.errors import OctoPrintTunnelError
+from .api.octoprint.print_event import PrintEvent, PrintEventType
 from .api.tunnels import tunnel_from_data
 from .api.tunnels.base import NotificationWebhook, Tunnel
 from .attempts import result_or_error
 from .const import LOGGER
+from .coordinator import PrinterCoordinator
 from .deliveries import Deliveries
 from .identity import is_same_connection
 from .session import async_create_session
-
-CLOUD: Final = "cloud"
+from .webhook_address import CLOUD, Unreachable, WebhookAddress
 
 START_DELAY: Final = timedelta(seconds=30)
 RENEW_INTERVAL: Final = timedelta(days=30)  # of the 180 days that a registration lasts
 RETRY_INTERVAL: Final = timedelta(hours=1)
+LONGEST_RETRY: Final = timedelta(days=1)
 ADDRESS_INTERVAL: Final = timedelta(minutes=1)  # to look for an address again, which sends no request
+DELIVERY_TAKES: Final = timedelta(minutes=2)  # at most, from what is delivered to its delivery
+CHECK_INTERVAL: Final = timedelta(days=1)
+"""Between checks that prints cause: some accounts get three notifications a day."""
+
+_NOTIFIED: Final = (PrintEventType.STARTED, PrintEventType.DONE)
+"""What the service sends a notification about for certain."""
 
 
-class Unreachable(StrEnum):
-    """Why the service cannot reach Home Assistant."""
+class Failure(StrEnum):
+    """Why notifications do not arrive although the service can reach Home Assistant."""
 
-    NO_HTTPS_ADDRESS = "no_https_address"
-    CLOUD_FAILED = "cloud_failed"
+    REFUSED = "refused"
+    """The service could not be asked, or refused the webhook."""
+    NOT_DELIVERED = "not_delivered"
+    """The service accepted the webhook, and its test did not arrive."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Registration:
+    """What is known of the registration since Home Assistant started."""
+
+    registered_at: datetime | None = None
+    verified_at: datetime | None = None
+    """When a delivery last showed that the registration works."""
+    failure: Failure | None = None
+
+    @property
+    def is_verified(self) -> bool:
+        """Tell whether a delivery has shown that it works, and nothing has shown otherwise since."""
+        return self.verified_at is not None and self.failure is None
 
 
 class Notifications:
-    """Registers a webhook with the service, and renews it before the service forgets it."""
+    """Registers a webhook with the service, has a test delivered, and renews it before the service forgets it.
+
+    The service stops using a webhook after some failures, and does not say so. When a print begins or ends and no
+    notification comes, another test is requested, and without its delivery the webhook is registered again.
+    """
 
     def __init__(
         self,
@@ -48,33 +77,51 @@ class Notifications:
         entry: ConfigEntry,
         tunnel: Tunnel,
         service: NotificationWebhook,
-        refresh: Callable[[], object],
+        printer: PrinterCoordinator,
         update_listeners: Callable[[], object],
     ) -> None:
         """Prepare to register with `service`.
 
-        Each notification calls `refresh`, and each change of `unreachable` calls `update_listeners`.
+        Each notification refreshes `printer`, and each change of `unreachable` calls `update_listeners`.
         """
-        self.unreachable: Unreachable | None = None
-        """Why the service cannot reach Home Assistant; None if it can or if that is not known yet."""
+        self.registration = Registration()
         self._hass = hass
         self._entry = entry
         self._tunnel = tunnel
         self._service = service
-        self._deliveries = Deliveries(hass, entry, service, refresh)
+        self._printer = printer
+        self._events: tuple[PrintEvent, ...] = ()
+        self._address = WebhookAddress(hass, entry.title, update_listeners)
+        self._deliveries = Deliveries(hass, entry, service, printer.async_refresh_soon)
+        self._retry = Backoff(RETRY_INTERVAL.total_seconds(), LONGEST_RETRY.total_seconds())
         self._timer: CALLBACK_TYPE | None = None
-        self._cloud_failed = False
-        self._is_logged = False
-        self._update_listeners = update_listeners
+        self._expected_since: datetime | None = None
+
+    @property
+    def unreachable(self) -> Unreachable | None:
+        """Return why the service cannot reach Home Assistant; None if it can or if that is not known yet."""
+        return self._address.unreachable
+
+    @property
+    def last_delivery_at(self) -> datetime | None:
+        """Return when the service last delivered anything."""
+        return self._deliveries.last_at
 
     @callback
     def async_start(self) -> CALLBACK_TYPE:
         """Accept deliveries and register for them soon. Returns the function that stops both."""
         if webhook_id := self._webhook_id:
             self._deliveries.async_open(webhook_id)
-        self._update_unreachable()
-        self._register_in(START_DELAY)
-        return self._stop
+        self._address.update()
+        self._plan(START_DELAY, self._async_register)
+        stop_following = self._printer.async_add_listener(self._follow_printer)
+
+        @callback
+        def stop() -> None:
+            stop_following()
+            self._stop()
+
+        return stop
 
     @callback
     def _stop(self) -> None:
@@ -97,92 +144,88 @@ class Notifications:
         self._hass.async_create_background_task(_async_delete_webhook(self._hass, self._tunnel), name=name)
 
     @callback
-    def _register_in(self, delay: timedelta) -> None:
+    def _plan(self, delay: timedelta, action: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Plan what to do next, instead of what was planned before."""
+
         @callback
-        def register(_now: datetime) -> None:
+        def begin(_now: datetime) -> None:
             # A task of the entry: unloading the entry cancels it.
-            self._entry.async_create_background_task(
-                self._hass, self._async_register(), name="register for notifications"
-            )
+            self._entry.async_create_background_task(self._hass, action(), name="register for notifications")
 
         if self._timer:
             self._timer()
-        self._timer = async_call_later(self._hass, delay, register)
+        self._timer = async_call_later(self._hass, delay, begin)
+
+    # Registration
 
     async def _async_register(self) -> None:
         # The retry is planned first, so that no error can prevent it.
-        self._register_in(RETRY_INTERVAL)
+        self._plan(RETRY_INTERVAL, self._async_register)
         try:
-            url = await self._async_public_url()
-            self._update_unreachable()
+            url = await self._address.async_find(self._async_get_or_create_webhook)
             if url:
                 await self._service.set(url)
-                self._register_in(RENEW_INTERVAL)
+                self.registration = replace(self.registration, registered_at=dt_util.utcnow())
+                await self._async_test()
             elif self.unreachable is Unreachable.NO_HTTPS_ADDRESS:
-                self._register_in(ADDRESS_INTERVAL)
-                self._log_no_address()
+                self._plan(ADDRESS_INTERVAL, self._async_register)
         except OctoPrintTunnelError as error:
             # The tunnel's entities show what is wrong.
+            self.registration = replace(self.registration, failure=Failure.REFUSED)
             LOGGER.debug("%s: notifications: %s", self._entry.title, error)
 
-    async def _async_public_url(self) -> str | None:
-        """Return an https address of the webhook on the internet, None if Home Assistant has none."""
-        if self._has_cloud:
-            from homeassistant.components import cloud
+    # Verification
 
-            cloudhook = cloud.async_get_or_create_cloudhook(self._hass, self._async_get_or_create_webhook())
-            return await self._async_cloud_url(cloudhook)
-        base = self._own_url
-        return base and base + webhook.async_generate_path(self._async_get_or_create_webhook())
-
-    @property
-    def _has_cloud(self) -> bool:
-        if CLOUD not in self._hass.config.components:
-            return False
-        from homeassistant.components import cloud  # large, and not installed everywhere
-
-        return cloud.async_active_subscription(self._hass)
-
-    @property
-    def _own_url(self) -> str | None:
-        """Return Home Assistant's own https address on the internet, None if there is none."""
-        try:
-            return get_url(self._hass, allow_internal=False, allow_ip=False, require_ssl=True)
-        except NoURLAvailableError:
-            return None
+    async def _async_test(self) -> None:
+        """Have the service deliver a test. Raises what `NotificationWebhook.test` raises."""
+        self._expect_delivery()
+        self._deliveries.expect_test()
+        self._plan(DELIVERY_TAKES, self._async_verify)
+        await self._service.test()
 
     @callback
-    def _update_unreachable(self) -> None:
-        if self._has_cloud:
-            unreachable = Unreachable.CLOUD_FAILED if self._cloud_failed else None
-        else:
-            unreachable = None if self._own_url else Unreachable.NO_HTTPS_ADDRESS
-        if unreachable is not self.unreachable:
-            self.unreachable = unreachable
-            self._is_logged = False
-            self._update_listeners()
+    def _expect_delivery(self) -> None:
+        self._expected_since = dt_util.utcnow()
+
+    @property
+    def _has_arrived(self) -> bool:
+        last, since = self.last_delivery_at, self._expected_since
+        return last is not None and since is not None and last >= since
+
+    async def _async_verify(self) -> None:
+        """Register again later if the test has not arrived."""
+        self._deliveries.forget_test()
+        if self._has_arrived:
+            self._retry.reset()
+            self.registration = replace(self.registration, verified_at=self.last_delivery_at, failure=None)
+            self._plan(RENEW_INTERVAL, self._async_register)
+            return
+        self.registration = replace(self.registration, failure=Failure.NOT_DELIVERED)
+        LOGGER.debug("%s: notifications: the test was not delivered", self._entry.title)
+        self._plan(timedelta(seconds=self._retry.next()), self._async_register)
 
     @callback
-    def _log_no_address(self) -> None:
-        """Log once that there is no address."""
-        if not self._is_logged:
-            self._is_logged = True
-            LOGGER.info("%s: no notifications: Home Assistant has no https address on the internet", self._entry.title)
+    def _follow_printer(self) -> None:
+        """Expect a notification when a print begins or ends, if that was not checked in the last day."""
+        events = self._printer.data.events if self._printer.data else ()
+        if events is self._events:
+            return
+        self._events = events
+        verified_at, now = self.registration.verified_at, dt_util.utcnow()
+        is_due = self.registration.is_verified and verified_at is not None and now - verified_at >= CHECK_INTERVAL
+        if is_due and any(event.type in _NOTIFIED for event in events):
+            # The service may be quicker than the poll that shows the event.
+            self._expected_since = now - DELIVERY_TAKES
+            self._plan(DELIVERY_TAKES, self._async_check)
 
-    async def _async_cloud_url(self, cloudhook: Awaitable[str]) -> str | None:
-        """Return the address that Home Assistant Cloud gives, None if it fails. The first failure is logged."""
-        # Its library raises errors of its own, of asyncio, of aiohttp and of Python.
-        result = await result_or_error(cloudhook)
-        if isinstance(result, str):
-            self._cloud_failed = False
-            return result
-        # Home Assistant's own errors mean that the cloud is not connected, as after a start.
-        is_connecting = isinstance(result, HomeAssistantError)
-        level = DEBUG if self._cloud_failed or is_connecting else WARNING
-        self._cloud_failed = self._cloud_failed or not is_connecting
-        error = type(result).__name__
-        LOGGER.log(level, "%s: no address for notifications from Home Assistant Cloud: %s", self._entry.title, error)
-        return None
+    async def _async_check(self) -> None:
+        """Request a test if the notification of a print has not arrived."""
+        self._plan(RETRY_INTERVAL, self._async_register)
+        if self._has_arrived:
+            await self._async_verify()
+            return
+        with suppress(OctoPrintTunnelError):
+            await self._async_test()
 
     @callback
     def _async_get_or_create_webhook(self) -> str:

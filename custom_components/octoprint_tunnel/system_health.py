@@ -11,7 +11,7 @@ from .api.transport.router import Way
 from .api.transport.traffic import Traffic
 from .api.tunnels import TUNNELS, tunnel_from_data
 from .const import DOMAIN
-from .runtime import OctoPrintTunnelConfigEntry
+from .runtime import OctoPrintTunnelConfigEntry, RuntimeData
 
 
 @callback
@@ -33,6 +33,7 @@ async def async_system_health_info(hass: HomeAssistant) -> dict[str, Any]:
         "on_local_network": ways.count(Way.LOCAL),
         "through_tunnel": ways.count(Way.TUNNEL),
         "live_updates": sum(runtime.live.since is not None for runtime in printers),
+        "notifications": sum(_has_notifications(runtime) for runtime in printers),
         "local_traffic": _sum(local),
         "tunnel_traffic": _sum(tunnels),
         "last_error": _last_error([*local, *tunnels, *(runtime.tunnel.service.api.traffic for runtime in printers)]),
@@ -55,6 +56,12 @@ async def _reach(hass: HomeAssistant, servers: Iterable[str]) -> str | dict[str,
     """Return "ok" if each server of a service can be reached, else the first error."""
     results = [await async_check_can_reach_url(hass, server) for server in servers]
     return next((result for result in results if result != "ok"), "ok")
+
+
+def _has_notifications(runtime: RuntimeData) -> bool:
+    """Tell whether the service's notifications are registered for, and a delivery has shown that they arrive."""
+    notifications = runtime.notifications
+    return notifications is not None and notifications.registration.is_verified
 
 
 def _sum(traffic: Iterable[Traffic]) -> str:

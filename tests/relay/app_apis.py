@@ -1,5 +1,6 @@
 """OctoEverywhere's App APIs beyond the state of a tunnel: Gadget, live links, notifications."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 import secrets
 from typing import Any
@@ -20,7 +21,13 @@ class AppApis:
     printing: bool = False
     """Whether the service sees a print, so that a live link can end with it."""
     webhook_url: str | None = None
+    deliver: Callable[[str, dict[str, Any]], Awaitable[None]] | None = None
+    """Sends a delivery to a webhook's address; None loses it."""
     live_links: list[dict[str, Any]] = field(default_factory=list)
+
+    def disable_webhook(self) -> None:
+        """Deliver nothing any more, as after too many failures, without saying so."""
+        self.webhook_url = None
 
     async def answer(self, request: web.BaseRequest, exchange: Exchange) -> dict[str, Any] | int | None:
         """Return the response, or an error code; None for another path."""
@@ -35,6 +42,10 @@ class AppApis:
                 if not str(wish.get("WebhookUrl", "")).startswith("https://"):
                     return 400
                 self.webhook_url = wish["WebhookUrl"]
+                return {}
+            case ("GET", "/api/appconnection/testwebhook"):
+                if self.webhook_url and self.deliver:
+                    await self.deliver(self.webhook_url, {"EventType": 16, "PrinterName": "Test printer"})
                 return {}
             case ("POST", "/api/appconnection/deletenotificationwebhook"):
                 self.webhook_url = None

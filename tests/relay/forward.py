@@ -91,6 +91,8 @@ class Forwarder:
         """
         if printer.online is False:
             raise OctoPrintOffline
+        if request.path == "/api/plugin/octoeverywhere" and printer.has_plugin:
+            return Answer.json({"PluginVersion": "4.8.1", "PrinterId": printer.id})
         data = _counted(request.content, exchange) if request.can_read_body else None
         url = URL(printer.url + (request.raw_path if path is None else path), encoded=True)
         try:

@@ -11,6 +11,8 @@ class Printer:
     url: str
     """Address of OctoPrint, without a trailing slash."""
     name: str = "Test printer"
+    has_plugin: bool = True
+    """Whether OctoEverywhere's plugin tells the printer's id."""
     id: str = field(default_factory=lambda: secrets.token_hex(20))
     api_key: str | None = None
     """OctoPrint API key that the OctoEverywhere portal can return."""

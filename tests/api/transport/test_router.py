@@ -1,7 +1,7 @@
 """The choice between the local network and the tunnel, with a network and a clock that the tests control."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -221,6 +221,13 @@ async def test_only_api_responses_have_to_be_json(router: Router, network: Netwo
     network.responses[PI] = Response(200, {}, b"<xml>")
     await router.send(Request("GET", "/plugin/discovery/discovery.xml"))
     assert router.way is Way.LOCAL
+
+
+async def test_a_read_of_what_may_not_exist(router: Router, network: Network) -> None:
+    """That OctoPrint does not have it is a response like others."""
+    network.responses[PI] = Response(404, {}, b"")
+    assert (await router.send(replace(GET, expected=404))).status == 404
+    assert (router.way, router.candidates[0].failures) == (Way.LOCAL, 0)
 
 
 async def test_a_command_is_sent_once(router: Router, network: Network, tunnel: Tunnel) -> None:

@@ -41,11 +41,19 @@ def test_unknown_gadget_states(number: Any) -> None:
         ({"State": 3, "StatusColor": "r"}, True),
         ({"State": 3, "StatusColor": None}, False),
         ({"State": 4, "StatusColor": "g"}, True),
+        *(({"State": other, "StatusColor": "r"}, False) for other in (0, 1, 2)),
     ],
 )
 def test_gadget_failures(response: Any, failing: bool) -> None:
     """A print is failing if the status is red, or if Gadget has paused it."""
     assert detection_from_json(parsed(response)).is_failing is failing
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 4])
+def test_gadget_that_is_not_active(number: int) -> None:
+    """Its status and its rating are old."""
+    detection = detection_from_json(parsed({"State": number, "Status": "Spaghetti", "Rating": 1}))
+    assert (detection.status, detection.rating) == (None, None)
 
 
 @pytest.mark.parametrize(("rating", "read"), [(1, 1), (10, 10), (0, None), (11, None), (None, None), ("5", None)])

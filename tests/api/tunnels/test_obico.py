@@ -139,6 +139,7 @@ def test_address_of_the_authorization_page(server: str) -> None:
     assert str(url.with_query(None)) == f"{server}/tunnels/new/"
     assert dict(url.query) == {"app": "Home Assistant", "success_redirect_url": CALLBACK}
     assert Obico.authorize_url(server).query["success_redirect_url"] == f"{server}/tunnels/succeeded/"
+    assert Obico.authorize_url(server, printer_id="7").query["printer_id"] == "7"
 
 
 @pytest.mark.parametrize("slash", [False, True], ids=["as seen", "as documented"])

@@ -113,6 +113,7 @@ def test_address_of_the_portal() -> None:
         "returnUrl": "https://home.example/api/authorize/s-1",
     }
     assert "returnUrl" not in OctoEverywhere.authorize_url(SERVER).query
+    assert OctoEverywhere.authorize_url(SERVER, printer_id="p-1").query["printerId"] == "p-1"
 
 
 @pytest.mark.parametrize("old_keys", [False, True], ids=["names", "old names"])

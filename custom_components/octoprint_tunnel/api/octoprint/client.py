@@ -117,6 +117,11 @@ class OctoPrint:
         """Return a picture. Raises InvalidResponse for anything but PNG or JPEG, also for more than MAX_BODY bytes."""
         return Picture.of((await self.send(Request("GET", thumbnail.path, query=thumbnail.query))).body)
 
+    async def plugin(self, plugin: str) -> JsonObject:
+        """Return what a plugin says of itself, nothing if there is no such plugin."""
+        response = await self._get(f"/api/plugin/{plugin}", expected=HTTPStatus.NOT_FOUND)
+        return JsonObject() if response.status == HTTPStatus.NOT_FOUND else response.json()
+
     async def settings(self) -> JsonObject:
         """Return OctoPrint's settings: some 20 kB, too much to poll."""
         return (await self._get("/api/settings", permission=SETTINGS_READ)).json()
@@ -273,7 +278,7 @@ class OctoPrint:
         `permission` is the one that the request needs: for its error, it is found out whether the key lacks that
         permission or is not accepted at all.
         """
-        response = await self._route.send(replace(request, headers=self._headers))
+        response = await self._route.send(replace(request, headers=self._headers, expected=expected))
         if response.status == expected or response.status < HTTPStatus.MULTIPLE_CHOICES:
             return response
         text = _error_text(response)

@@ -41,11 +41,11 @@ class Way(StrEnum):
     NONE = "none"
 
 
-def _why_foreign(path: str, response: Response) -> str | None:
+def _why_foreign(request: Request, response: Response) -> str | None:
     """Return why a response to GET is not from OctoPrint, None if it may be."""
-    if response.status not in STATUSES_OF_OCTOPRINT:
+    if response.status not in (*STATUSES_OF_OCTOPRINT, request.expected):
         return f"status {response.status}"
-    if response.status == HTTPStatus.OK and path.startswith("/api/"):
+    if response.status == HTTPStatus.OK and request.path.startswith("/api/"):
         try:
             response.json()
         except InvalidResponse as error:
@@ -169,7 +169,7 @@ class Router:
             if may_repeat:
                 return None
             raise
-        if may_repeat and (reason := _why_foreign(request.path, response)):
+        if may_repeat and (reason := _why_foreign(request, response)):
             candidate.record_failure(reason, time.monotonic())
             return None
         candidate.failures = 0

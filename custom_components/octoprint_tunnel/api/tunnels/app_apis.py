@@ -33,12 +33,12 @@ BARE_FIELDS = ("IsOnline", "State", "Url", "ShortUrl")
 """A response without an envelope has one of these fields."""
 
 
-async def call(api: Route, method: str, path: str, json: object = None) -> JsonObject:
+async def call(api: Route, method: str, path: str, json: object = None, *, may_be_empty: bool = False) -> JsonObject:
     """Call one of the App APIs. Raises what `Route.request` raises, and InvalidResponse."""
     response = await api.send(Request(method, path, json=json))
     if response.status != 200:
         raise ServiceError(code=response.status)
-    if not response.body.strip() and method == "POST":
+    if not response.body.strip() and may_be_empty:
         return JsonObject()
     body = response.json()
     # The documentation shows the object bare, a shipped client expects it in an envelope.
@@ -82,17 +82,20 @@ class Gadget(FailureDetection):
 def detection_from_json(body: JsonObject) -> Detection:
     """Read the status of Gadget. Raises InvalidResponse for an unknown state.
 
-    Gadget considers a print failed if its status is red, or if it has paused the print.
+    Gadget considers a print failed if its status is red, or if it has paused the print. Its status, color and rating
+    mean something only while it is active; in other states they are old.
     """
     number = body.integer("State")
     if number is None or number not in range(len(STATES)):
         raise InvalidResponse(detail="no Gadget state in it")
-    is_red = (body.text("StatusColor", MAX_TEXT) or "").lower().startswith("r")
+    state = STATES[number]
+    if state is not DetectionState.ACTIVE:
+        return Detection(state=state, is_failing=state is DetectionState.PAUSED)
     return Detection(
-        state=STATES[number],
+        state=state,
         status=body.text("Status", MAX_TEXT),
         rating=body.integer("Rating", 1, 10),
-        is_failing=is_red or STATES[number] is DetectionState.PAUSED,
+        is_failing=(body.text("StatusColor", MAX_TEXT) or "").lower().startswith("r"),
     )
 
 
@@ -126,11 +129,17 @@ class AppNotifications(NotificationWebhook):
 
     @override
     async def set(self, url: str) -> None:
-        await call(self.api, "POST", "/api/appconnection/SetNotificationWebhook", {"WebhookUrl": url})
+        await call(
+            self.api, "POST", "/api/appconnection/SetNotificationWebhook", {"WebhookUrl": url}, may_be_empty=True
+        )
+
+    @override
+    async def test(self) -> None:
+        await call(self.api, "GET", "/api/appconnection/TestWebhook", may_be_empty=True)
 
     @override
     async def delete(self) -> None:
-        await call(self.api, "POST", "/api/appconnection/DeleteNotificationWebhook")
+        await call(self.api, "POST", "/api/appconnection/DeleteNotificationWebhook", may_be_empty=True)
 
     @override
     def read(self, delivery: JsonObject) -> Notification:

@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import timedelta
 from typing import Any, ClassVar, Self
 
 from aiohttp import ClientSession, encode_basic_auth
@@ -11,6 +10,7 @@ from yarl import URL
 
 from ..errors import Condition
 from ..json_object import JsonObject
+from ..octoprint.client import OctoPrint
 from ..octoprint.webcam import Webcam
 from ..transport.route import Route, StatusCodes
 from ..webcam.source import Pictures
@@ -64,6 +64,8 @@ class Tunnel(ABC):
     password: str | None = field(default=None, repr=False)
     bearer_token: str | None = field(default=None, repr=False)
     local_ip: str | None = None
+    printer_id: str | None = None
+    """The service's id of the printer, where it is known; its page opens on this printer then."""
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:
@@ -77,8 +79,8 @@ class Tunnel(ABC):
 
     @classmethod
     @abstractmethod
-    def authorize_url(cls, server_url: str, return_url: str | None = None) -> URL:
-        """Return the page where the user creates a tunnel.
+    def authorize_url(cls, server_url: str, return_url: str | None = None, printer_id: str | None = None) -> URL:
+        """Return the page where the user creates a tunnel, for one printer where its id is known.
 
         It redirects to `return_url`, which must have no query and no fragment. Without one it ends on a page of the
         service, whose address `from_link` reads.
@@ -146,9 +148,6 @@ class Tunnel(ABC):
 class FailureDetection(ABC):
     """Watches a print for failures."""
 
-    min_interval: ClassVar[timedelta] = timedelta(seconds=10)
-    """How often the service may be asked at most."""
-
     @abstractmethod
     async def read(self) -> Detection:
         """Ask whether the print is failing. Raises what `Service.status` raises."""
@@ -171,6 +170,10 @@ class NotificationWebhook(ABC):
     @abstractmethod
     async def set(self, url: str) -> None:
         """Send notifications to this https address from now on."""
+
+    @abstractmethod
+    async def test(self) -> None:
+        """Deliver a test to the webhook now, of type TEST."""
 
     @abstractmethod
     async def delete(self) -> None:
@@ -197,6 +200,13 @@ class Service(ABC):
     @abstractmethod
     async def status(self) -> TunnelStatus:
         """Ask the service about this tunnel. Raises what `Route.request` raises, and InvalidResponse."""
+
+    async def find_printer_id(self, octoprint: OctoPrint) -> str | None:
+        """Ask the service's plugin in OctoPrint for `Tunnel.printer_id`; None if it does not tell.
+
+        Raises what `OctoPrint.send` raises.
+        """
+        return None
 
     @abstractmethod
     def pictures(self, webcam: Webcam) -> Pictures:

@@ -67,11 +67,6 @@ class Detection:
     rating: int | None = None
     failure_probability: float | None = None
 
-    @property
-    def is_watching(self) -> bool:
-        """Return whether the service watches this print, which the user can switch off."""
-        return self.state not in (DetectionState.DISABLED, DetectionState.DISABLED_FOR_PRINT)
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LiveLink:

@@ -104,11 +104,12 @@ class Obico(Tunnel):
 
     @classmethod
     @override
-    def authorize_url(cls, server_url: str, return_url: str | None = None) -> URL:
+    def authorize_url(cls, server_url: str, return_url: str | None = None, printer_id: str | None = None) -> URL:
         server = URL(server_url)
-        return (server / "tunnels/new/").with_query(
-            app=APP_NAME, success_redirect_url=return_url or str(server / "tunnels/succeeded/")
-        )
+        query = {"app": APP_NAME, "success_redirect_url": return_url or str(server / "tunnels/succeeded/")}
+        if printer_id:
+            query["printer_id"] = printer_id
+        return (server / "tunnels/new/").with_query(query)
 
     @classmethod
     @override

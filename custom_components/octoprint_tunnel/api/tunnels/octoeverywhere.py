@@ -25,6 +25,7 @@ from ..errors import (
     UploadTooLarge,
     WebcamLimit,
 )
+from ..octoprint.client import OctoPrint
 from ..octoprint.webcam import Webcam
 from ..remote_text import MAX_NAME, as_name
 from ..transport.addresses import MAX_LINK, has_credentials, picture_address, web_address
@@ -41,6 +42,7 @@ PORTAL = SERVICE / "appportal" / "v1"
 APP_ID = "devtest"  # OctoEverywhere's public test app; it assigns an id to an app that applies for one
 APP_LOGO = "https://brands.home-assistant.io/homeassistant/icon.png"
 
+PLUGIN = "octoeverywhere"  # its id in OctoPrint
 MAX_ID = 200  # characters; it becomes a part of the unique ids of entities
 
 ENTITY_KEYS = frozenset(
@@ -111,10 +113,12 @@ class OctoEverywhere(Tunnel):
 
     @classmethod
     @override
-    def authorize_url(cls, server_url: str, return_url: str | None = None) -> URL:
+    def authorize_url(cls, server_url: str, return_url: str | None = None, printer_id: str | None = None) -> URL:
         query = {"appid": APP_ID, "octoPrintApiKeyAppName": APP_NAME, "appLogoUrl": APP_LOGO}
         if return_url:
             query["returnUrl"] = return_url
+        if printer_id:
+            query["printerId"] = printer_id
         return (PORTAL / "").with_query(query)
 
     @classmethod
@@ -210,6 +214,11 @@ class AppConnectionService(Service):
     @override
     async def status(self) -> TunnelStatus:
         return await read_info(self.api)
+
+    @override
+    async def find_printer_id(self, octoprint: OctoPrint) -> str | None:
+        printer_id = (await octoprint.plugin(PLUGIN)).exact("PrinterId")
+        return printer_id if printer_id and is_header_text(printer_id) and len(printer_id) <= MAX_ID else None
 
     @override
     def pictures(self, webcam: Webcam) -> Pictures:
