@@ -37,8 +37,12 @@ LAYER_VALUES = json.loads("""{
           "estimatedChangedFilamentTime": "-", "estimatedEndTime": "18:01", "m73progress": "",
           "printerState": "printing", "progress": "90", "timeLeft": "1s", "timeLeftInSeconds": 1}}""")
 """What DisplayLayerProgress 1.28.0 responded in both OctoPrints, near the end of a file of Cura with ten layers."""
-UPLOADED = {"files": {"local": {"name": "a.gcode", "path": "a.gcode"}}, "done": True, "effectivePrint": True}
 STORED = {
+    "refs": {"thumbnail": "http://h/downloads/thumbs/local/a.gcode", "thumbnail_64x48": "http://h/x?size=64x48"},
+    "thumbnail": "plugin/prusaslicerthumbnails/thumbnail/a.png?20261126",
+}
+UPLOADED = {"files": {"local": {"name": "a.gcode", "path": "a.gcode"}}, "done": True, "effectivePrint": True}
+LISTED = {
     "files": [
         {
             "name": "f",

@@ -6,7 +6,7 @@ Each test sends the worst values in every field, and then bodies in which some v
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from http import HTTPStatus
 import json
@@ -24,10 +24,12 @@ from yarl import URL
 
 from custom_components.octoprint_tunnel.api.remote_text import MAX_NAME
 from custom_components.octoprint_tunnel.const import DOMAIN
+from homeassistant.components.image import async_get_image
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.setup import async_setup_component
 
 from .bodies import (
@@ -41,13 +43,14 @@ from .bodies import (
     NOTIFICATION,
     PREDICTION,
     READING,
+    STORED,
     USAGE,
     recorded,
 )
 from .dialogs import start, step
 from .faults import SITE
 from .harm import MAX_LAG, Lag, assert_unharmed, lag_of_the_loop
-from .home import listening, settle, state, unload, until, until_state, wait
+from .home import entities, listening, settle, state, unload, until, until_state, wait
 from .hostile import HOSTILE_TEXTS, WORST, WORST_TEXTS, drawn, everywhere, hostile, written
 from .relay.server import Relay
 
@@ -57,6 +60,7 @@ OCTOPRINT: dict[str, list[Any]] = {
     "/api/connection": recorded("connection_1.11_connected") + recorded("connection_2.0_connected"),
     "/api/printer": [READING],
     "/api/job": [JOB],
+    "/api/files/local/": [STORED],
     "/api/settings": recorded("settings_"),
     "/api/system/commands": [COMMANDS],
     "/api/version": recorded("version_"),
@@ -139,6 +143,8 @@ async def test_hostile_responses_do_no_harm(
                 await settle(hass)
             else:
                 await wait(hass, freezer, 3700)
+            with suppress(HomeAssistantError):
+                await async_get_image(hass, entities(hass, chosen)["print_preview"])
     relay.heal()
     await wait(hass, freezer, 3700)
     assert chosen.state is ConfigEntryState.LOADED

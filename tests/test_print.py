@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 import json
 
 import pytest
@@ -12,7 +13,7 @@ from custom_components.octoprint_tunnel.api.tunnels import TUNNELS
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er
 
-from .home import Home, log_lines, settle, until
+from .home import Home, entities, log_lines, settle, until
 from .octoprint import printing
 from .octoprint.server import OctoPrintServer
 from .relay.octoeverywhere import AppConnection
@@ -46,6 +47,11 @@ def number(home: Home, key: str) -> float:
         return -1
 
 
+def analyzed(octoprint: OctoPrintServer, name: str) -> bool:
+    """Tell whether OctoPrint has analyzed a file."""
+    return "filament" in json.loads(octoprint.request("GET", f"/api/files/local/{name}")[1]).get("gcodeAnalysis", {})
+
+
 async def begin(home: Home, moves: int = 600) -> None:
     """Begin a print in OctoPrint, and wait until it shows."""
     await home.in_octoprint(printing.start, moves)
@@ -68,6 +74,33 @@ async def test_print_to_its_end(connected: Home) -> None:
     await until(lambda: number(connected, "print_progress") == 100)
     assert connected.states("printing", "print_file", "print_started") == ("off", "part.gcode", started)
     assert number(connected, "print_time_elapsed") > 0
+
+
+@BOTH_VERSIONS
+async def test_what_a_print_needs(live_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Filament of each tool and the time of the whole print, by OctoPrint's analysis of the file."""
+    short = printing.gcode
+
+    def with_two_tools(moves: int, **values: int) -> bytes:
+        return b"; filament_diameter = 1.75\nM83\nG1 X1 E150 F3000\nT1\nG1 X9 E50 F3000\nT0\n" + short(moves, **values)
+
+    monkeypatch.setattr(printing, "gcode", with_two_tools)
+    assert live_home.states("filament_length", "filament_volume") == ("unknown", "unknown")
+    await live_home.press("connect")
+    await live_home.until_state("operational")
+    await live_home.in_octoprint(printing.upload, 100, "needs.gcode")
+    await until(partial(analyzed, live_home.octoprint, "needs.gcode"))
+    await live_home.in_octoprint(printing.begin, "needs.gcode")
+    await live_home.until_state("printing")
+    await until(lambda: live_home.state("print_time_left").attributes["based_on"])
+    assert number(live_home, "filament_length") == 0.15
+    assert 0.3 < number(live_home, "filament_volume") < 0.4
+    assert live_home.state("print_time_left").attributes["estimated_print_time"] >= 10
+    registry = er.async_get(live_home.hass)
+    of_tools = ("filament_length", "tool1_filament_length", "tool1_filament_volume")
+    ids = entities(live_home.hass, live_home.entry)
+    assert [registry.entities[ids[key]].disabled for key in of_tools] == [False, True, True]
+    assert "filament_weight" not in live_home.keys
 
 
 @BOTH_VERSIONS

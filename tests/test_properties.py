@@ -25,6 +25,7 @@ from custom_components.octoprint_tunnel.api.octoprint.printer_error import Print
 from custom_components.octoprint_tunnel.api.octoprint.prompt import PLUGIN as PROMPT_PLUGIN, Prompt
 from custom_components.octoprint_tunnel.api.octoprint.server import Instance, User
 from custom_components.octoprint_tunnel.api.octoprint.stored import Stored, stored_from_json
+from custom_components.octoprint_tunnel.api.octoprint.thumbnails import StoredFile, Thumbnail, thumbnails_from_json
 from custom_components.octoprint_tunnel.api.octoprint.webcam import Webcam, webcams_from_json
 from custom_components.octoprint_tunnel.api.transport.addresses import web_address
 from custom_components.octoprint_tunnel.api.transport.route import MAX_BODY
@@ -46,6 +47,7 @@ from .bodies import (
     GADGET,
     JOB,
     LAYER_VALUES,
+    LISTED,
     LIVE_LINK,
     NOTIFICATION,
     READING,
@@ -70,6 +72,8 @@ REPEATABLE = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
+STORED_FILE = StoredFile(storage="local", path="a.gcode", date=1)
+
 PARSERS: dict[str, tuple[Callable[[JsonObject], object], Any, list[Any]]] = {
     "connection": (Connection.from_json, Connection, recorded("connection_")),
     "user": (User.from_json, User, recorded("currentuser_")),
@@ -78,11 +82,12 @@ PARSERS: dict[str, tuple[Callable[[JsonObject], object], Any, list[Any]]] = {
     "printer": (PrinterReading.from_json, PrinterReading, [READING]),
     "printer_error": (PrinterError.from_json, PrinterError | None, [FRAMES[1]["event"]["payload"]]),
     "print_event": (partial(PrintEvent.from_push, "PrintFailed"), PrintEvent, [FRAMES[4]["event"]["payload"]]),
-    "stored": (stored_from_json, tuple[Stored, ...], [STORED]),
+    "listed": (stored_from_json, tuple[Stored, ...], [LISTED]),
     "prompt": (Prompt.from_json, Prompt | None, [{"text": "Load?", "choices": ["Yes", "No"]}]),
     "shown prompt": (partial(PrintEvent.from_push, PROMPT_PLUGIN), PrintEvent | None, [FRAMES[7]["plugin"]["data"]]),
     "file": (LocalFile.from_json, LocalFile | None, [JOB["job"]["file"]]),
     "layer": (layer_from_values, Layer | None, [LAYER_VALUES]),
+    "stored": (lambda body: thumbnails_from_json(body, STORED_FILE), tuple[Thumbnail, ...], [STORED]),
     "uploaded": (UploadedFile.from_json, UploadedFile, [UPLOADED]),
     "gadget": (detection_from_json, Detection, [GADGET]),
     "live_link": (live_link_from_json, LiveLink, [LIVE_LINK]),

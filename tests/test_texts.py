@@ -8,10 +8,22 @@ from typing import Any, cast
 
 import pytest
 
-from custom_components.octoprint_tunnel import binary_sensor, button, camera, event, number, sensor, services, totals
+from custom_components.octoprint_tunnel import (
+    binary_sensor,
+    button,
+    camera,
+    event,
+    image,
+    number,
+    sensor,
+    services,
+    totals,
+)
 from custom_components.octoprint_tunnel.api import errors
 from custom_components.octoprint_tunnel.api.errors import Condition, OctoPrintTunnelError
 from custom_components.octoprint_tunnel.api.octoprint.connection import PrinterState
+from custom_components.octoprint_tunnel.api.octoprint.filament import Filament
+from custom_components.octoprint_tunnel.api.octoprint.job import TimeLeftOrigin
 from custom_components.octoprint_tunnel.api.octoprint.print_event import PrintEventType
 from custom_components.octoprint_tunnel.api.tunnels.models import NotificationType
 from custom_components.octoprint_tunnel.api.tunnels.octoeverywhere import APP_ID
@@ -34,7 +46,13 @@ ERRORS = {kind.key: kind for kind in OctoPrintTunnelError.__subclasses__() if ki
 """The errors of the client library, and those of single services."""
 PRINTER = cast(
     PrinterCoordinator,
-    SimpleNamespace(data=SimpleNamespace(heaters=("tool0", "bed", "chamber"), system_commands=button.SYSTEM_COMMANDS)),
+    SimpleNamespace(
+        data=SimpleNamespace(
+            heaters=("tool0", "bed", "chamber"),
+            system_commands=button.SYSTEM_COMMANDS,
+            job=SimpleNamespace(filament={"tool0": Filament(length=1, volume=1, weight=1)}),
+        )
+    ),
 )
 FEED = SimpleNamespace(webcam=SimpleNamespace(display_name="Nozzle"))
 WEBCAMS = cast(Webcams, SimpleNamespace(data=SimpleNamespace(feeds={"webcam": FEED, "webcam_nozzle": FEED})))
@@ -53,12 +71,14 @@ PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
     ),
     "camera": tuple(camera.webcam_descriptions(WEBCAMS)),
     "event": event.DESCRIPTIONS,
+    "image": image.DESCRIPTIONS,
     "number": tuple(number.target_descriptions(PRINTER)),
     "sensor": (
         *sensor.TUNNEL_DESCRIPTIONS,
         *sensor.PRINTER_DESCRIPTIONS,
         *sensor.DETECTION_DESCRIPTIONS,
         *totals.DESCRIPTIONS,
+        *sensor.filament_descriptions(PRINTER),
         *sensor.heater_descriptions(PRINTER),
     ),
 }
@@ -137,6 +157,8 @@ def test_states() -> None:
         assert isinstance(description, SensorEntityDescription)
         if description.options:
             assert set(sensors[str(description.translation_key)]["state"]) == set(description.options)
+    based_on = sensors["print_time_left"]["state_attributes"]["based_on"]
+    assert set(based_on["state"]) == {origin.value for origin in TimeLeftOrigin}
     for key, kinds in (("notification", NotificationType), ("print_event", PrintEventType)):
         event_type = TEXTS["entity"]["event"][key]["state_attributes"]["event_type"]
         assert set(event_type["state"]) == {kind.value for kind in kinds}

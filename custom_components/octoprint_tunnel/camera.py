@@ -18,9 +18,10 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
 from .api.errors import OctoPrintTunnelError
+from .api.picture import JPEG_TYPE
 from .api.transport.router import Way
 from .api.webcam.feed import Still, WebcamFeed
-from .api.webcam.jpeg import JPEG_TYPE, with_orientation
+from .api.webcam.jpeg import with_orientation
 from .api.webcam.mjpeg import Multipart
 from .coordinator import PrinterCoordinator
 from .entity import OctoPrintTunnelEntity, async_add_when_available

@@ -19,6 +19,7 @@ from .api.errors import BadGateway, OctoPrintOffline, OctoPrintTunnelError, Over
 from .api.octoprint.client import OctoPrint, instance_uuid
 from .api.octoprint.connection import Connection
 from .api.octoprint.layer_reader import LayerReader
+from .api.octoprint.preview import Preview
 from .api.octoprint.print_event import PrintEvent
 from .api.octoprint.print_tracker import PrintTracker
 from .api.octoprint.printer_error import PrinterError
@@ -26,7 +27,7 @@ from .api.octoprint.prompt import Prompt
 from .api.octoprint.reader import Reader
 from .api.octoprint.status import PrinterStatus
 from .api.transport.addresses import private_addresses
-from .api.transport.router import Router, Way
+from .api.transport.router import PinnedRoute, Router, Way
 from .api.tunnels.base import Service
 from .api.tunnels.snapshot import TunnelRequest, TunnelSnapshot
 from .consistent_states import ConsistentStates
@@ -128,6 +129,8 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
             report=tunnel.async_report,
         )
         self.octoprint = OctoPrint(self.router, entry.data[CONF_API_KEY], title=entry.title)
+        self.preview = Preview(self._async_connect)
+        entry.async_on_unload(self.preview.close)
         self._tunnel = tunnel
         self._blocked_by: type[OctoPrintTunnelError] | None = None
         self._reader = Reader(self.octoprint, lambda: self.router.way, metered=tunnel.service.tunnel.metered)
@@ -155,7 +158,13 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         self.update_interval = self._pace.interval(status, began_at)
         status = self._prints.end_reading(status, live=self._pace.live, outage=after_outage)
         self._plan_catch_up(status)
+        self.preview.follow(status.file)
         return status
+
+    async def _async_connect(self) -> OctoPrint:
+        """Return a client that stays on the way that requests go now: a missing file is no reason to leave it."""
+        way, route = await self.router.choose()
+        return OctoPrint(PinnedRoute(self.router, way, route), self.config_entry.data[CONF_API_KEY])
 
     @callback
     def _plan_catch_up(self, status: PrinterStatus) -> None:

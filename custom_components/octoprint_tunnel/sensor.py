@@ -1,7 +1,7 @@
 """Sensors of the tunnel, the printer, its job and temperatures, all its prints, and the failure detection."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, override
 
@@ -11,9 +11,11 @@ from homeassistant.const import (
     EntityCategory,
     UnitOfInformation,
     UnitOfLength,
+    UnitOfMass,
     UnitOfRatio,
     UnitOfTemperature,
     UnitOfTime,
+    UnitOfVolume,
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
@@ -21,7 +23,9 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 
 from .api.errors import Condition
 from .api.octoprint.connection import PrinterState
+from .api.octoprint.filament import Filament
 from .api.octoprint.heaters import heater_kind
+from .api.octoprint.job import Job
 from .api.transport.router import Way
 from .api.tunnels.models import DetectionState
 from .coordinator import PrinterCoordinator, TunnelCoordinator
@@ -31,6 +35,7 @@ from .runtime import OctoPrintTunnelConfigEntry
 from .totals import DESCRIPTIONS as TOTAL_DESCRIPTIONS, TotalSensor
 
 PARALLEL_UPDATES = 0
+FIRST_TOOL = "tool0"
 
 type Value = str | float | datetime | None
 
@@ -53,6 +58,32 @@ class TunnelSensorDescription(OctoPrintTunnelSensorDescription[TunnelCoordinator
 
 
 type PrinterSensorDescription = OctoPrintTunnelSensorDescription[PrinterCoordinator]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilamentSensorDescription(OctoPrintTunnelSensorDescription[PrinterCoordinator]):
+    """Describes an amount of the filament that a print needs of a tool; `is_basic` amounts always have a sensor."""
+
+    value_fn: Callable[[PrinterCoordinator], Value] = lambda _: None
+    amount_fn: Callable[[Filament], float | None]
+    is_basic: bool = True
+
+    def for_tool(self, tool: str) -> FilamentSensorDescription:
+        """Return this description for a tool; that of a further tool is off at first, and has its name in the key."""
+        is_first = tool == FIRST_TOOL
+        return replace(
+            self,
+            key=self.key if is_first else f"{tool}_{self.key}",
+            translation_placeholders=heater_placeholders(tool),
+            entity_registry_enabled_default=is_first,
+            value_fn=lambda printer: self.amount(printer.data.job, tool),
+        )
+
+    def amount(self, job: Job | None, tool: str) -> float | None:
+        """Return what a print needs of a tool, None if that is not known."""
+        filament = job.filament.get(tool) if job else None
+        return self.amount_fn(filament) if filament else None
+
 
 TUNNEL_DESCRIPTIONS = (
     TunnelSensorDescription(
@@ -226,6 +257,7 @@ PRINTER_DESCRIPTIONS = (
         suggested_unit_of_measurement=UnitOfTime.MINUTES,
         suggested_display_precision=0,
         value_fn=lambda printer: job.left if (job := printer.data.job) else None,
+        attributes_fn=lambda printer: _estimate(job) if (job := printer.data.job) else None,
     ),
     OctoPrintTunnelSensorDescription[PrinterCoordinator](
         key="print_finish",
@@ -269,6 +301,35 @@ PRINTER_DESCRIPTIONS = (
     ),
 )
 
+FILAMENT_DESCRIPTIONS = (
+    FilamentSensorDescription(
+        key="filament_length",
+        translation_key="filament_length",
+        device_class=SensorDeviceClass.DISTANCE,
+        native_unit_of_measurement=UnitOfLength.MILLIMETERS,
+        suggested_unit_of_measurement=UnitOfLength.METERS,
+        suggested_display_precision=2,
+        amount_fn=lambda filament: filament.length,
+    ),
+    FilamentSensorDescription(
+        key="filament_volume",
+        translation_key="filament_volume",
+        device_class=SensorDeviceClass.VOLUME,
+        native_unit_of_measurement=UnitOfVolume.MILLILITERS,
+        suggested_display_precision=1,
+        amount_fn=lambda filament: filament.volume,
+    ),
+    FilamentSensorDescription(
+        key="filament_weight",
+        translation_key="filament_weight",
+        device_class=SensorDeviceClass.WEIGHT,
+        native_unit_of_measurement=UnitOfMass.GRAMS,
+        suggested_display_precision=1,
+        amount_fn=lambda filament: filament.weight,
+        is_basic=False,
+    ),
+)
+
 DETECTION_DESCRIPTIONS = (
     OctoPrintTunnelSensorDescription[DetectionCoordinator](
         key="gadget_state",
@@ -309,7 +370,26 @@ def _percent(share: float | None) -> float | None:
 def printer_descriptions(printer: PrinterCoordinator) -> list[PrinterSensorDescription]:
     """Return the descriptions of what this OctoPrint and its printer have."""
     available = [description for description in PRINTER_DESCRIPTIONS if description.available_fn(printer)]
-    return [*available, *heater_descriptions(printer)]
+    return [*available, *filament_descriptions(printer), *heater_descriptions(printer)]
+
+
+def filament_descriptions(printer: PrinterCoordinator) -> list[PrinterSensorDescription]:
+    """Return the descriptions of what is known of each tool's filament; of the first tool also before it is known."""
+    job = printer.data.job if printer.data else None
+    return [
+        description.for_tool(tool)
+        for tool in sorted({FIRST_TOOL, *(job.filament if job else ())})
+        for description in FILAMENT_DESCRIPTIONS
+        if (tool == FIRST_TOOL and description.is_basic) or description.amount(job, tool) is not None
+    ]
+
+
+def _estimate(job: Job) -> Mapping[str, Any]:
+    """Return how long the whole print takes by the analysis of its file, and what its time left is based on."""
+    return {
+        "estimated_print_time": job.estimate,
+        "based_on": None if job.left is None else job.left_origin,
+    }
 
 
 def heater_descriptions(printer: PrinterCoordinator) -> list[PrinterSensorDescription]:

@@ -93,6 +93,9 @@ ENTITIES = (
     Expected("sensor", "layer", "unknown"),
     Expected("sensor", "layers", "unknown"),
     Expected("sensor", "height", "unknown"),
+    Expected("image", "print_preview", "unavailable"),  # no file is selected
+    Expected("sensor", "filament_length", "unknown"),
+    Expected("sensor", "filament_volume", "unknown"),
     Expected("button", "connect", "unknown", after="unavailable"),
     Expected("button", "disconnect", "unavailable", after="unknown"),
     Expected("button", "repair", "unavailable", after="unknown"),

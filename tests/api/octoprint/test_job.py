@@ -10,9 +10,10 @@ import pytest
 from custom_components.octoprint_tunnel.api.errors import InvalidResponse
 from custom_components.octoprint_tunnel.api.json_object import JsonObject
 from custom_components.octoprint_tunnel.api.octoprint.connection import PrinterState
+from custom_components.octoprint_tunnel.api.octoprint.filament import Filament
 from custom_components.octoprint_tunnel.api.octoprint.files import UploadedFile
 from custom_components.octoprint_tunnel.api.octoprint.heaters import Heater, PrinterReading
-from custom_components.octoprint_tunnel.api.octoprint.job import Job
+from custom_components.octoprint_tunnel.api.octoprint.job import Job, TimeLeftOrigin
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -244,13 +245,52 @@ def test_uploads_are_read() -> None:
         (None, None),
     ],
 )
-def test_filament(filament: Any, length: float | None) -> None:
+def test_filament_of_all_tools(filament: Any, length: float | None) -> None:
     """The lengths of all tools together; before the analysis, there is none."""
     assert Job.from_json(parsed({"job": {"filament": filament}})).filament_length == length
 
 
+def test_filament_of_each_tool() -> None:
+    """A tool has three amounts, of which some or all may not be known. Other fields are no tools."""
+    tools = {
+        "tool0": {"length": 810.256, "volume": 5.36, "weight": 6.7},
+        "tool1": {"length": None, "volume": -1, "weight": 1e9},
+        "tool2": {"length": 500, "volume": 0.0},
+        "tool3": {"length": 0.0, "volume": 0.0, "weight": 0},
+        "tool4": None,
+        "length": None,
+        "tool\u0663": {"length": 1},
+    }
+    assert Job.from_json(parsed({"job": {"filament": tools}})).filament == {
+        "tool0": Filament(length=810.26, volume=5.36, weight=6.7),
+        "tool1": Filament(length=None, volume=None, weight=None),
+        "tool2": Filament(length=500, volume=None, weight=None),
+        "tool3": Filament(length=0, volume=0, weight=0),
+    }
+    crowd = {f"tool{number}": {"length": 1} for number in range(90)}
+    assert len(Job.from_json(parsed({"job": {"filament": crowd}})).filament) == 20
+
+
+@pytest.mark.parametrize(
+    ("text", "origin"),
+    [
+        ("mixed-average", TimeLeftOrigin.MIXED_AVERAGE),
+        ("linear", TimeLeftOrigin.LINEAR),
+        ("another", None),
+        ("", None),
+        (7, None),
+    ],
+)
+def test_what_the_time_left_is_based_on(text: Any, origin: TimeLeftOrigin | None) -> None:
+    """An origin that is not known is none."""
+    progress = {"printTimeLeft": 60, "printTimeLeftOrigin": text}
+    read = Job.from_json(parsed({"job": {"estimatedPrintTime": 8811.5}, "progress": progress}))
+    assert (read.left, read.left_origin, read.estimate) == (60, origin, 8811)
+
+
 def test_what_octoprint_forgets_at_the_end(printing: Job) -> None:
     """Who started a print stays known."""
-    earlier = replace(printing, user="ann", filament_length=810.0)
+    filament = {"tool0": Filament(length=810.0, volume=None, weight=None)}
+    earlier = replace(printing, user="ann", filament=filament)
     done = job(100, 900).after(earlier, OPERATIONAL, NOW + HOUR)
-    assert (done.progress, done.user, done.filament_length) == (100, "ann", 810)
+    assert (done.progress, done.user, done.filament) == (100, "ann", filament)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from custom_components.octoprint_tunnel.api.json_object import JsonObject
+from custom_components.octoprint_tunnel.api.octoprint.filament import Filament
 from custom_components.octoprint_tunnel.api.octoprint.job import Job
 from custom_components.octoprint_tunnel.api.octoprint.print_event import PRINT_EVENTS, PrintEvent, PrintEventType
 from custom_components.octoprint_tunnel.api.octoprint.printer_error import PrinterError
@@ -141,5 +142,6 @@ def test_error_that_ended_the_print() -> None:
 )
 def test_filament(kind: str, filament: float | None, used: float | None) -> None:
     """A print that was not done has used its share."""
-    event = PrintEvent(type=PrintEventType(kind)).with_job(job(filament_length=filament))
+    tools = {"tool0": Filament(length=filament, volume=None, weight=None)}
+    event = PrintEvent(type=PrintEventType(kind)).with_job(job(filament=tools))
     assert event.filament_length == used

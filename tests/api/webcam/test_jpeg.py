@@ -9,12 +9,8 @@ from PIL import ExifTags, Image, ImageChops, ImageOps
 import pytest
 
 from custom_components.octoprint_tunnel.api.octoprint.webcam import Webcam
-from custom_components.octoprint_tunnel.api.webcam.jpeg import (
-    MAX_SEGMENTS,
-    orientation_segment,
-    picture_type,
-    with_orientation,
-)
+from custom_components.octoprint_tunnel.api.picture import picture_type
+from custom_components.octoprint_tunnel.api.webcam.jpeg import MAX_SEGMENTS, orientation_segment, with_orientation
 
 FLIP_H, FLIP_V, ROTATE = Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.ROTATE_90
 

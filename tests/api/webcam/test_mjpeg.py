@@ -10,8 +10,8 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.octoprint_tunnel.api.errors import InvalidResponse
+from custom_components.octoprint_tunnel.api.picture import picture_type
 from custom_components.octoprint_tunnel.api.webcam import mjpeg
-from custom_components.octoprint_tunnel.api.webcam.jpeg import picture_type
 from custom_components.octoprint_tunnel.api.webcam.mjpeg import Multipart, delimiter_of, first_picture, pictures
 
 DELIMITER = b"--frame"

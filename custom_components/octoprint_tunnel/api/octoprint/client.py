@@ -22,6 +22,7 @@ from .printer_error import PrinterError
 from .prompt import INTERACT, PLUGIN as PROMPT_PLUGIN, Prompt
 from .server import CONNECTION, CONTROL, FILES_LIST, FILES_SELECT, FILES_UPLOAD, PRINT, STATUS, SYSTEM, Instance, User
 from .stored import Stored, stored_from_json
+from .thumbnails import Picture, StoredFile, Thumbnail, thumbnails_from_json
 from .webcam import SETTINGS_READ
 
 LOGGER = logging.getLogger(__name__)
@@ -123,6 +124,15 @@ class OctoPrint:
     async def printer_error(self) -> PrinterError | None:
         """Return the last error of the printer; OctoPrint keeps it until it connects or starts a print."""
         return PrinterError.from_json((await self._get("/api/printer/error", permission=STATUS)).json())
+
+    async def thumbnails(self, file: StoredFile) -> tuple[Thumbnail, ...]:
+        """Return where the pictures of the model in a file are, the best first."""
+        response = await self._get(f"/api/files/{file.storage}/{file.path}")
+        return thumbnails_from_json(response.json(), file)
+
+    async def picture(self, thumbnail: Thumbnail) -> Picture:
+        """Return a picture. Raises InvalidResponse for anything but PNG or JPEG, also for more than MAX_BODY bytes."""
+        return Picture.of((await self.send(Request("GET", thumbnail.path, query=thumbnail.query))).body)
 
     async def plugin(self, plugin: str) -> JsonObject:
         """Return what a plugin says of itself, nothing if there is no such plugin."""

@@ -3,16 +3,19 @@
 Source: OctoPrint's REST API, "Job operations".
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from ..json_object import JsonObject
 from .connection import MAX_STATE_TEXT, PrinterState
+from .filament import Filament, filaments_from_json
 from .files import MAX_PATH, LocalFile
+from .thumbnails import StoredFile
 
 MAX_FILE_NAME = 255  # characters
 MAX_USER = 100
-MAX_FILAMENT = 10_000_000  # mm of one tool; a spool has some 300,000
 MAX_SECONDS = 365 * 24 * 3600  # a longer time is not believed
 DONE = 100.0  # percent
 ALMOST_DONE = 99.9
@@ -27,15 +30,32 @@ def rounded_progress(percent: float | None) -> float | None:
     return DONE if percent >= DONE else min(round(percent, 1), ALMOST_DONE)
 
 
+class TimeLeftOrigin(StrEnum):
+    """What OctoPrint bases the time left on: the print so far, earlier prints, the file's analysis, or the printer."""
+
+    LINEAR = "linear"
+    ESTIMATE = "estimate"
+    AVERAGE = "average"
+    ANALYSIS = "analysis"
+    MIXED_AVERAGE = "mixed_average"
+    MIXED_ANALYSIS = "mixed_analysis"
+    PRINTER = "printer"
+
+    @classmethod
+    def from_text(cls, text: str | None) -> TimeLeftOrigin | None:
+        """Return the origin that OctoPrint names, None for one that is not known."""
+        return next((origin for origin in cls if text and origin.value == text.replace("-", "_")), None)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
     """The current or the last print: its file and its progress.
 
     `size` is in bytes, `progress` in percent, `elapsed` and `left` in seconds. `position` is how many bytes of the file
-    were sent to the printer, `local_file` the version of the file if it is in OctoPrint's own storage. `user` started
-    the print. `filament_length` is what the whole print needs by OctoPrint's analysis, in mm for all tools. `error` is
-    why the connection to the printer was lost; OctoPrint 1.11 reports it here. `read_at` is when this was read,
-    `is_over` whether the print had ended by then.
+    were sent to the printer, `local_file` the version of the file if it is in OctoPrint's own storage, `file` where it
+    is in any storage. `estimate` is how long the whole print takes by the analysis of its file, in seconds, and
+    `filament` what it needs for each tool. `user` started the print. `error` is why the connection to the printer was
+    lost; OctoPrint 1.11 reports it here. `read_at` is when this was read, `is_over` whether the print has ended.
     """
 
     state_text: str | None
@@ -47,8 +67,11 @@ class Job:
     left: int | None
     position: int | None = None
     local_file: LocalFile | None = None
+    left_origin: TimeLeftOrigin | None = None
+    estimate: int | None = None
+    filament: Mapping[str, Filament] = field(default_factory=dict)
+    file: StoredFile | None = None
     user: str | None = None
-    filament_length: float | None = None
     error: str | None = None
     started_at: datetime | None = None
     finishes_at: datetime | None = None
@@ -58,7 +81,8 @@ class Job:
     @classmethod
     def from_json(cls, response: JsonObject) -> Job:
         """Read `GET /api/job`; a field that is missing or has no valid value is None."""
-        file, progress = response.object("job").object("file"), response.object("progress")
+        job, progress = response.object("job"), response.object("progress")
+        file = job.object("file")
         path = file.exact("path", MAX_PATH) or file.exact("name")
         return cls(
             state_text=response.text("state", MAX_STATE_TEXT),
@@ -70,10 +94,19 @@ class Job:
             left=progress.integer("printTimeLeft", 0, MAX_SECONDS),
             position=progress.integer("filepos", 0),
             local_file=LocalFile.from_json(file),
-            user=response.object("job").text("user", MAX_USER),
-            filament_length=_filament_length(response.object("job").object("filament")),
+            left_origin=TimeLeftOrigin.from_text(progress.exact("printTimeLeftOrigin")),
+            estimate=job.integer("estimatedPrintTime", 0, MAX_SECONDS),
+            filament=filaments_from_json(job.object("filament")),
+            file=StoredFile.from_json(file),
+            user=job.text("user", MAX_USER),
             error=response.text("error"),
         )
+
+    @property
+    def filament_length(self) -> float | None:
+        """Return the length of filament that the print needs, in mm for all tools."""
+        lengths = [filament.length for filament in self.filament.values() if filament.length is not None]
+        return round(sum(lengths), 1) if lengths else None
 
     def after(self, earlier: Job | None, state: PrinterState, now: datetime) -> Job:
         """Return what to show of this job while the printer is in `state`; `earlier` was shown before.
@@ -102,9 +135,7 @@ class Job:
         if self.progress < (earlier.progress or 0):
             return earlier.stopped()
         # OctoPrint 2.0 forgets who started a print that is done.
-        job = replace(
-            self, user=self.user or earlier.user, filament_length=self.filament_length or earlier.filament_length
-        )
+        job = replace(self, user=self.user or earlier.user, filament=self.filament or earlier.filament)
         if self.progress < DONE:
             return replace(job, started_at=earlier.started_at).stopped()
         return job.done_after(earlier, now)
@@ -145,11 +176,3 @@ class Job:
         if earlier.finishes_at and abs(done_at - earlier.finishes_at) < TIME_TOLERANCE:
             done_at = earlier.finishes_at
         return replace(self, started_at=earlier.started_at, finishes_at=done_at, read_at=now, is_over=True)
-
-
-def _filament_length(tools: JsonObject) -> float | None:
-    lengths = [
-        tools.object(name).number("length", 0, MAX_FILAMENT) for name in tools.names() if name.startswith("tool")
-    ]
-    known = [length for length in lengths if length is not None]
-    return round(sum(known), 1) if known else None

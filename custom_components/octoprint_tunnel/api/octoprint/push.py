@@ -32,7 +32,8 @@ STATE_CHANGED = "PrinterStateChanged"
 ERROR = "Error"
 SETTINGS_UPDATED = "SettingsUpdated"
 CONNECTION_CHANGED = ("Connecting", "Connected", "Disconnected")
-EVENTS = (*CONNECTION_CHANGED, STATE_CHANGED, ERROR, SETTINGS_UPDATED, *PRINT_EVENTS)
+FILE_SELECTED = "FileSelected"
+EVENTS = (*CONNECTION_CHANGED, STATE_CHANGED, ERROR, SETTINGS_UPDATED, FILE_SELECTED, *PRINT_EVENTS)
 PLUGINS = (PROMPT_PLUGIN,)
 
 # A print causes a dozen events, a connection five, and a service pings every half minute.

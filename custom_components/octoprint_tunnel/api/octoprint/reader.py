@@ -221,9 +221,10 @@ class Reader:
         elif shown is not None and shown.is_over is connection.state.is_active:
             # The print before is not this print, and a print that has ended has no time left.
             shown = None if shown.is_over else shown.stopped()
+        file = job.file if job else None
         if known is None:
-            return PrinterStatus(connection=connection, job=shown, heaters=heaters)
-        return replace(known, connection=connection, job=shown, heaters=heaters)
+            return PrinterStatus(connection=connection, job=shown, heaters=heaters, file=file)
+        return replace(known, connection=connection, job=shown, heaters=heaters, file=file or known.file)
 
     def _with_error(self, connection: Connection, earlier: Connection | None, job: Job | None) -> Connection:
         """Return the connection with the error that ended it.

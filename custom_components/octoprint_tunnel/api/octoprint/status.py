@@ -11,22 +11,25 @@ from .job import Job
 from .print_event import PrintEvent
 from .printer_error import PrinterError
 from .prompt import Prompt
+from .thumbnails import StoredFile
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PrinterStatus:
     """One printer at one moment: its connection to OctoPrint, the current or last print, and its temperatures.
 
-    `layer` is the one that the print has reached, None if the layers of its file are not known. `way` is how OctoPrint
-    was reached. `version` is OctoPrint's own. `system_commands` is what can be done to OctoPrint and its machine, None
-    until it is known. `error` disconnected the printer, or ended the last print. `events` is what happened to the print
-    since the snapshot before. `prompt` is what the printer asks its user.
+    `layer` is the one that the print has reached, None if the layers of its file are not known. `file` is printed now,
+    or selected for the next print, else the last one that was. `way` is how OctoPrint was reached. `version` is
+    OctoPrint's own. `system_commands` is what can be done to OctoPrint and its machine, None until it is known. `error`
+    disconnected the printer, or ended the last print. `events` is what happened to the print since the snapshot before.
+    `prompt` is what the printer asks its user.
     """
 
     connection: Connection
     job: Job | None = None
     layer: Layer | None = None
     heaters: Mapping[str, Heater] = field(default_factory=dict)
+    file: StoredFile | None = None
     way: Way = Way.NONE
     version: str | None = None
     system_commands: frozenset[str] | None = None

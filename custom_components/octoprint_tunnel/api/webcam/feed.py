@@ -14,10 +14,11 @@ from yarl import URL
 from ..backoff import Backoff
 from ..errors import InvalidResponse, OctoPrintTunnelError, Problem, Remedy, RequestTimeout, WebcamLimit
 from ..octoprint.webcam import Webcam
+from ..picture import picture_type
 from ..transport.route import Download
 from ..transport.router import Router, Way
 from ..tunnels.base import Service
-from .jpeg import picture_type, with_orientation
+from .jpeg import with_orientation
 from .mjpeg import MAX_PICTURE, delimiter_of, first_picture, pictures
 from .source import LocalPictures, Pictures, Resource
 

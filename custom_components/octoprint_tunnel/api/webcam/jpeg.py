@@ -1,13 +1,13 @@
-"""Pictures as bytes: their type, and their orientation without decoding them."""
+"""Pictures as bytes: whether they are complete, and their orientation without decoding them."""
 
 from typing import Final
 
+from ..picture import picture_type
+
 JPEG: Final = b"\xff\xd8"
-JPEG_TYPE: Final = "image/jpeg"
 MAX_PADDING: Final = 64  # bytes that some cameras write after the end of a picture
 MAX_SEGMENTS: Final = 1000  # before the image data; usually some ten, and up to 255 more for a color profile
 
-_KINDS: Final = ((b"\xff\xd8\xff", JPEG_TYPE), (b"\x89PNG\r\n\x1a\n", "image/png"))
 ENDS: Final = (b"\xff\xd9", b"IEND\xaeB`\x82")
 
 _EXIF: Final = b"Exif\0\0"
@@ -15,14 +15,9 @@ _APP1: Final = 0xE1
 _APPLICATION_SEGMENTS: Final = (*range(0xE0, 0xF0), 0xFE)  # and comments
 
 
-def picture_type(data: bytes) -> str | None:
-    """Return the media type of a picture by its first bytes, None if it is neither JPEG nor PNG."""
-    return next((kind for magic, kind in _KINDS if data.startswith(magic)), None)
-
-
 def is_complete(beginning: bytes | bytearray, end: bytes | bytearray) -> bool:
     """Tell whether a picture with these first and last bytes is complete; padding after it is allowed."""
-    return any(beginning.startswith(magic) for magic, _ in _KINDS) and end.rstrip(b"\0\r\n").endswith(ENDS)
+    return picture_type(beginning) is not None and end.rstrip(b"\0\r\n").endswith(ENDS)
 
 
 def orientation_segment(orientation: int) -> bytes:

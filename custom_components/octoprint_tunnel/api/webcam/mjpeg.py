@@ -12,7 +12,8 @@ import secrets
 from typing import Final
 
 from ..errors import InvalidResponse
-from .jpeg import ENDS, MAX_PADDING, is_complete, picture_type
+from ..picture import picture_type
+from .jpeg import ENDS, MAX_PADDING, is_complete
 
 MAX_PICTURE: Final = 16_000_000  # bytes; a JPEG of 12 megapixels has some 5 MB, one of noise alone 14 MB
 MAX_HEADER: Final = 4096  # bytes
