@@ -42,6 +42,9 @@ STORED = {
     "thumbnail": "plugin/prusaslicerthumbnails/thumbnail/a.png?20261126",
 }
 UPLOADED = {"files": {"local": {"name": "a.gcode", "path": "a.gcode"}}, "done": True, "effectivePrint": True}
+CONTROLS = {
+    "controls": [{"name": "Home", "command": "G28"}, {"children": [{"name": "Fan", "commands": ["M106", "G4"]}]}]
+}
 LISTED = {
     "files": [
         {

@@ -15,6 +15,7 @@ import pytest
 from custom_components.octoprint_tunnel.api.errors import OctoPrintTunnelError
 from custom_components.octoprint_tunnel.api.json_object import JsonObject
 from custom_components.octoprint_tunnel.api.octoprint.connection import Connection
+from custom_components.octoprint_tunnel.api.octoprint.custom_controls import CustomControl, controls_from_json
 from custom_components.octoprint_tunnel.api.octoprint.files import LocalFile, UploadedFile
 from custom_components.octoprint_tunnel.api.octoprint.gcode import Layer
 from custom_components.octoprint_tunnel.api.octoprint.heaters import PrinterReading
@@ -42,6 +43,7 @@ from custom_components.octoprint_tunnel.api.tunnels.own_address import HEADER_FI
 
 from .bodies import (
     COMPLETION,
+    CONTROLS,
     ENDPOINT,
     FRAMES,
     GADGET,
@@ -82,6 +84,7 @@ PARSERS: dict[str, tuple[Callable[[JsonObject], object], Any, list[Any]]] = {
     "printer": (PrinterReading.from_json, PrinterReading, [READING]),
     "printer_error": (PrinterError.from_json, PrinterError | None, [FRAMES[1]["event"]["payload"]]),
     "print_event": (partial(PrintEvent.from_push, "PrintFailed"), PrintEvent, [FRAMES[4]["event"]["payload"]]),
+    "controls": (controls_from_json, tuple[CustomControl, ...], [CONTROLS]),
     "listed": (stored_from_json, tuple[Stored, ...], [LISTED]),
     "prompt": (Prompt.from_json, Prompt | None, [{"text": "Load?", "choices": ["Yes", "No"]}]),
     "shown prompt": (partial(PrintEvent.from_push, PROMPT_PLUGIN), PrintEvent | None, [FRAMES[7]["plugin"]["data"]]),

@@ -15,6 +15,7 @@ from custom_components.octoprint_tunnel import (
     event,
     image,
     number,
+    select,
     sensor,
     services,
     totals,
@@ -22,6 +23,7 @@ from custom_components.octoprint_tunnel import (
 from custom_components.octoprint_tunnel.api import errors
 from custom_components.octoprint_tunnel.api.errors import Condition, OctoPrintTunnelError
 from custom_components.octoprint_tunnel.api.octoprint.connection import PrinterState
+from custom_components.octoprint_tunnel.api.octoprint.custom_controls import CustomControl
 from custom_components.octoprint_tunnel.api.octoprint.filament import Filament
 from custom_components.octoprint_tunnel.api.octoprint.job import TimeLeftOrigin
 from custom_components.octoprint_tunnel.api.octoprint.print_event import PrintEventType
@@ -50,6 +52,7 @@ PRINTER = cast(
         data=SimpleNamespace(
             heaters=("tool0", "bed", "chamber"),
             system_commands=button.SYSTEM_COMMANDS,
+            custom_controls=(CustomControl(name="{name}", lines=("G28",)),),
             job=SimpleNamespace(filament={"tool0": Filament(length=1, volume=1, weight=1)}),
         )
     ),
@@ -67,12 +70,15 @@ PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
         button.EMERGENCY_STOP,
         button.PRINT_AGAIN,
         *button.CHOICE_DESCRIPTIONS,
+        button.CONNECT,
         *button.system_descriptions(PRINTER),
+        *button.control_descriptions(PRINTER),
     ),
     "camera": tuple(camera.webcam_descriptions(WEBCAMS)),
     "event": event.DESCRIPTIONS,
     "image": image.DESCRIPTIONS,
-    "number": tuple(number.target_descriptions(PRINTER)),
+    "number": (*number.FACTOR_DESCRIPTIONS, *number.target_descriptions(PRINTER)),
+    "select": select.DESCRIPTIONS,
     "sensor": (
         *sensor.TUNNEL_DESCRIPTIONS,
         *sensor.PRINTER_DESCRIPTIONS,

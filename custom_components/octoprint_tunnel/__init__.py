@@ -10,6 +10,7 @@ from homeassistant.helpers.typing import ConfigType
 from .api.remote_text import as_name, one_line
 from .api.tunnels import tunnel_from_data
 from .authorize import async_serve_redirects
+from .connect_choices import ConnectChoices
 from .const import DEFAULT_NAME, DOMAIN
 from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .dashboard_card import async_serve_card
@@ -37,6 +38,7 @@ PLATFORMS = [
     Platform.EVENT,
     Platform.IMAGE,
     Platform.NUMBER,
+    Platform.SELECT,
     Platform.SENSOR,
 ]
 
@@ -101,6 +103,7 @@ def _create_runtime(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> R
         detection=detection,
         live=LiveUpdates(hass, entry, printer, webcams),
         webcams=webcams,
+        connect_choices=ConnectChoices(),
         layers=Layers(hass, entry, printer),
         notifications=notifications,
     )

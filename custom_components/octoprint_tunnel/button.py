@@ -9,9 +9,11 @@ from homeassistant.components.button import ButtonDeviceClass, ButtonEntity, But
 from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.util import slugify
 
 from .api.octoprint.client import OctoPrint
 from .api.octoprint.connection import Connection, PrinterState
+from .const import LOGGER
 from .coordinator import PrinterCoordinator
 from .entity import OctoPrintTunnelEntity, async_add_when_available
 from .exceptions import raise_translated, validation_error
@@ -40,13 +42,9 @@ class ChoiceDescription(ButtonEntityDescription):
     entity_registry_enabled_default: bool = False
 
 
+CONNECT = ButtonEntityDescription(key="connect", translation_key="connect")
+
 DESCRIPTIONS = (
-    PrinterButtonDescription(
-        key="connect",
-        translation_key="connect",
-        press_fn=lambda octoprint, connection: octoprint.connect(connection),
-        available_fn=lambda state: not (state.is_connected or state.is_settling),
-    ),
     PrinterButtonDescription(
         key="disconnect",
         translation_key="disconnect",
@@ -94,6 +92,30 @@ CHOICE_DESCRIPTIONS = (
     ChoiceDescription(key="prompt_choice_2", translation_key="prompt_choice_2", choice=1),
 )
 
+
+@dataclass(frozen=True, kw_only=True)
+class ControlDescription(ButtonEntityDescription):
+    """Describes a button that sends the lines of a custom control."""
+
+    lines: tuple[str, ...]
+    entity_registry_enabled_default: bool = False
+
+
+def control_descriptions(printer: PrinterCoordinator) -> list[ControlDescription]:
+    """Return a description for each custom control of this OctoPrint that needs no input."""
+    controls = (printer.data.custom_controls or ()) if printer.data else ()
+    descriptions = {
+        slugify(control.name): ControlDescription(
+            key=f"custom_control_{slugify(control.name)}",
+            translation_key="custom_control",
+            translation_placeholders={"name": control.name},
+            lines=control.lines,
+        )
+        for control in controls
+    }
+    return list(descriptions.values())
+
+
 PRINT_AGAIN = ButtonEntityDescription(key="print_again", translation_key="print_again")
 
 SYSTEM_COMMANDS = {
@@ -131,9 +153,11 @@ async def async_setup_entry(
     """Add the buttons of one printer."""
     printer = entry.runtime_data.printer
     async_add_entities(PrinterButton(entry, printer, description) for description in DESCRIPTIONS)
+    async_add_entities([ConnectButton(entry, printer, CONNECT)])
     async_add_entities([EmergencyStop(entry, printer, EMERGENCY_STOP), PrintAgain(entry, printer, PRINT_AGAIN)])
     async_add_entities(ChoiceButton(entry, printer, description) for description in CHOICE_DESCRIPTIONS)
     async_add_when_available(entry, async_add_entities, entry.runtime_data.printer, system_descriptions, PrinterButton)
+    async_add_when_available(entry, async_add_entities, printer, control_descriptions, ControlButton)
 
 
 class PrinterButton(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):
@@ -161,6 +185,34 @@ class PrinterButton(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):
             raise validation_error("print_in_progress")
 
 
+class ConnectButton(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):
+    """Connects with what the user chose, else with what OctoPrint prefers."""
+
+    def __init__(
+        self, entry: OctoPrintTunnelConfigEntry, printer: PrinterCoordinator, description: ButtonEntityDescription
+    ) -> None:
+        """Use the choices of the printer's selects."""
+        super().__init__(entry, printer, description)
+        self._choices = entry.runtime_data.connect_choices
+
+    @property
+    @override
+    def available(self) -> bool:
+        state = self.coordinator.data.state if super().available else None
+        return state is not None and not (state.is_connected or state.is_settling)
+
+    @override
+    @raise_translated
+    async def async_press(self) -> None:
+        await self.coordinator.async_command(self._connect)
+
+    async def _connect(self, octoprint: OctoPrint, connection: Connection) -> None:
+        if missing := self._choices.missing(connection):
+            title = self.coordinator.config_entry.title
+            LOGGER.info("%s: OctoPrint does not offer %s now, so its preference is used", title, ", ".join(missing))
+        await octoprint.connect(connection, **self._choices.for_connect(connection))
+
+
 class EmergencyStop(PrinterButton):
     """Stops the printer at once."""
 
@@ -173,6 +225,23 @@ class EmergencyStop(PrinterButton):
     @override
     async def async_request_call[T](self, coro: Coroutine[Any, Any, T]) -> T:
         return await coro  # it does not wait until other buttons are done
+
+
+class ControlButton(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):
+    """Sends the lines of a custom control. As in OctoPrint, it is not available during a print."""
+
+    entity_description: ControlDescription
+
+    @property
+    @override
+    def available(self) -> bool:
+        return super().available and self.coordinator.data.state is PrinterState.OPERATIONAL
+
+    @override
+    @raise_translated
+    async def async_press(self) -> None:
+        lines = self.entity_description.lines
+        await self.coordinator.async_command(lambda octoprint, _: octoprint.send_commands(lines))
 
 
 class PrintAgain(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):

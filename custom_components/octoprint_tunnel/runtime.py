@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from homeassistant.config_entries import ConfigEntry
 
+from .connect_choices import ConnectChoices
 from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .detection import DetectionCoordinator
 from .layers import Layers
@@ -22,6 +23,7 @@ class RuntimeData:
     """None if the service has no failure detection."""
     live: LiveUpdates
     webcams: Webcams
+    connect_choices: ConnectChoices
     layers: Layers
     notifications: Notifications | None
     """None if the service sends none."""

@@ -54,6 +54,16 @@ _CONFIG: dict[str, Any] = {
         "blacklistedPorts": ["/dev/*"],
     },
     "printerConnection": {"preferred": {"connector": "serial", "parameters": {"port": "VIRTUAL", "baudrate": 115200}}},
+    "controls": [
+        {"name": "Home all", "command": "G28"},
+        {
+            "name": "Tools",
+            "children": [
+                {"name": "Fan on", "commands": ["M106 S255", "M117 Fan"]},
+                {"name": "Move", "command": "G1 X%(x)s", "input": [{"name": "X", "parameter": "x", "default": 0}]},
+            ],
+        },
+    ],
     "appearance": {"name": "Test printer"},
     # A test run requests more keys than the three per minute that OctoPrint allows.
     "devel": {

@@ -61,6 +61,7 @@ class ScriptedOctoPrint:
             JOB: job("Offline"),
             VERSION: "2.0.0",
             COMMANDS: RESTART,
+            "custom_controls": (),
         }
 
     def script(self, **responses: Any) -> None:
@@ -433,7 +434,8 @@ async def test_octoprint_that_is_away(bench: Bench, part: str, text: str) -> Non
     bench.octoprint.script(**{part: works}, version="2.0.1", system_commands=frozenset({"reboot"}))
     back = await bench.read()
     heaters = [HEATERS] if text != "Offline" else []
-    assert bench.asked == [CONNECTION, *heaters, JOB, VERSION, COMMANDS]
+    controls = ["custom_controls"] if text != "Offline" else []
+    assert bench.asked == [CONNECTION, *heaters, JOB, VERSION, COMMANDS, *controls]
     assert (back.version, back.system_commands) == ("2.0.1", frozenset({"reboot"}))
     assert (back.job and back.job.started_at) == (before.job and before.job.started_at)
 

@@ -13,6 +13,7 @@ from ..json_object import MAX_ITEMS, JsonObject
 from ..transport.message import Request, Requester, Response
 from ..transport.route import Download, Route, StatusCodes
 from .connection import Connection
+from .custom_controls import CustomControl, controls_from_json
 from .files import LocalFile, UploadedFile
 from .gcode import Layer
 from .heaters import MAX_HEATERS, PrinterReading, heater_kind
@@ -250,6 +251,19 @@ class OctoPrint:
         kind = heater_kind(heater)
         target = {"targets": {heater: celsius}} if kind == "tool" else {"target": celsius}
         await self._post(f"/api/printer/{kind}", {"command": "target", **target}, permission=CONTROL)
+
+    async def set_speed(self, percent: int) -> None:
+        """Set the factor of the speed of all moves, from 50 to 200 %."""
+        await self._post("/api/printer/printhead", {"command": "feedrate", "factor": percent}, permission=CONTROL)
+
+    async def set_flow(self, percent: int) -> None:
+        """Set the factor of the extruded amount, from 75 to 125 %."""
+        await self._post("/api/printer/tool", {"command": "flowrate", "factor": percent}, permission=CONTROL)
+
+    async def custom_controls(self) -> tuple[CustomControl, ...]:
+        """Return the custom controls that need no input. OctoPrint 2.0 has those of its connector while connected."""
+        response = await self._get("/api/printer/command/custom", permission=CONTROL)
+        return controls_from_json(response.json())
 
     async def send_commands(self, lines: Sequence[str]) -> None:
         """Send lines of G-code to the printer."""

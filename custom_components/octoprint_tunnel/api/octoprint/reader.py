@@ -18,6 +18,7 @@ from ..errors import (
 from ..transport.router import Way
 from .client import OctoPrint
 from .connection import ERRORS, Connection, PrinterState
+from .custom_controls import CustomControl
 from .heaters import Heater
 from .job import DONE, Job
 from .printer_error import PrinterError
@@ -161,11 +162,21 @@ class Reader:
     async def _add_server(self, status: PrinterStatus, *, is_set_up: bool) -> PrinterStatus:
         """Add what is read once while OctoPrint runs. Set-up waits for the first reading, so that has less of it."""
         if self._is_first:
-            status = replace(status, version=await _or_none(self._octoprint.version()), system_commands=None)
+            status = replace(
+                status, version=await _or_none(self._octoprint.version()), system_commands=None, custom_controls=None
+            )
         if is_set_up and status.system_commands is None:
             commands = await _or_none(self._octoprint.system_commands())
             status = replace(status, system_commands=commands or frozenset())
+        if is_set_up and status.custom_controls is None and status.state.is_connected:
+            status = replace(status, custom_controls=await self._custom_controls())
         return status
+
+    async def _custom_controls(self) -> tuple[CustomControl, ...]:
+        try:
+            return await self._octoprint.custom_controls()
+        except (PermissionMissing, *_PART_FAILED):
+            return ()
 
     async def _read_prompt(self, status: PrinterStatus, *, live: bool) -> None:
         """Read what the printer asks: with live updates once, because OctoPrint reports it then.

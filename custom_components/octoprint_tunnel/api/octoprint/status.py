@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from ..transport.router import Way
 from .connection import Connection, PrinterState
+from .custom_controls import CustomControl
 from .gcode import Layer
 from .heaters import Heater
 from .job import Job
@@ -22,7 +23,7 @@ class PrinterStatus:
     or selected for the next print, else the last one that was. `way` is how OctoPrint was reached. `version` is
     OctoPrint's own. `system_commands` is what can be done to OctoPrint and its machine, None until it is known. `error`
     disconnected the printer, or ended the last print. `events` is what happened to the print since the snapshot before.
-    `prompt` is what the printer asks its user.
+    `prompt` is what the printer asks its user. `custom_controls` are None until they are known.
     """
 
     connection: Connection
@@ -36,6 +37,7 @@ class PrinterStatus:
     error: PrinterError | None = None
     events: tuple[PrintEvent, ...] = ()
     prompt: Prompt | None = None
+    custom_controls: tuple[CustomControl, ...] | None = None
 
     @property
     def state(self) -> PrinterState:

@@ -1,0 +1,51 @@
+"""Custom controls that the user or a plugin has added to OctoPrint: names for lines of G-code.
+
+Source: OctoPrint's documentation, "Custom Controls", and what 1.11 and 2.0 send.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Self
+
+from ..json_object import JsonObject
+from ..remote_text import as_name
+
+MAX_CONTROLS: Final = 30
+MAX_LINES: Final = 100  # of one control
+MAX_LINE: Final = 500  # characters
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CustomControl:
+    """A control that needs no input, and the lines that it sends."""
+
+    name: str
+    lines: tuple[str, ...]
+
+    @classmethod
+    def from_json(cls, control: JsonObject) -> Self | None:
+        """Read one control; None if it needs an input, sends nothing that can be sent as it is, or has no name."""
+        name = as_name(control.text("name") or "")
+        command = control.exact("command", MAX_LINE)
+        lines = (command,) if command else control.exacts("commands", MAX_LINES)
+        is_plain = all(line and len(line) <= MAX_LINE and "\n" not in line for line in lines)
+        if not name or not lines or not is_plain or control.length("input") or control.exact("javascript"):
+            return None
+        return cls(name=name, lines=lines)
+
+
+def controls_from_json(response: JsonObject) -> tuple[CustomControl, ...]:
+    """Read the controls without input, also those in groups, at most MAX_CONTROLS; of one name only the first."""
+    controls: dict[str, CustomControl] = {}
+    for item in _items(response, "controls"):
+        if len(controls) >= MAX_CONTROLS:
+            break
+        if (control := CustomControl.from_json(item)) and control.name.casefold() not in controls:
+            controls[control.name.casefold()] = control
+    return tuple(controls.values())
+
+
+def _items(response: JsonObject, name: str) -> Iterator[JsonObject]:
+    for item in response.objects(name):
+        yield item
+        yield from _items(item, "children")

@@ -1,0 +1,138 @@
+"""What the printer is connected with, its speed and flow, and OctoPrint's custom controls."""
+
+import logging
+from typing import Any
+
+import pytest
+from pytest_homeassistant_custom_component.common import async_mock_restore_state_shutdown_restart
+
+from custom_components.octoprint_tunnel.connect_choices import MAX_CHOICES, ConnectChoices
+
+from .home import Home, entities
+from .octoprint import printing
+from .octoprint.server import OctoPrintServer
+
+BOTH_VERSIONS = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
+ALL_TUNNELS = pytest.mark.parametrize("provider", ["octoeverywhere", "obico", "own_address"])
+CONNECTION = "/api/connection"
+
+pytestmark = [pytest.mark.usefixtures("all_enabled")]
+
+
+async def select(home: Home, key: str, option: str) -> None:
+    """Choose an option."""
+    data = {"entity_id": entities(home.hass, home.entry)[key], "option": option}
+    await home.hass.services.async_call("select", "select_option", data, blocking=True)
+
+
+async def set_number(home: Home, key: str, value: float) -> None:
+    """Set a number."""
+    data = {"entity_id": entities(home.hass, home.entry)[key], "value": value}
+    await home.hass.services.async_call("number", "set_value", data, blocking=True)
+
+
+def commands(home: Home) -> list[Any]:
+    """Return the commands about the connection."""
+    return [request.json() for request in home.relay.seen("tunnel", method="POST", path=CONNECTION)]
+
+
+@BOTH_VERSIONS
+@ALL_TUNNELS
+async def test_connect_with_a_choice(live_home: Home, octoprint_version: str) -> None:
+    """Connect uses what was chosen, and OctoPrint's preference for the rest."""
+    home = live_home
+    assert home.state("port_choice").attributes["options"] == ["preferred", "VIRTUAL"]
+    assert "115200" in home.state("baudrate_choice").attributes["options"]
+    assert ("connector_choice" in home.keys) is (octoprint_version == "2.0")
+    assert home.states("port_choice", "baudrate_choice", "printer_profile_choice") == ("preferred",) * 3
+    await select(home, "baudrate_choice", "250000")
+    await select(home, "printer_profile_choice", home.state("printer_profile_choice").attributes["options"][1])
+    await home.press("connect")
+    await home.until_state("operational")
+    assert home.states("baudrate", "baudrate_choice") == ("250000", "250000")
+    [command] = commands(home)
+    assert command["printerProfile"] == "_default"
+    assert command.get("parameters", {}).get("port") == (None if octoprint_version == "1.11" else "VIRTUAL")
+    await home.press("disconnect")
+    await select(home, "baudrate_choice", "preferred")
+    await home.press("connect")
+    await home.until_state("operational")
+    assert home.state("baudrate").state == "115200"
+
+
+@BOTH_VERSIONS
+async def test_choice_that_is_gone(new_home: Home, caplog: pytest.LogCaptureFixture) -> None:
+    """It is kept over a restart, shown as missing while OctoPrint does not offer it, and not used then."""
+    home = new_home
+    await home.set_up()
+    await select(home, "baudrate_choice", "250000")
+    home.runtime.connect_choices.choose("port", "/dev/ttyUSB9")  # as before its cable was unplugged
+    await async_mock_restore_state_shutdown_restart(home.hass)
+    await home.reload()
+    assert home.states("port_choice", "baudrate_choice") == ("preferred", "250000")
+    assert home.state("port_choice").attributes["missing"] == "/dev/ttyUSB9"
+    caplog.set_level(logging.INFO)
+    await home.press("connect")
+    assert "Kitchen: OctoPrint does not offer /dev/ttyUSB9 now, so its preference is used" in caplog.messages
+    await home.in_octoprint(lambda server: printing.wait_for(server, "Operational"))
+    await home.refresh()
+    assert home.states("port", "baudrate") == ("VIRTUAL", "250000")
+
+
+def test_choices_are_bounded() -> None:
+    """Home Assistant's history takes some 16 kB with a state."""
+    from custom_components.octoprint_tunnel.api.json_object import JsonObject
+    from custom_components.octoprint_tunnel.api.octoprint.connection import Connection
+
+    ports = [*(f"/dev/tty{number}" for number in range(5000)), "x" * 5000]
+    connection = Connection.from_json(JsonObject({"current": {}, "options": {"ports": ports}}))
+    assert len(ConnectChoices().offered(connection, "port")) <= MAX_CHOICES
+
+
+@BOTH_VERSIONS
+@ALL_TUNNELS
+async def test_speed_and_flow(live_home: Home) -> None:
+    """The printer gets what is set, and begins with 100 % when it is connected anew."""
+    home = live_home
+    assert home.states("speed", "flow") == ("unavailable", "unavailable")
+    await home.in_octoprint(printing.connect)
+    await home.until_state("operational")
+    assert home.states("speed", "flow") == ("100", "100")
+    assert home.state("speed").attributes["assumed_state"]
+    await set_number(home, "speed", 150)
+    await set_number(home, "flow", 90)
+    assert home.states("speed", "flow") == ("150", "90")
+    sent = [request.json() for request in home.relay.seen("tunnel", method="POST") if "printer/" in request.path]
+    assert sent == [{"command": "feedrate", "factor": 150}, {"command": "flowrate", "factor": 90}]
+    await home.press("disconnect")
+    await home.in_octoprint(printing.connect)
+    await home.until_state("operational")
+    assert home.states("speed", "flow") == ("100", "100")
+
+
+@BOTH_VERSIONS
+@ALL_TUNNELS
+async def test_custom_controls(live_home: Home) -> None:
+    """Each one without input is a button, also in groups; they are read once."""
+    home = live_home
+    await home.in_octoprint(printing.connect)
+    await home.until_state("operational")
+    await home.refresh()
+    controls = {key for key in home.keys if key.startswith("custom_control")}
+    assert controls == {"custom_control_home_all", "custom_control_fan_on"}
+    assert home.state("custom_control_fan_on").name == "Kitchen Fan on"
+    for _ in range(2):
+        await home.refresh()
+    assert len(home.relay.seen(path="/api/printer/command/custom")) == 1
+    await home.press("custom_control_fan_on")
+    [sent] = home.relay.seen(path="/api/printer/command")
+    assert sent.json() == {"commands": ["M106 S255", "M117 Fan"]}
+    await home.in_octoprint(start)
+    await home.until_state("printing")
+    assert home.state("custom_control_fan_on").state == "unavailable"
+    await home.press("cancel")
+
+
+def start(server: OctoPrintServer) -> None:
+    """Begin a print."""
+    printing.start(server)
