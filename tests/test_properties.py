@@ -27,6 +27,7 @@ from custom_components.octoprint_tunnel.api.octoprint.prompt import PLUGIN as PR
 from custom_components.octoprint_tunnel.api.octoprint.server import Instance, User
 from custom_components.octoprint_tunnel.api.octoprint.stored import Stored, stored_from_json
 from custom_components.octoprint_tunnel.api.octoprint.thumbnails import StoredFile, Thumbnail, thumbnails_from_json
+from custom_components.octoprint_tunnel.api.octoprint.timelapses import Timelapse, timelapses_from_json
 from custom_components.octoprint_tunnel.api.octoprint.webcam import Webcam, webcams_from_json
 from custom_components.octoprint_tunnel.api.transport.addresses import web_address
 from custom_components.octoprint_tunnel.api.transport.route import MAX_BODY
@@ -85,6 +86,7 @@ PARSERS: dict[str, tuple[Callable[[JsonObject], object], Any, list[Any]]] = {
     "printer_error": (PrinterError.from_json, PrinterError | None, [FRAMES[1]["event"]["payload"]]),
     "print_event": (partial(PrintEvent.from_push, "PrintFailed"), PrintEvent, [FRAMES[4]["event"]["payload"]]),
     "controls": (controls_from_json, tuple[CustomControl, ...], [CONTROLS]),
+    "timelapses": (timelapses_from_json, tuple[Timelapse, ...], [{"files": [{"name": "a.mp4", "bytes": 9}]}]),
     "listed": (stored_from_json, tuple[Stored, ...], [LISTED]),
     "prompt": (Prompt.from_json, Prompt | None, [{"text": "Load?", "choices": ["Yes", "No"]}]),
     "shown prompt": (partial(PrintEvent.from_push, PROMPT_PLUGIN), PrintEvent | None, [FRAMES[7]["plugin"]["data"]]),

@@ -26,6 +26,7 @@ from .repairs import async_clear_issues, async_update_issues
 from .runtime import OctoPrintTunnelConfigEntry, RuntimeData
 from .services import async_setup_services
 from .session import async_create_session
+from .timelapse_view import async_serve_timelapses
 from .webcams import Webcams
 
 MAX_TITLE = 255  # characters
@@ -46,9 +47,10 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Register the actions, the page that authorization redirects to, and the dashboard card."""
+    """Register the actions, the page that authorization redirects to, the timelapses, and the dashboard card."""
     async_setup_services(hass)
     async_serve_redirects(hass)
+    async_serve_timelapses(hass)
     await async_serve_card(hass)
     return True
 

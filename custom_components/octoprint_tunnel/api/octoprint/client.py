@@ -21,9 +21,22 @@ from .job import Job
 from .layer_plugin import VALUES, layer_from_values
 from .printer_error import PrinterError
 from .prompt import INTERACT, PLUGIN as PROMPT_PLUGIN, Prompt
-from .server import CONNECTION, CONTROL, FILES_LIST, FILES_SELECT, FILES_UPLOAD, PRINT, STATUS, SYSTEM, Instance, User
+from .server import (
+    CONNECTION,
+    CONTROL,
+    FILES_LIST,
+    FILES_SELECT,
+    FILES_UPLOAD,
+    PRINT,
+    STATUS,
+    SYSTEM,
+    TIMELAPSE_LIST,
+    Instance,
+    User,
+)
 from .stored import Stored, stored_from_json
 from .thumbnails import Picture, StoredFile, Thumbnail, thumbnails_from_json
+from .timelapses import Timelapse, timelapses_from_json
 from .webcam import SETTINGS_READ
 
 LOGGER = logging.getLogger(__name__)
@@ -352,6 +365,22 @@ class OctoPrint:
         """
         headers = {**route.headers, **self._headers, hdrs.ACCEPT_ENCODING: "identity"}
         url = route.base_url / f"downloads/files/local/{path}"
+        return await replace(route, headers=headers).download(url, DOWNLOAD_TIMEOUT)
+
+    async def timelapses(self) -> tuple[Timelapse, ...]:
+        """Return the videos of prints."""
+        return timelapses_from_json((await self._get("/api/timelapse", permission=TIMELAPSE_LIST)).json())
+
+    async def download_timelapse(self, route: Route, name: str, byte_range: str | None = None) -> Download:
+        """Start to read a video, or a part of it as `is_byte_range` accepts it. It has to be closed.
+
+        `name` has to be what `is_timelapse_name` accepts, `route` one that was just verified to lead to this OctoPrint.
+        Raises the errors of `Route.download`.
+        """
+        headers = {**route.headers, **self._headers, hdrs.ACCEPT_ENCODING: "identity"}
+        if byte_range:
+            headers[hdrs.RANGE] = byte_range
+        url = route.base_url / "downloads" / "timelapse" / name
         return await replace(route, headers=headers).download(url, DOWNLOAD_TIMEOUT)
 
     def _log_capped(self, response: JsonObject, *lists: str) -> None:

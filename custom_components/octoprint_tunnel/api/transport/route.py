@@ -75,6 +75,8 @@ class Download:
     """A response whose body is read while it arrives. It has to be closed."""
 
     content_type: str
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
     _read: Callable[[], Awaitable[bytes]] = field(repr=False)
     close: Callable[[], None] = field(repr=False)
 
@@ -116,7 +118,7 @@ class Route:
 
         A user and a password in the URL are sent as a browser sends them, Basic or Digest as the server asks.
         Raises CannotConnect, RequestTimeout, the error that `codes` has for the status, or UnexpectedStatus for any
-        other status than 200, redirects included.
+        other status than 200 and 206, redirects included.
         """
         self.traffic.requests += 1
         response = await self._attempt(self._get(url, timeouts))
@@ -124,7 +126,8 @@ class Route:
         async def read() -> bytes:
             return await self._attempt(self._read(response))
 
-        return Download(response.headers.get(hdrs.CONTENT_TYPE, ""), read, response.close)
+        content_type = response.headers.get(hdrs.CONTENT_TYPE, "")
+        return Download(content_type, response.status, response.headers, read, response.close)
 
     @asynccontextmanager
     async def websocket(self, path: str, max_message: int = MAX_BODY) -> AsyncGenerator[WebSocket]:
@@ -211,7 +214,7 @@ class Route:
             ssl=self.verify_ssl,
         )
         error = self._error(response.status, response.headers)
-        if response.status == HTTPStatus.OK and error is None:
+        if response.status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT) and error is None:
             return response
         response.close()
         raise error or UnexpectedStatus(code=response.status)

@@ -1,0 +1,93 @@
+"""Serves a printer's timelapses to the browsers of Home Assistant's users."""
+
+from http import HTTPStatus
+import re
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from homeassistant.components.http import KEY_HASS, HomeAssistantView
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant, callback
+
+from .api.errors import OctoPrintTunnelError
+from .api.octoprint.timelapses import is_byte_range, is_timelapse_name, video_type
+from .api.transport.route import Download
+from .api.transport.router import Way
+from .const import DOMAIN, LOGGER
+from .runtime import OctoPrintTunnelConfigEntry
+
+URL: Final = f"/api/{DOMAIN}/timelapse/{{entry_id}}/{{name}}"
+MAX_VIEWERS: Final = 4
+MAX_SIZE: Final = 4 * 1024**3  # bytes
+_CONTENT_RANGE: Final = re.compile(r"bytes [0-9]{1,15}-[0-9]{1,15}/[0-9]{1,15}", re.ASCII)
+
+
+@callback
+def async_serve_timelapses(hass: HomeAssistant) -> None:
+    """Serve the timelapses of all printers."""
+    hass.http.register_view(TimelapseView())
+
+
+class TimelapseView(HomeAssistantView):
+    """Passes a video on while it is received. Browsers ask for parts of it."""
+
+    url = URL
+    name = f"api:{DOMAIN}:timelapse"
+
+    def __init__(self) -> None:
+        """Begin without viewers."""
+        self._viewers = 0
+
+    async def get(self, request: web.Request, entry_id: str, name: str) -> web.StreamResponse:
+        """Return a video or a part of it."""
+        entry: OctoPrintTunnelConfigEntry | None = request.app[KEY_HASS].config_entries.async_get_entry(entry_id)
+        is_loaded = entry is not None and entry.domain == DOMAIN and entry.state is ConfigEntryState.LOADED
+        if entry is None or not is_loaded or not is_timelapse_name(name):
+            return web.Response(status=HTTPStatus.NOT_FOUND)
+        if self._viewers >= MAX_VIEWERS:
+            return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
+        self._viewers += 1
+        try:
+            return await self._send(request, entry, name)
+        except OctoPrintTunnelError as error:
+            LOGGER.debug("%s: timelapse: %s", entry.title, error)
+            return web.Response(status=HTTPStatus.BAD_GATEWAY)
+        finally:
+            self._viewers -= 1
+
+    async def _send(self, request: web.Request, entry: OctoPrintTunnelConfigEntry, name: str) -> web.StreamResponse:
+        printer, service = entry.runtime_data.printer, entry.runtime_data.tunnel
+        way, route = await printer.router.choose(verify=True)
+        if way is Way.TUNNEL and service.service.tunnel.metered:
+            return web.Response(status=HTTPStatus.FORBIDDEN, text="Not through a tunnel with a monthly data limit")
+        wanted = request.headers.get(hdrs.RANGE, "")
+        download = await printer.octoprint.download_timelapse(route, name, wanted if is_byte_range(wanted) else None)
+        try:
+            limit = service.data.status.limits.max_download if way is Way.TUNNEL else None
+            return await _pass_on(request, download, name, limit or MAX_SIZE)
+        finally:
+            download.close()
+
+
+async def _pass_on(request: web.Request, download: Download, name: str, limit: int) -> web.StreamResponse:
+    size = download.headers.get(hdrs.CONTENT_LENGTH, "")
+    if not size.isdecimal() or int(size) > limit:
+        return web.Response(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    response = web.StreamResponse(status=download.status)
+    response.content_length = int(size)
+    response.content_type = video_type(name) or "application/octet-stream"
+    response.headers[hdrs.ACCEPT_RANGES] = "bytes"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    content_range = download.headers.get(hdrs.CONTENT_RANGE, "")
+    if _CONTENT_RANGE.fullmatch(content_range):
+        response.headers[hdrs.CONTENT_RANGE] = content_range
+    await response.prepare(request)
+    left = int(size)
+    async for chunk in download.chunks():
+        await response.write(chunk[:left])
+        left -= len(chunk)
+        if left <= 0:
+            break
+    await response.write_eof()
+    return response
