@@ -18,6 +18,7 @@ from custom_components.octoprint_tunnel.api.octoprint.files import UploadedFile
 from custom_components.octoprint_tunnel.api.octoprint.heaters import PrinterReading
 from custom_components.octoprint_tunnel.api.octoprint.job import Job
 from custom_components.octoprint_tunnel.api.octoprint.server import Instance, User
+from custom_components.octoprint_tunnel.api.octoprint.updates import Updates
 from custom_components.octoprint_tunnel.api.octoprint.webcam import Webcam, webcams_from_json
 from custom_components.octoprint_tunnel.api.transport.addresses import web_address
 from custom_components.octoprint_tunnel.api.transport.route import MAX_BODY
@@ -31,7 +32,19 @@ from custom_components.octoprint_tunnel.api.tunnels.models import Detection, Liv
 from custom_components.octoprint_tunnel.api.tunnels.obico import Obico, server_address
 from custom_components.octoprint_tunnel.api.tunnels.octoeverywhere import OctoEverywhere
 
-from .bodies import COMPLETION, ENDPOINT, GADGET, JOB, LIVE_LINK, NOTIFICATION, READING, RECORDED, UPLOADED, recorded
+from .bodies import (
+    COMPLETION,
+    ENDPOINT,
+    GADGET,
+    JOB,
+    LIVE_LINK,
+    NOTIFICATION,
+    READING,
+    RECORDED,
+    UPDATES,
+    UPLOADED,
+    recorded,
+)
 from .figures import FIGURES
 from .hostile import places
 
@@ -54,6 +67,11 @@ PARSERS: dict[str, tuple[Callable[[JsonObject], object], Any, list[Any]]] = {
     "webcams": (webcams_from_json, tuple[Webcam, ...], recorded("settings_")),
     "job": (Job.from_json, Job, [JOB]),
     "printer": (PrinterReading.from_json, PrinterReading, [READING]),
+    "updates": (
+        lambda body: Updates.from_json(body, ("octoprint", "octoeverywhere", "obico")),
+        Updates,
+        [UPDATES],
+    ),
     "uploaded": (UploadedFile.from_json, UploadedFile, [UPLOADED]),
     "gadget": (detection_from_json, Detection, [GADGET]),
     "live_link": (live_link_from_json, LiveLink, [LIVE_LINK]),

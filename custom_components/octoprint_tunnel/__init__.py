@@ -23,12 +23,21 @@ from .repairs import async_clear_issues, async_update_issues
 from .runtime import OctoPrintTunnelConfigEntry, RuntimeData
 from .services import async_setup_services
 from .session import async_create_session
+from .updates import UpdatesCoordinator
 from .webcams import Webcams
 
 MAX_TITLE = 255  # characters
 _MARKUP = re.compile(r"\]\(|://|\bwww\.|<", re.IGNORECASE)
 
-PLATFORMS = [Platform.BINARY_SENSOR, Platform.BUTTON, Platform.CAMERA, Platform.EVENT, Platform.NUMBER, Platform.SENSOR]
+PLATFORMS = [
+    Platform.BINARY_SENSOR,
+    Platform.BUTTON,
+    Platform.CAMERA,
+    Platform.EVENT,
+    Platform.NUMBER,
+    Platform.SENSOR,
+    Platform.UPDATE,
+]
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -73,6 +82,7 @@ def _create_runtime(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> R
     detection = None
     if service.failure_detection:
         detection = DetectionCoordinator(hass, entry, outage, service.failure_detection, printer)
+    updates = UpdatesCoordinator(hass, entry, outage, tunnel, printer)
     webcams = Webcams(hass, entry, service, printer)
     notifications = None
     if service.notifications:
@@ -88,7 +98,8 @@ def _create_runtime(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> R
         tunnel=tunnel,
         printer=printer,
         detection=detection,
-        live=LiveUpdates(hass, entry, printer, webcams),
+        updates=updates,
+        live=LiveUpdates(hass, entry, printer, webcams, updates),
         webcams=webcams,
         notifications=notifications,
     )
@@ -100,12 +111,23 @@ def _async_follow(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> Non
     runtime = entry.runtime_data
 
     @callback
+    def update_issues() -> None:
+        async_update_issues(hass, entry, runtime.tunnel, runtime.printer, runtime.updates)
+
+    @callback
     def follow_tunnel() -> None:
         runtime.printer.async_follow_tunnel()
-        async_update_issues(hass, entry, runtime.tunnel)
+        update_issues()
+
+    @callback
+    def follow_printer() -> None:
+        runtime.updates.async_follow_printer()
+        update_issues()
 
     follow_tunnel()
+    follow_printer()
     entry.async_on_unload(runtime.tunnel.async_add_listener(follow_tunnel))
+    entry.async_on_unload(runtime.printer.async_add_listener(follow_printer))
     async_track_device(hass, entry, runtime.tunnel, runtime.printer)
     if runtime.detection:
         entry.async_on_unload(runtime.printer.async_add_listener(runtime.detection.async_follow_printer))

@@ -8,6 +8,7 @@ from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .detection import DetectionCoordinator
 from .live import LiveUpdates
 from .notifications import Notifications
+from .updates import UpdatesCoordinator
 from .webcams import Webcams
 
 
@@ -19,6 +20,7 @@ class RuntimeData:
     printer: PrinterCoordinator
     detection: DetectionCoordinator | None
     """None if the service has no failure detection."""
+    updates: UpdatesCoordinator
     live: LiveUpdates
     webcams: Webcams
     notifications: Notifications | None

@@ -29,8 +29,10 @@ MAX_MESSAGE: Final = 200_000  # bytes; the longest message is the greeting: 11 k
 STATE_CHANGED = "PrinterStateChanged"
 ERROR = "Error"
 SETTINGS_UPDATED = "SettingsUpdated"
+UPDATE_SUCCEEDED = "plugin_softwareupdate_update_succeeded"
+UPDATE_FAILED = "plugin_softwareupdate_update_failed"
 CONNECTION_CHANGED = ("Connecting", "Connected", "Disconnected")
-EVENTS = (*CONNECTION_CHANGED, STATE_CHANGED, ERROR, SETTINGS_UPDATED)
+EVENTS = (*CONNECTION_CHANGED, STATE_CHANGED, ERROR, SETTINGS_UPDATED, UPDATE_SUCCEEDED, UPDATE_FAILED)
 
 # A print causes a dozen events, a connection five, and a service pings every half minute.
 EVENTS_AT_ONCE: Final = 500

@@ -11,7 +11,10 @@ from ..json_object import JsonObject
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request; `path` starts at the base URL of the route that sends it. A `form` may hold a file."""
+    """One request; `path` starts at the base URL of the route that sends it. A `form` may hold a file.
+
+    `may_take` is in seconds, for a response that OctoPrint takes longer for than for others.
+    """
 
     method: str
     path: str
@@ -20,6 +23,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     json: object = field(default=None, repr=False)
     form: FormData | None = field(default=None, repr=False)
+    may_take: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from aiohttp import (
     ClientSession,
     ClientTimeout,
     DigestAuthMiddleware,
-    FormData,
     WSServerHandshakeError,
     encode_basic_auth,
     hdrs,
@@ -166,7 +165,7 @@ class Route:
             data=request.form,
             headers=headers,
             allow_redirects=False,
-            timeout=self._timeout(request.form),
+            timeout=self._timeout(request),
             **options,
         ) as response:
             if error := self._error(response.status):
@@ -209,12 +208,14 @@ class Route:
         except WSServerHandshakeError as error:
             raise self._error(error.status) or UnexpectedStatus(code=error.status) from None
 
-    def _timeout(self, form: FormData | None) -> ClientTimeout:
-        """Return the time limits of a request; a form may take longer, but not to connect."""
+    def _timeout(self, request: Request) -> ClientTimeout:
+        """Return the time limits of a request; some may take longer, but not to connect."""
         timeout = self.timeout or TIMEOUT
-        if form is None:
-            return timeout
-        return ClientTimeout(total=FORM_TIMEOUT, connect=timeout.connect, sock_read=FORM_READ_TIMEOUT)
+        if request.form is not None:
+            return ClientTimeout(total=FORM_TIMEOUT, connect=timeout.connect, sock_read=FORM_READ_TIMEOUT)
+        if request.may_take is not None:
+            return ClientTimeout(total=request.may_take, connect=timeout.connect)
+        return timeout
 
     def _error(self, status: int) -> OctoPrintTunnelError | None:
         return self.codes.error(status) or GATEWAY_CODES.error(status)
