@@ -27,7 +27,6 @@ BOTH_VERSIONS = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
 BOTH_TUNNELS = pytest.mark.parametrize("provider", ["octoeverywhere", "obico"])
 
 CHECK, INSTALL = "/plugin/softwareupdate/check", "/plugin/softwareupdate/update"
-FIRST_CHECK = 125  # seconds from the set-up
 DAY = 24 * 3600
 FOLLOW = 31  # seconds between two readings of an installation
 
@@ -107,11 +106,8 @@ async def diagnosed(home: Home, hass_client: ClientSessionGenerator) -> Any:
 @BOTH_VERSIONS
 @BOTH_TUNNELS
 async def test_updates_are_shown(home: Home, hass_client: ClientSessionGenerator) -> None:
-    """Two minutes after the set-up, and checked once a day."""
+    """Soon after the set-up, which does not wait for the check, and checked once a day."""
     version = json.loads(home.octoprint.request("GET", "/api/version")[1])["server"]
-    assert home.states("octoprint_update", "plugin_update") == ("unavailable", "unavailable")
-    assert not home.relay.seen(home.tunnel, path=CHECK)
-    await home.wait(FIRST_CHECK)
     assert shown(home, "octoprint_update") == ("on", version, NEW, False)
     assert shown(home, "plugin_update") == ("on", OLD, NEW, False)
     provider = home.entry.data["provider"]
@@ -129,33 +125,31 @@ async def test_updates_are_shown(home: Home, hass_client: ClientSessionGenerator
 @BOTH_VERSIONS
 async def test_the_response_is_small(home: Home) -> None:
     """Only the two components are asked for; the others of an OctoPrint have some 600 bytes each."""
-    await home.wait(FIRST_CHECK)  # the first one may get the response to OctoPrint's own check
     before = home.runtime.printer.router.traffic[Way.TUNNEL].bytes_received
     await home.runtime.updates.async_refresh()
     assert home.runtime.printer.router.traffic[Way.TUNNEL].bytes_received - before < 2500
 
 
-async def test_no_check_during_a_print(home: Home) -> None:
+async def test_no_check_during_a_print(new_home: Home) -> None:
     """It takes OctoPrint some seconds, and no update can be installed then."""
-    await home.in_octoprint(printing.connect)
-    await home.in_octoprint(printing.start)
-    await home.refresh()
-    await home.wait(FIRST_CHECK, times=3)
-    assert home.state("printing").state == "on"
-    assert not home.relay.seen(home.tunnel, path=CHECK)
-    await home.press("cancel")
-    await home.in_octoprint(printing.wait_for, "Operational")
-    await home.refresh()
-    await home.wait(601)
-    assert home.state("octoprint_update").state == "on"
+    await new_home.in_octoprint(printing.connect)
+    await new_home.in_octoprint(printing.start)
+    await new_home.set_up()
+    await new_home.wait(601, times=2)
+    assert new_home.state("printing").state == "on"
+    assert not new_home.relay.seen(new_home.tunnel, path=CHECK)
+    await new_home.press("cancel")
+    await new_home.in_octoprint(printing.wait_for, "Operational")
+    await new_home.refresh()
+    await new_home.wait(601)
+    assert new_home.state("octoprint_update").state == "on"
 
 
-async def test_no_check_while_octoprint_is_off(new_home: Home, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_check_while_octoprint_is_off(new_home: Home) -> None:
     """The check comes soon after OctoPrint."""
     new_home.relay.fail("octoeverywhere_tunnel", 601)
     await new_home.set_up()
-    caplog.clear()
-    await new_home.wait(FIRST_CHECK, times=6)
+    await new_home.wait(601, times=2)
     assert not new_home.relay.seen("octoeverywhere_tunnel", path=CHECK)
     new_home.relay.heal()
     await new_home.wait(601, times=2)
@@ -172,7 +166,7 @@ async def test_no_check_while_octoprint_is_off(new_home: Home, caplog: pytest.Lo
     ],
 )
 async def test_failed_check(
-    home: Home,
+    new_home: Home,
     hass_client: ClientSessionGenerator,
     caplog: pytest.LogCaptureFixture,
     status: int,
@@ -181,20 +175,21 @@ async def test_failed_check(
     hours: int,
 ) -> None:
     """It is no outage: diagnostics say why, the log does not, and the next check is not soon."""
-    home.relay.fail("octoeverywhere_tunnel", status, body, path=CHECK)
-    await home.wait(FIRST_CHECK)
-    assert home.states("octoprint_update", "plugin_update", "printer_state") == (
+    new_home.relay.fail("octoeverywhere_tunnel", status, body, path=CHECK)
+    await new_home.set_up()
+    assert new_home.states("octoprint_update", "plugin_update", "printer_state") == (
         *("unavailable", "unavailable"),
         "offline",
     )
-    assert (await diagnosed(home, hass_client))["error"] == error
+    assert (await diagnosed(new_home, hass_client))["error"] == error
+    assert new_home.state("tunnel_status").state == "ok"
     assert not log_lines(caplog)
-    home.relay.clear()
-    await home.wait(1800, times=2 * hours - 1)
-    assert not home.relay.seen("octoeverywhere_tunnel", path=CHECK)
-    home.relay.heal()
-    await home.wait(1800, times=2)
-    assert home.state("octoprint_update").state == "on"
+    new_home.relay.clear()
+    await new_home.wait(1800, times=2 * hours - 1)
+    assert not new_home.relay.seen("octoeverywhere_tunnel", path=CHECK)
+    new_home.relay.heal()
+    await new_home.wait(1800, times=2)
+    assert new_home.state("octoprint_update").state == "on"
     assert not log_lines(caplog)
 
 
@@ -207,7 +202,6 @@ async def test_key_without_the_permission(
     new_home.entry.add_to_hass(new_home.hass)
     new_home.hass.config_entries.async_update_entry(new_home.entry, data=data)
     await new_home.set_up()
-    await new_home.wait(FIRST_CHECK)
     assert new_home.states("octoprint_update", "plugin_update") == ("unavailable", "unavailable")
     error = (await diagnosed(new_home, hass_client))["error"]
     assert error == "permission_missing 403 PLUGIN_SOFTWAREUPDATE_CHECK"
@@ -216,18 +210,16 @@ async def test_key_without_the_permission(
 
 async def test_known_updates_stay_while_a_check_fails(home: Home) -> None:
     """A time-out of one day says nothing about the versions."""
-    await home.wait(FIRST_CHECK)
     home.relay.fail("octoeverywhere_tunnel", 602, path=CHECK)
     await home.wait(DAY)
     assert home.state("plugin_update").state == "on"
     home.relay.fail("octoeverywhere_tunnel", 601)
-    await home.wait(FIRST_CHECK)
+    await home.wait(61)
     assert home.state("plugin_update").state == "unavailable"
 
 
 async def test_another_version_is_noticed(home: Home) -> None:
     """OctoPrint was updated in another way: it is checked again when it is back."""
-    await home.wait(FIRST_CHECK)
     home.relay.fail("octoeverywhere_tunnel", 601)
     await home.wait(61)
     (update := json.loads(json.dumps(UPDATES)))["information"]["octoprint"]["displayVersion"] = "9.0.0"
@@ -255,7 +247,7 @@ async def test_what_octoprint_reports(home: Home, change: dict[str, Any], expect
     response = json.loads(json.dumps(UPDATES))
     response["information"]["octoprint"].update(change)
     home.relay.fail("octoeverywhere_tunnel", 200, json.dumps(response), path=CHECK, content_type="application/json")
-    await home.wait(FIRST_CHECK)
+    await home.runtime.updates.async_refresh()
     assert shown(home, "octoprint_update")[:3] == expected
     url = home.state("octoprint_update").attributes["release_url"]
     assert url == "https://github.com/OctoPrint/OctoPrint/releases/tag/2.0.0"
@@ -274,9 +266,8 @@ async def test_an_unsafe_page_is_not_linked(home: Home) -> None:
 
 async def test_a_disabled_plugin_does_not_end_the_local_network(new_home: Home) -> None:
     """Its 404 is OctoPrint's own: requests stay local."""
-    await new_home.set_up(local_url=new_home.relay.local.url)
     new_home.relay.fail("local", 404, path=CHECK)
-    await new_home.wait(FIRST_CHECK)
+    await new_home.set_up(local_url=new_home.relay.local.url)
     assert new_home.relay.seen("local", path=CHECK)
     assert not new_home.relay.seen("tunnel")
     assert new_home.state("active_route").state == "local"
@@ -290,7 +281,6 @@ async def test_a_disabled_plugin_does_not_end_the_local_network(new_home: Home) 
 @pytest.mark.parametrize("key", ["octoprint_update", "plugin_update"])
 async def test_installation(home: Home, folder: Path, caplog: pytest.LogCaptureFixture, key: str) -> None:
     """It is in progress until OctoPrint is back with it, and then checked daily again."""
-    await home.wait(FIRST_CHECK)
     version = shown(home, key)[1]
     await install(home, key)
     assert shown(home, key) == ("on", version, NEW, True)
@@ -316,7 +306,6 @@ async def test_installation(home: Home, folder: Path, caplog: pytest.LogCaptureF
 async def test_installation_over_the_local_network(new_home: Home, folder: Path) -> None:
     """It costs no data of the tunnel."""
     await new_home.set_up(local_url=new_home.relay.local.url)
-    await new_home.wait(FIRST_CHECK)
     await install(new_home, "plugin_update")
     await restarted(new_home, folder)
     assert shown(new_home, "plugin_update") == ("off", NEW, NEW, False)
@@ -327,8 +316,8 @@ async def test_installation_over_the_local_network(new_home: Home, folder: Path)
 async def test_failed_installation(home: Home, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The update stays, and one line in the log says so."""
     software.reset(folder, "exit 1\n")
-    await home.wait(FIRST_CHECK)
     await install(home, "plugin_update")
+    await home.in_octoprint(software.wait_until_installed)
     await home.wait(FOLLOW, times=12)
     assert shown(home, "plugin_update") == ("on", OLD, NEW, False)
     [line] = log_lines(caplog)
@@ -337,7 +326,6 @@ async def test_failed_installation(home: Home, folder: Path, caplog: pytest.LogC
 
 async def test_endless_installation(home: Home, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """It is given up after half an hour."""
-    await home.wait(FIRST_CHECK)
     body = json.dumps({**UPDATES, "status": "inProgress"})
     home.relay.fail("octoeverywhere_tunnel", 200, body, path=CHECK, content_type="application/json")
     await install(home, "plugin_update")
@@ -351,7 +339,6 @@ async def test_endless_installation(home: Home, folder: Path, caplog: pytest.Log
 @BOTH_VERSIONS
 async def test_no_installation_during_a_print(home: Home) -> None:
     """OctoPrint would restart. It does not install it after the print either."""
-    await home.wait(FIRST_CHECK)
     await home.in_octoprint(printing.connect)
     await home.in_octoprint(printing.start)
     with pytest.raises(ServiceValidationError) as raised:
@@ -370,7 +357,6 @@ async def test_no_installation_during_a_print(home: Home) -> None:
 
 async def test_one_installation_at_a_time(home: Home) -> None:
     """OctoPrint would run both at once, and one would restart it."""
-    await home.wait(FIRST_CHECK)
     await install(home, "octoprint_update")
     with pytest.raises(ServiceValidationError) as raised:
         await install(home, "plugin_update")
@@ -379,7 +365,6 @@ async def test_one_installation_at_a_time(home: Home) -> None:
 
 async def test_refused_installation(home: Home) -> None:
     """OctoPrint's reason is shown."""
-    await home.wait(FIRST_CHECK)
     reason = json.dumps({"error": "Not enough free disk space for updating"})
     home.relay.fail("octoeverywhere_tunnel", 409, reason, path=INSTALL, content_type="application/json")
     with pytest.raises(ServiceValidationError, match="free disk space"):
@@ -399,7 +384,7 @@ async def test_no_button_for_what_octoprint_cannot_install(home: Home) -> None:
     response = json.loads(json.dumps(UPDATES))
     response["information"]["octoprint"]["updatePossible"] = False
     home.relay.fail("octoeverywhere_tunnel", 200, json.dumps(response), path=CHECK, content_type="application/json")
-    await home.wait(FIRST_CHECK)
+    await home.runtime.updates.async_refresh()
     with pytest.raises(HomeAssistantError):
         await install(home, "octoprint_update")
     assert not home.relay.seen(home.tunnel, path=INSTALL)
@@ -482,6 +467,7 @@ async def test_issue_returns_after_a_failed_update(new_home: Home, folder: Path)
     await new_home.set_up(local_url=new_home.relay.local.url)
     await fix(new_home)
     assert issue(new_home) is None
+    await new_home.in_octoprint(software.wait_until_installed)
     await new_home.wait(FOLLOW, times=12)
     assert issue(new_home)
 
@@ -504,13 +490,15 @@ async def test_issue_becomes_fixable_with_the_local_network(new_home: Home) -> N
     assert await async_setup_component(new_home.hass, "repairs", {})
     result = await fix(new_home)  # the tunnel has not been tried
     assert result["errors"] == {"base": "unreachable"}
-    assert (found := issue(new_home))
+    found = issue(new_home)
+    assert found
     assert not found.is_fixable
     new_home.relay.heal()
     for where in ("octoeverywhere_api", "octoeverywhere_tunnel"):
         new_home.relay.fail(where, 610)
     await new_home.wait(61, times=8)
-    assert (found := issue(new_home))
+    found = issue(new_home)
+    assert found
     assert (found.is_fixable, found.translation_key) == (True, "plugin_outdated_fixable")
 
 
@@ -537,6 +525,20 @@ async def test_dialog_shows_why_not(new_home: Home, path: str, status: int, body
     again = await new_home.hass.data["repairs"]["flow_manager"].async_configure(result["flow_id"], {})
     assert again["type"] is FlowResultType.CREATE_ENTRY
     await settle(new_home.hass)
+
+
+async def test_dialog_while_the_update_is_installed(new_home: Home) -> None:
+    """It was begun meanwhile: there is nothing to do."""
+    new_home.relay.fail("octoeverywhere_api", 610)
+    await new_home.set_up(local_url=new_home.relay.local.url)
+    assert await async_setup_component(new_home.hass, "repairs", {})
+    found = issue(new_home)
+    assert found
+    manager = new_home.hass.data["repairs"]["flow_manager"]
+    dialog = await manager.async_init(DOMAIN, data={"issue_id": found.issue_id})
+    await install(new_home, "plugin_update")
+    assert (await manager.async_configure(dialog["flow_id"], {}))["type"] is FlowResultType.CREATE_ENTRY
+    assert len(new_home.relay.seen("local", path=INSTALL)) == 1
 
 
 async def test_dialog_of_a_printer_that_is_unloaded(new_home: Home) -> None:

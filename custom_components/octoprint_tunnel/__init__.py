@@ -65,6 +65,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
         entry.async_on_unload(runtime.notifications.async_start())
 
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    runtime.updates.async_start()
     if runtime.detection:
         runtime.detection.async_follow_printer()
     if Options.from_entry(entry).live_updates:

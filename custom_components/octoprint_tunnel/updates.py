@@ -21,7 +21,6 @@ from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .exceptions import validation_error
 from .polling import Outage, OutageCoordinator
 
-START_DELAY: Final = timedelta(minutes=2)  # a check takes OctoPrint some seconds, and it may have just started, too
 CHECK_INTERVAL: Final = timedelta(days=1)
 RETRY_INTERVAL: Final = timedelta(hours=1)
 POSTPONE_INTERVAL: Final = timedelta(minutes=10)  # while OctoPrint is off or prints; sends no request
@@ -80,7 +79,7 @@ class UpdatesCoordinator(OutageCoordinator[Software]):
         printer: PrinterCoordinator,
     ) -> None:
         """Prepare to check for updates of OctoPrint and of the tunnel's plugin."""
-        super().__init__(hass, entry, "updates", outage, START_DELAY)
+        super().__init__(hass, entry, "updates", outage, POSTPONE_INTERVAL)
         self.data = Software()
         self.plugin = tunnel.service.tunnel.plugin
         self._tunnel = tunnel
@@ -89,6 +88,12 @@ class UpdatesCoordinator(OutageCoordinator[Software]):
         self._printer_works = printer.last_update_success
         self._checked_version: str | None = None
         self._stop_following: CALLBACK_TYPE | None = None
+
+    @callback
+    def async_start(self) -> None:
+        """Check in the background, because it may take seconds; not at all where all entities are disabled."""
+        if self._listeners:
+            self._async_refresh_soon()
 
     @property
     def is_current(self) -> bool:
@@ -205,6 +210,9 @@ class UpdatesCoordinator(OutageCoordinator[Software]):
     @override
     def _note_failure(self, failure: UpdateFailed, problem: Problem) -> None:
         LOGGER.debug("%s: %s", self.name, problem.summary)
+        if problem.condition is not None:
+            # The tunnel shows the problem of its last request, and this one may only have taken too long.
+            self._printer.async_refresh_soon()
 
     @override
     def _retry_after_seconds(self, problem: Problem) -> float | None:

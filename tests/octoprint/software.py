@@ -1,5 +1,6 @@
 """Updates that a test OctoPrint's real Software Update plugin finds and installs, without the internet."""
 
+import json
 from pathlib import Path
 import time
 from typing import Any, Final
@@ -64,6 +65,16 @@ def wait_for_restart(_: OctoPrintServer, folder: Path) -> None:
             return
         time.sleep(0.1)
     raise AssertionError("OctoPrint did not restart")
+
+
+def wait_until_installed(octoprint: OctoPrintServer) -> None:
+    """Wait until OctoPrint has installed an update, or failed to."""
+    for _ in range(300):
+        _, body = octoprint.request("GET", "/plugin/softwareupdate/check?targets=octoprint")
+        if json.loads(body)["status"] != "inProgress":
+            return
+        time.sleep(0.1)
+    raise AssertionError("OctoPrint still installs the update")
 
 
 def restart(octoprint: OctoPrintServer, folder: Path) -> None:
