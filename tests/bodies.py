@@ -63,6 +63,23 @@ LISTED = {
     ],
 }
 COMMANDS = {"core": [{"action": "restart", "name": "Restart OctoPrint", "source": "core", "confirm": "Really?"}]}
+UPDATES = json.loads("""{
+"status": "updatePossible", "timestamp": 1795725626.4,
+"environment": {"supported": true, "versions": [{"name": "Python", "current": "3.11.7", "minimum": "3.7"}]},
+"storage": {"sufficient": true, "free": [{"name": "Plugin folder", "path": "/home/pi", "free": 41325973504}]},
+"information": {
+  "octoprint": {
+    "displayName": "OctoPrint", "displayVersion": "1.11.8", "updateAvailable": true, "updatePossible": true,
+    "releaseNotes": "https://github.com/OctoPrint/OctoPrint/releases/tag/2.0.0", "disabled": false,
+    "compatible": true, "online": true, "error": null, "releaseChannels": {}, "releasedVersion": true,
+    "information": {"local": {"name": "1.11.8", "value": "1.11.8"}, "needs_online": true,
+                    "remote": {"name": "2.0.0", "value": "2.0.0", "release_notes": null}}},
+  "octoeverywhere": {
+    "displayName": "OctoEverywhere!", "displayVersion": "4.0.0", "updateAvailable": false, "updatePossible": true,
+    "information": {"local": {"name": "4.0.0", "value": "4.0.0"}, "remote": {"name": "4.0.0", "value": "4.0.0"}}},
+  "obico": {
+    "displayName": "Obico for OctoPrint", "displayVersion": "2.6.1", "updateAvailable": false, "updatePossible": false,
+    "information": {"local": {"name": "?", "value": "?"}, "remote": {"name": "?", "value": "?"}}}}}""")
 EVENT = {"event": {"type": "PrinterStateChanged", "payload": {"state_id": "OFFLINE", "state_string": "Offline"}}}
 FRAMES: list[Any] = [
     EVENT,
@@ -73,6 +90,12 @@ FRAMES: list[Any] = [
     {"event": {"type": "PrintPaused", "payload": {"name": "a.gcode", "path": "a.gcode", "user": "u", "progress": 7}}},
     {"event": {"type": "MovieDone", "payload": {"gcode": "a.gcode", "movie": "/x/a.mp4", "movie_basename": "a.mp4"}}},
     {"plugin": {"plugin": "action_command_prompt", "data": {"action": "show", "text": "Load?", "choices": ["a", "b"]}}},
+    {
+        "event": {
+            "type": "plugin_softwareupdate_update_succeeded",
+            "payload": {"target": "octoprint", "to_version": "2"},
+        }
+    },
     {"event": {"type": "SettingsUpdated", "payload": {"config_hash": "x"}}},
     {"connected": {"version": "2.0", "plugin_hash": "x", "permissions": []}},
     {"history": {"state": {"text": "Printing", "flags": {}}, "temps": [], "logs": ["x"]}},

@@ -44,6 +44,7 @@ from .bodies import (
     PREDICTION,
     READING,
     STORED,
+    UPDATES,
     USAGE,
     recorded,
 )
@@ -64,6 +65,7 @@ OCTOPRINT: dict[str, list[Any]] = {
     "/api/settings": recorded("settings_"),
     "/api/system/commands": [COMMANDS],
     "/api/version": recorded("version_"),
+    "/plugin/softwareupdate/check": [UPDATES],
 }
 SERVICES: dict[str, dict[str, list[Any]]] = {
     "octoeverywhere": {"/api/appconnection/info": [INFO, {"Status": 200, "Result": INFO}], "/api/gadget": [GADGET]},

@@ -28,6 +28,7 @@ from custom_components.octoprint_tunnel.api.octoprint.server import Instance, Us
 from custom_components.octoprint_tunnel.api.octoprint.stored import Stored, stored_from_json
 from custom_components.octoprint_tunnel.api.octoprint.thumbnails import StoredFile, Thumbnail, thumbnails_from_json
 from custom_components.octoprint_tunnel.api.octoprint.timelapses import Timelapse, timelapses_from_json
+from custom_components.octoprint_tunnel.api.octoprint.updates import Updates
 from custom_components.octoprint_tunnel.api.octoprint.webcam import Webcam, webcams_from_json
 from custom_components.octoprint_tunnel.api.transport.addresses import web_address
 from custom_components.octoprint_tunnel.api.transport.route import MAX_BODY
@@ -56,6 +57,7 @@ from .bodies import (
     READING,
     RECORDED,
     STORED,
+    UPDATES,
     UPLOADED,
     recorded,
 )
@@ -93,6 +95,11 @@ PARSERS: dict[str, tuple[Callable[[JsonObject], object], Any, list[Any]]] = {
     "file": (LocalFile.from_json, LocalFile | None, [JOB["job"]["file"]]),
     "layer": (layer_from_values, Layer | None, [LAYER_VALUES]),
     "stored": (lambda body: thumbnails_from_json(body, STORED_FILE), tuple[Thumbnail, ...], [STORED]),
+    "updates": (
+        lambda body: Updates.from_json(body, ("octoprint", "octoeverywhere", "obico")),
+        Updates,
+        [UPDATES],
+    ),
     "uploaded": (UploadedFile.from_json, UploadedFile, [UPLOADED]),
     "gadget": (detection_from_json, Detection, [GADGET]),
     "live_link": (live_link_from_json, LiveLink, [LIVE_LINK]),

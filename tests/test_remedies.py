@@ -34,7 +34,7 @@ def reauth_flows(hass: HomeAssistant) -> list[str]:
 def issues(hass: HomeAssistant) -> dict[str, ir.IssueEntry]:
     """Return the repair issues by their kind."""
     found = ir.async_get(hass).issues.values()
-    return {str(issue.translation_key): issue for issue in found if issue.domain == DOMAIN}
+    return {issue.issue_id.rpartition("_")[0]: issue for issue in found if issue.domain == DOMAIN}
 
 
 def shown(home: Home) -> tuple[str, ...]:

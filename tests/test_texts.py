@@ -19,6 +19,7 @@ from custom_components.octoprint_tunnel import (
     sensor,
     services,
     totals,
+    update,
 )
 from custom_components.octoprint_tunnel.api import errors
 from custom_components.octoprint_tunnel.api.errors import Condition, OctoPrintTunnelError
@@ -32,7 +33,7 @@ from custom_components.octoprint_tunnel.api.tunnels.octoeverywhere import APP_ID
 from custom_components.octoprint_tunnel.api.tunnels.setup import SERVER_IS_HTTP
 from custom_components.octoprint_tunnel.config_flow import OctoPrintTunnelConfigFlow as Flow
 from custom_components.octoprint_tunnel.coordinator import PrinterCoordinator
-from custom_components.octoprint_tunnel.repairs import CONDITIONS
+from custom_components.octoprint_tunnel.repairs import CONDITIONS, FIX_ERRORS, FIXABLE
 from custom_components.octoprint_tunnel.webcams import Webcams
 from homeassistant.components.sensor import SensorEntityDescription
 from homeassistant.config_entries import ConfigFlow
@@ -87,6 +88,7 @@ PLATFORMS: dict[str, tuple[EntityDescription, ...]] = {
         *sensor.filament_descriptions(PRINTER),
         *sensor.heater_descriptions(PRINTER),
     ),
+    "update": update.DESCRIPTIONS,
 }
 AUTHORIZATION_ERRORS = {
     *re.findall(r'AuthorizationError\("(\w+)"', SOURCE),
@@ -181,5 +183,7 @@ def test_actions() -> None:
 
 
 def test_issues() -> None:
-    """Repair issues."""
-    assert set(TEXTS["issues"]) == {condition.value for condition in CONDITIONS}
+    """Repair issues, and the dialog of the one that Home Assistant can fix."""
+    assert set(TEXTS["issues"]) == {FIXABLE, *(condition.value for condition in CONDITIONS)}
+    refusals = {"print_in_progress", "update_in_progress", "no_update", "unreachable"}
+    assert set(TEXTS["issues"][FIXABLE]["fix_flow"]["error"]) == refusals | set(FIX_ERRORS.values())

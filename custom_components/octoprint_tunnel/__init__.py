@@ -27,6 +27,7 @@ from .runtime import OctoPrintTunnelConfigEntry, RuntimeData
 from .services import async_setup_services
 from .session import async_create_session
 from .timelapse_view import async_serve_timelapses
+from .updates import UpdatesCoordinator
 from .webcams import Webcams
 
 MAX_TITLE = 255  # characters
@@ -41,6 +42,7 @@ PLATFORMS = [
     Platform.NUMBER,
     Platform.SELECT,
     Platform.SENSOR,
+    Platform.UPDATE,
 ]
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -71,6 +73,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
         entry.async_on_unload(runtime.notifications.async_start())
 
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    runtime.updates.async_start()
     if runtime.detection:
         runtime.detection.async_follow_printer()
     if Options.from_entry(entry).live_updates:
@@ -88,6 +91,7 @@ def _create_runtime(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> R
     detection = None
     if service.failure_detection:
         detection = DetectionCoordinator(hass, entry, outage, service.failure_detection, printer)
+    updates = UpdatesCoordinator(hass, entry, outage, tunnel, printer)
     webcams = Webcams(hass, entry, service, printer)
     notifications = None
     if service.notifications:
@@ -103,7 +107,8 @@ def _create_runtime(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> R
         tunnel=tunnel,
         printer=printer,
         detection=detection,
-        live=LiveUpdates(hass, entry, printer, webcams),
+        updates=updates,
+        live=LiveUpdates(hass, entry, printer, webcams, updates),
         webcams=webcams,
         connect_choices=ConnectChoices(),
         layers=Layers(hass, entry, printer),
@@ -117,12 +122,23 @@ def _async_follow(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> Non
     runtime = entry.runtime_data
 
     @callback
+    def update_issues() -> None:
+        async_update_issues(hass, entry, runtime.tunnel, runtime.printer, runtime.updates)
+
+    @callback
     def follow_tunnel() -> None:
         runtime.printer.async_follow_tunnel()
-        async_update_issues(hass, entry, runtime.tunnel)
+        update_issues()
+
+    @callback
+    def follow_printer() -> None:
+        runtime.updates.async_follow_printer()
+        update_issues()
 
     follow_tunnel()
+    follow_printer()
     entry.async_on_unload(runtime.tunnel.async_add_listener(follow_tunnel))
+    entry.async_on_unload(runtime.printer.async_add_listener(follow_printer))
     async_track_device(hass, entry, runtime.tunnel, runtime.printer)
     entry.async_on_unload(runtime.printer.async_add_listener(runtime.layers.async_follow_printer))
     async_learn_printer_id(hass, entry, runtime.tunnel.service, runtime.printer)

@@ -16,7 +16,7 @@ from .api.octoprint.connection import Connection, PrinterState
 from .const import LOGGER
 from .coordinator import PrinterCoordinator
 from .entity import OctoPrintTunnelEntity, async_add_when_available
-from .exceptions import raise_translated, validation_error
+from .exceptions import raise_translated
 from .prompts import async_answer
 from .runtime import OctoPrintTunnelConfigEntry
 from .stored_files import async_print_again
@@ -174,15 +174,8 @@ class PrinterButton(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):
     @raise_translated
     async def async_press(self) -> None:
         if self.entity_description.ends_print:
-            await self._check_idle()
+            await self.coordinator.async_check_idle()
         await self.coordinator.async_command(self.entity_description.press_fn)
-
-    async def _check_idle(self) -> None:
-        """Raise ServiceValidationError while there is a print."""
-        job = await self.coordinator.octoprint.job()
-        if PrinterState.from_text(job.state_text).is_active:
-            self.coordinator.async_refresh_soon()
-            raise validation_error("print_in_progress")
 
 
 class ConnectButton(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):

@@ -17,7 +17,7 @@ from homeassistant.util import dt as dt_util
 
 from .api.errors import BadGateway, OctoPrintOffline, OctoPrintTunnelError, OverCap, Problem, Remedy, ServiceError
 from .api.octoprint.client import OctoPrint, instance_uuid
-from .api.octoprint.connection import Connection
+from .api.octoprint.connection import Connection, PrinterState
 from .api.octoprint.layer_reader import LayerReader
 from .api.octoprint.preview import Preview
 from .api.octoprint.print_event import PrintEvent
@@ -32,6 +32,7 @@ from .api.tunnels.base import Service
 from .api.tunnels.snapshot import TunnelRequest, TunnelSnapshot
 from .consistent_states import ConsistentStates
 from .const import CONF_DISCOVERED_URL, CONF_INSTANCE_UUID, WAIT_INTERVAL
+from .exceptions import validation_error
 from .identity import async_is_shared
 from .options import Options
 from .pace import Pace, service_interval
@@ -208,6 +209,16 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
                 self.async_expect_change()
             raise
         self.async_expect_change()
+
+    async def async_check_idle(self, octoprint: OctoPrint | None = None) -> None:
+        """Raise ServiceValidationError while there is a print, also if the last poll is older than the print.
+
+        `octoprint` is the client to ask with. Raises OctoPrintTunnelError, too.
+        """
+        job = await (octoprint or self.octoprint).job()
+        if PrinterState.from_text(job.state_text).is_active:
+            self.async_refresh_soon()
+            raise validation_error("print_in_progress")
 
     @callback
     def async_expect_change(self) -> None:

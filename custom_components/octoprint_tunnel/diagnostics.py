@@ -17,6 +17,7 @@ from homeassistant.core import HomeAssistant
 from .api.octoprint.connection import Connection
 from .api.octoprint.heaters import Heater
 from .api.octoprint.job import Job
+from .api.octoprint.updates import OCTOPRINT, Update
 from .api.transport.router import Candidate
 from .api.tunnels.models import TunnelStatus
 from .api.webcam.feed import WebcamFeed
@@ -24,6 +25,7 @@ from .const import CONF_LIVE_UPDATES, CONF_LOCAL_ACCESS, CONF_POLL_INTERVAL
 from .notifications import Notifications
 from .polling import RemedyCoordinator
 from .runtime import OctoPrintTunnelConfigEntry, RuntimeData
+from .updates import UpdatesCoordinator
 
 SHOWN_DATA: Final = ("provider",)
 SHOWN_OPTIONS: Final = (CONF_LIVE_UPDATES, CONF_LOCAL_ACCESS, CONF_POLL_INTERVAL, CONF_VERIFY_SSL)
@@ -86,6 +88,7 @@ def _runtime(runtime: RuntimeData) -> dict[str, Any]:
             "service": asdict(tunnel.service.api.traffic),
             **{str(way): asdict(traffic) for way, traffic in printer.router.traffic.items()},
         },
+        "updates": _updates(runtime.updates),
         "live_updates": {"since": live.since, "failure": live.failure},
         "notifications": _notifications(notifications) if notifications else None,
         "webcams": {
@@ -110,6 +113,25 @@ def _poll(coordinator: RemedyCoordinator[Any]) -> dict[str, Any]:
         "error": problem.summary if problem else None,
         "remedy": problem.remedy if problem else None,
         "update_interval": coordinator.update_interval,
+    }
+
+
+def _updates(updates: UpdatesCoordinator) -> dict[str, Any]:
+    names = {OCTOPRINT: "octoprint", updates.plugin: "plugin"}
+    return {
+        "error": updates.problem.summary if updates.problem else None,
+        "update_interval": updates.update_interval,
+        "installing": names[updates.data.installation.target] if updates.data.installation else None,
+        **{names[target]: _update(update) for target, update in updates.data.updates.items()},
+    }
+
+
+def _update(update: Update) -> dict[str, Any]:
+    return {
+        "installed": _if_version(update.installed),
+        "latest": _if_version(update.latest),
+        "is_available": update.is_available,
+        "is_possible": update.is_possible,
     }
 
 

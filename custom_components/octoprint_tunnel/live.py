@@ -21,12 +21,22 @@ from .api.octoprint.connection import MAX_STATE_TEXT, PrinterState
 from .api.octoprint.print_event import PrintEvent
 from .api.octoprint.printer_error import PrinterError
 from .api.octoprint.prompt import PLUGIN as PROMPT_PLUGIN, Prompt
-from .api.octoprint.push import CONNECTION_CHANGED, ERROR, SETTINGS_UPDATED, STATE_CHANGED, Event, PushSocket
+from .api.octoprint.push import (
+    CONNECTION_CHANGED,
+    ERROR,
+    SETTINGS_UPDATED,
+    STATE_CHANGED,
+    UPDATE_FAILED,
+    UPDATE_SUCCEEDED,
+    Event,
+    PushSocket,
+)
 from .api.token_bucket import TokenBucket
 from .api.transport.router import PinnedRoute, Way
 from .attempts import Attempts, result_or_error
 from .const import LOGGER
 from .coordinator import PrinterCoordinator
+from .updates import UpdatesCoordinator
 from .webcams import Webcams
 
 START_DELAY: Final = 5  # seconds; the set-up of the printer, and of Home Assistant, goes first
@@ -43,7 +53,14 @@ READS_PER_SECOND: Final = 1 / 15  # beyond that
 class LiveUpdates:
     """Keeps a push socket open, on the way that requests go."""
 
-    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, printer: PrinterCoordinator, webcams: Webcams) -> None:
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: ConfigEntry,
+        printer: PrinterCoordinator,
+        webcams: Webcams,
+        updates: UpdatesCoordinator,
+    ) -> None:
         """Prepare for the printer of an entry."""
         self.since: datetime | None = None
         """When the open socket was opened; None without one."""
@@ -53,6 +70,7 @@ class LiveUpdates:
         self._entry = entry
         self._printer = printer
         self._webcams = webcams
+        self._updates = updates
         self._backoff = Backoff(FIRST_RETRY, LONGEST_RETRY)
         self._polls_work = asyncio.Event()
         self._attempts = Attempts(f"{entry.title}: live updates")
@@ -88,7 +106,7 @@ class LiveUpdates:
         way, route = await self._printer.router.choose()
         pinned = PinnedRoute(self._printer.router, way, route)
         async with PushSocket.open(route, self._entry.data[CONF_API_KEY], pinned) as socket:
-            watch = _Watch(self._hass, self._entry, self._printer, self._webcams, socket, way)
+            watch = _Watch(self._hass, self._entry, self._printer, self._webcams, self._updates, socket, way)
             with self._live(), watch.watching():
                 async for event in socket.events():
                     watch.take(event)
@@ -117,6 +135,7 @@ class _Watch:
         entry: ConfigEntry,
         printer: PrinterCoordinator,
         webcams: Webcams,
+        updates: UpdatesCoordinator,
         socket: PushSocket,
         way: Way,
     ) -> None:
@@ -125,6 +144,7 @@ class _Watch:
         self._entry = entry
         self._printer = printer
         self._webcams = webcams
+        self._updates = updates
         self._socket = socket
         self._way = way
         self._state: PrinterState | None = None
@@ -157,6 +177,10 @@ class _Watch:
             self._webcams.async_settings_changed()
             # The preferred connection is a setting, too. No poll for each: some plugins save settings all the time.
             self._printer.async_invalidate_connection()
+            return
+        if event.type in (UPDATE_SUCCEEDED, UPDATE_FAILED):
+            succeeded = event.type == UPDATE_SUCCEEDED
+            self._updates.async_installed(event.payload.exact("target"), succeeded=succeeded)
             return
         if print_event := PrintEvent.from_push(event.type, event.payload):
             self._printer.async_report(print_event)

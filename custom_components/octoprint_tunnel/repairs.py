@@ -1,45 +1,79 @@
 """Repair issues for conditions of a tunnel that only the owner of the account or of the printer can end."""
 
-from homeassistant.config_entries import ConfigEntry
+from typing import Any
+
+import voluptuous as vol
+
+from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import issue_registry as ir
 
-from .api.errors import Condition
+from .api.errors import Condition, OctoPrintTunnelError, PluginOutdated, Remedy
+from .api.octoprint.updates import Update
 from .api.remote_text import as_name
 from .const import DOMAIN
-from .coordinator import TunnelCoordinator
+from .coordinator import PrinterCoordinator, TunnelCoordinator
+from .runtime import OctoPrintTunnelConfigEntry
+from .updates import UpdatesCoordinator
 
 CONDITIONS = (Condition.NOT_SUPPORTER, Condition.OVER_CAP, Condition.PLUGIN_OUTDATED)
 INCONCLUSIVE = (Condition.SERVICE_ERROR, Condition.TIMED_OUT, Condition.OFFLINE)
 """Conditions in which another one may still hold."""
 
+FIXABLE = "plugin_outdated_fixable"
+"""The texts of the issue that Home Assistant can fix. Its id is that of the condition."""
+FIX_ERRORS = {Remedy.PERMISSION: "permission_missing", Remedy.REJECTED: "rejected"}
+"""The error of the dialog for the remedy of an error. For any other, OctoPrint cannot be reached."""
+
 
 @callback
-def async_update_issues(hass: HomeAssistant, entry: ConfigEntry, coordinator: TunnelCoordinator) -> None:
+def async_update_issues(
+    hass: HomeAssistant,
+    entry: ConfigEntry,
+    tunnel: TunnelCoordinator,
+    printer: PrinterCoordinator,
+    updates: UpdatesCoordinator,
+) -> None:
     """Create the issue for the tunnel's condition, and delete those that are over.
 
     An issue that the user ignored would be shown again if it were deleted and created again.
     """
     for condition in CONDITIONS:
-        if coordinator.data.condition is condition:
-            _create_issue(hass, entry, coordinator, condition)
-        elif _is_over(coordinator, condition):
+        if condition is Condition.PLUGIN_OUTDATED and updates.is_installing(updates.plugin):
+            continue
+        if tunnel.data.condition is condition:
+            can_fix = condition is Condition.PLUGIN_OUTDATED and _may_reach_octoprint(tunnel, printer)
+            _create_issue(hass, entry, tunnel, condition, is_fixable=can_fix)
+        elif _is_over(tunnel, condition):
             ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, condition))
+
+
+def _may_reach_octoprint(tunnel: TunnelCoordinator, printer: PrinterCoordinator) -> bool:
+    """Tell whether the plugin can be updated from here: over the local network, or through a tunnel that still works.
+
+    The service may refuse its own requests, for example for the status, and still carry those for OctoPrint.
+    """
+    problem = tunnel.data.service_problem
+    only_service = problem is not None and problem.kind is PluginOutdated and tunnel.data.route_problem is None
+    return printer.last_update_success or only_service
 
 
 @callback
 def _create_issue(
-    hass: HomeAssistant, entry: ConfigEntry, coordinator: TunnelCoordinator, condition: Condition
+    hass: HomeAssistant, entry: ConfigEntry, coordinator: TunnelCoordinator, condition: Condition, *, is_fixable: bool
 ) -> None:
     tunnel = coordinator.service.tunnel
     ir.async_create_issue(
         hass,
         DOMAIN,
         _issue_id(entry, condition),
-        is_fixable=False,
+        data={"entry_id": entry.entry_id},
+        is_fixable=is_fixable,
         severity=ir.IssueSeverity.WARNING,
         learn_more_url=tunnel.help_url(condition),
-        translation_key=condition.value,
+        translation_key=FIXABLE if is_fixable else condition.value,
         # The title shows them as plain text, the description as Markdown.
         translation_placeholders={
             "printer": as_name(entry.title),
@@ -65,3 +99,52 @@ def async_clear_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
 
 def _issue_id(entry: ConfigEntry, condition: Condition) -> str:
     return f"{condition}_{entry.entry_id}"
+
+
+async def async_create_fix_flow(
+    hass: HomeAssistant, issue_id: str, data: dict[str, str | int | float | None] | None
+) -> RepairsFlow:
+    """Return the dialog that updates the service's plugin, which is the only issue that can be fixed."""
+    return UpdatePluginFlow()
+
+
+class UpdatePluginFlow(RepairsFlow):
+    """Installs the update of the service's plugin after the user has confirmed it."""
+
+    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
+        """Ask first."""
+        return await self.async_step_confirm()
+
+    async def async_step_confirm(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
+        """Install the update; an error is shown, and the user can try again."""
+        error, detail = (None, "") if user_input is None else await self._async_install()
+        if user_input is not None and error is None:
+            return self.async_create_entry(data={})
+        issue = ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id)
+        placeholders = (issue.translation_placeholders if issue else None) or {}
+        return self.async_show_form(
+            step_id="confirm",
+            data_schema=vol.Schema({}),
+            errors={"base": error} if error else None,
+            description_placeholders={**placeholders, "detail": detail},
+        )
+
+    async def _async_install(self) -> tuple[str | None, str]:
+        """Begin the installation, and return the error with its detail if it cannot begin."""
+        entry_id = str((self.data or {}).get("entry_id"))
+        entry: OctoPrintTunnelConfigEntry | None = self.hass.config_entries.async_get_entry(entry_id)
+        if entry is None or entry.state is not ConfigEntryState.LOADED:
+            return "unreachable", ""
+        updates = entry.runtime_data.updates
+        if updates.is_installing(updates.plugin):
+            return None, ""
+        try:
+            update = (await updates.async_check()).get(updates.plugin, Update())
+            if not (update.is_available and update.is_possible):
+                return "no_update", ""
+            await updates.async_install(updates.plugin)
+        except ServiceValidationError as error:
+            return error.translation_key, ""
+        except OctoPrintTunnelError as error:
+            return FIX_ERRORS.get(error.remedy, "unreachable"), error.problem.placeholders["detail"]
+        return None, ""

@@ -10,6 +10,7 @@ from .detection import DetectionCoordinator
 from .layers import Layers
 from .live import LiveUpdates
 from .notifications import Notifications
+from .updates import UpdatesCoordinator
 from .webcams import Webcams
 
 
@@ -21,6 +22,7 @@ class RuntimeData:
     printer: PrinterCoordinator
     detection: DetectionCoordinator | None
     """None if the service has no failure detection."""
+    updates: UpdatesCoordinator
     live: LiveUpdates
     webcams: Webcams
     connect_choices: ConnectChoices

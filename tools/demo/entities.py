@@ -62,6 +62,9 @@ ENTITIES = (
     Expected("sensor", "total_filament", a_number),
     Expected("sensor", "printer_state", "offline", after="operational"),
     Expected("camera", "webcam", "idle"),
+    Expected("update", "octoprint_update", "unavailable"),  # no Software Update plugin
+    Expected("update", "plugin_update", "unavailable", provider="octoeverywhere"),
+    Expected("update", "plugin_update", "unavailable", provider="obico"),
     Expected("sensor", "printer_profile", "unknown", after="Default", octoprint="2.0"),
     Expected("sensor", "printer_profile", "Default", octoprint="1.11"),
     Expected("sensor", "tool0_actual_temperature", None, after=a_number),

@@ -37,12 +37,14 @@ from .server import (
 from .stored import Stored, stored_from_json
 from .thumbnails import Picture, StoredFile, Thumbnail, thumbnails_from_json
 from .timelapses import Timelapse, timelapses_from_json
+from .updates import UPDATE_CHECK, UPDATE_INSTALL, Updates
 from .webcam import SETTINGS_READ
 
 LOGGER = logging.getLogger(__name__)
 
 # Without it, OctoPrint 2.0 responds as 1.11 does, without connectors; 1.11 ignores it.
 API_VERSION = "2.0.0"
+CHECK_TAKES = 60  # seconds to ask the internet for updates, which has time limits of its own
 MAX_VERSION = 50  # characters of OctoPrint's own version
 DOWNLOAD_TIMEOUT = ClientTimeout(total=900, connect=2, sock_read=30)  # seconds
 
@@ -298,6 +300,30 @@ class OctoPrint:
         """Run one of `system_commands`."""
         await self._post(f"/api/system/commands/core/{action}", None, permission=SYSTEM)
 
+    async def updates(self, *targets: str, force: bool = False) -> Updates:
+        """Return what is installed of these targets, and what there is: some 900 bytes, and 600 for each.
+
+        OctoPrint asks the internet once a day, or with `force` now, which takes seconds. A target that OctoPrint does
+        not know is left out.
+        """
+        query = {"targets": ",".join(targets), **({"force": "true"} if force else {})}
+        request = Request("GET", "/plugin/softwareupdate/check", query=query, may_take=CHECK_TAKES)
+        return Updates.from_json((await self.send(request, permission=UPDATE_CHECK)).json(), targets)
+
+    async def install_update(self, target: str) -> bool:
+        """Begin to install the update of a target, after which OctoPrint restarts; False while it prints.
+
+        Raises Rejected if OctoPrint does not know the target.
+        """
+        response = await self._update("", targets=[target])
+        if response.status == HTTPStatus.ACCEPTED:
+            # OctoPrint would install it when the print is done, when nobody expects that any more.
+            await self._update("/queued", command="cancel", targets=[target])
+            return False
+        if target not in response.json().exacts("order"):
+            raise Rejected(detail=f"no update of {target}")
+        return True
+
     async def upload(
         self, name: str, file: BinaryIO, *, folder: str | None = None, select: bool = False, print_: bool = False
     ) -> UploadedFile:
@@ -392,6 +418,9 @@ class OctoPrint:
 
     async def _job_command(self, command: str, **values: object) -> None:
         await self._post("/api/job", {"command": command, **values}, permission=PRINT)
+
+    async def _update(self, path: str, **values: object) -> Response:
+        return await self._post(f"/plugin/softwareupdate/update{path}", values, permission=UPDATE_INSTALL)
 
     async def _command(self, command: str, **values: object) -> None:
         await self._post("/api/connection", {"command": command, **values}, permission=CONNECTION)

@@ -31,9 +31,20 @@ MAX_MESSAGE: Final = 200_000  # bytes; the longest message is the greeting: 11 k
 STATE_CHANGED = "PrinterStateChanged"
 ERROR = "Error"
 SETTINGS_UPDATED = "SettingsUpdated"
+UPDATE_SUCCEEDED = "plugin_softwareupdate_update_succeeded"
+UPDATE_FAILED = "plugin_softwareupdate_update_failed"
 CONNECTION_CHANGED = ("Connecting", "Connected", "Disconnected")
 FILE_SELECTED = "FileSelected"
-EVENTS = (*CONNECTION_CHANGED, STATE_CHANGED, ERROR, SETTINGS_UPDATED, FILE_SELECTED, *PRINT_EVENTS)
+EVENTS = (
+    *CONNECTION_CHANGED,
+    STATE_CHANGED,
+    ERROR,
+    SETTINGS_UPDATED,
+    FILE_SELECTED,
+    UPDATE_SUCCEEDED,
+    UPDATE_FAILED,
+    *PRINT_EVENTS,
+)
 PLUGINS = (PROMPT_PLUGIN,)
 
 # A print causes a dozen events, a connection five, and a service pings every half minute.

@@ -14,6 +14,7 @@ class Request:
     """One request; `path` starts at the base URL of the route that sends it. A `form` may hold a file.
 
     `expected` is a status that the response may have besides the usual ones, as of what an OctoPrint may not have.
+    `may_take` is in seconds, for a response that OctoPrint takes longer for than for others.
     """
 
     method: str
@@ -24,6 +25,7 @@ class Request:
     json: object = field(default=None, repr=False)
     form: FormData | None = field(default=None, repr=False)
     expected: int | None = None
+    may_take: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from aiohttp import (
     ClientSession,
     ClientTimeout,
     DigestAuthMiddleware,
-    FormData,
     WSServerHandshakeError,
     encode_basic_auth,
     hdrs,
@@ -175,7 +174,7 @@ class Route:
             data=request.form,
             headers=headers,
             allow_redirects=False,
-            timeout=self._timeout(request.form),
+            timeout=self._timeout(request),
             ssl=self.verify_ssl,
             **options,
         ) as response:
@@ -231,12 +230,14 @@ class Route:
         except WSServerHandshakeError as error:
             raise self._error(error.status, error.headers or {}) or UnexpectedStatus(code=error.status) from None
 
-    def _timeout(self, form: FormData | None) -> ClientTimeout:
-        """Return the time limits of a request; a form may take longer, but not to connect."""
+    def _timeout(self, request: Request) -> ClientTimeout:
+        """Return the time limits of a request; some may take longer, but not to connect."""
         timeout = self.timeout or TIMEOUT
-        if form is None:
-            return timeout
-        return ClientTimeout(total=FORM_TIMEOUT, connect=timeout.connect, sock_read=FORM_READ_TIMEOUT)
+        if request.form is not None:
+            return ClientTimeout(total=FORM_TIMEOUT, connect=timeout.connect, sock_read=FORM_READ_TIMEOUT)
+        if request.may_take is not None:
+            return ClientTimeout(total=request.may_take, connect=timeout.connect)
+        return timeout
 
     def _error(self, status: int, headers: Mapping[str, str]) -> OctoPrintTunnelError | None:
         if (error := self.codes.error(status)) or (self.judge and (error := self.judge(status, headers))):

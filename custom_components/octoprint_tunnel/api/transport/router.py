@@ -43,6 +43,9 @@ class Way(StrEnum):
 
 def _why_foreign(request: Request, response: Response) -> str | None:
     """Return why a response to GET is not from OctoPrint, None if it may be."""
+    # OctoPrint does not have the paths of a plugin that is disabled.
+    if response.status == HTTPStatus.NOT_FOUND and "/plugin/" in request.path:
+        return None
     if response.status not in (*STATUSES_OF_OCTOPRINT, request.expected):
         return f"status {response.status}"
     if response.status == HTTPStatus.OK and request.path.startswith("/api/") and not response.is_null:

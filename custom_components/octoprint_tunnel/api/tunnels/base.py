@@ -53,6 +53,8 @@ class Tunnel(ABC):
     setup: ClassVar[Setup]
     codes: ClassVar[StatusCodes]
     default_server: ClassVar[str]
+    plugin: ClassVar[str] = ""
+    """The id of the service's plugin in OctoPrint, empty if it has none."""
     entity_keys: ClassVar[frozenset[str]]
     """The keys of the entities that this service brings. Those of the printer come from OctoPrint."""
     metered: ClassVar[bool] = False

@@ -96,6 +96,7 @@ class Obico(Tunnel):
     )
     codes: ClassVar[StatusCodes] = CODES
     default_server: ClassVar[str] = CLOUD_SERVER
+    plugin: ClassVar[str] = "obico"
     entity_keys: ClassVar[frozenset[str]] = ENTITY_KEYS
     metered: ClassVar[bool] = True
     max_body: ClassVar[int | None] = MAX_BODY

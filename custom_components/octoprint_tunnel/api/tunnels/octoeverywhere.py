@@ -104,6 +104,7 @@ class OctoEverywhere(Tunnel):
     )
     codes: ClassVar[StatusCodes] = CODES
     default_server: ClassVar[str] = str(SERVICE)
+    plugin: ClassVar[str] = "octoeverywhere"
     entity_keys: ClassVar[frozenset[str]] = ENTITY_KEYS
 
     connection_id: str
