@@ -11,6 +11,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.octoprint_tunnel.api.transport.router import Way
 from custom_components.octoprint_tunnel.const import DOMAIN
+from custom_components.octoprint_tunnel.updates import UpdatesCoordinator
 from homeassistant.const import ATTR_ENTITY_ID
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
@@ -26,6 +27,7 @@ from .octoprint.software import NEW, OLD
 BOTH_VERSIONS = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
 BOTH_TUNNELS = pytest.mark.parametrize("provider", ["octoeverywhere", "obico"])
 
+START = UpdatesCoordinator.async_start
 CHECK, INSTALL = "/plugin/softwareupdate/check", "/plugin/softwareupdate/update"
 DAY = 24 * 3600
 FOLLOW = 31  # seconds between two readings of an installation
@@ -48,6 +50,17 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
     yield get
     for server, _ in started.values():
         server.close()
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check for updates at once after a start."""
+
+    def check(updates: UpdatesCoordinator) -> None:
+        if updates._listeners:
+            updates._async_refresh_soon()
+
+    monkeypatch.setattr(UpdatesCoordinator, "async_start", check)
 
 
 @pytest.fixture
@@ -120,6 +133,16 @@ async def test_updates_are_shown(home: Home, hass_client: ClientSessionGenerator
     assert len(home.relay.seen(home.tunnel, path=CHECK)) == 1
     await home.wait(3600, times=2)
     assert len(home.relay.seen(home.tunnel, path=CHECK)) == 2
+
+
+async def test_the_check_comes_after_the_set_up(new_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would slow the start of Home Assistant down."""
+    monkeypatch.setattr(UpdatesCoordinator, "async_start", START)
+    await new_home.set_up()
+    assert new_home.state("octoprint_update").state == "unavailable"
+    assert not new_home.relay.seen(path=CHECK)
+    await new_home.wait(121)
+    assert new_home.state("octoprint_update").state == "on"
 
 
 @BOTH_VERSIONS

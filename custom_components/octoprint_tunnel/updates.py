@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 import time
 from typing import Final, override
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_API_KEY
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.update_coordinator import UpdateFailed
 
 from .api.errors import OctoPrintTunnelError, PluginOutdated, Problem
@@ -21,6 +22,7 @@ from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .exceptions import validation_error
 from .polling import Outage, OutageCoordinator
 
+START_DELAY: Final = timedelta(minutes=2)
 CHECK_INTERVAL: Final = timedelta(days=1)
 RETRY_INTERVAL: Final = timedelta(hours=1)
 POSTPONE_INTERVAL: Final = timedelta(minutes=10)  # while OctoPrint is off or prints; sends no request
@@ -92,9 +94,14 @@ class UpdatesCoordinator(OutageCoordinator[Software]):
 
     @callback
     def async_start(self) -> None:
-        """Check in the background, because it may take seconds; not at all where all entities are disabled."""
-        if self._listeners:
-            self._async_refresh_soon()
+        """Check soon in the background: after the set-up, which it would slow down."""
+
+        @callback
+        def check(_now: datetime) -> None:
+            if self._listeners:  # else all entities are disabled
+                self._async_refresh_soon()
+
+        self.config_entry.async_on_unload(async_call_later(self.hass, START_DELAY, check))
 
     @property
     def is_current(self) -> bool:
