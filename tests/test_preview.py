@@ -132,7 +132,7 @@ async def viewer(live_home: Home, monkeypatch: pytest.MonkeyPatch) -> Viewer:
 @BOTH_VERSIONS
 @BOTH_TUNNELS
 async def test_picture_of_a_print(viewer: Viewer, octoprint_version: str, caplog: pytest.LogCaptureFixture) -> None:
-    """The largest is fetched when somebody looks, and then kept. The API key is in the header only."""
+    """The largest is fetched when a user looks, and then kept. The API key is in the header only."""
     home = viewer.home
     assert viewer.state == "unavailable"
     assert await viewer.look() is None
@@ -272,7 +272,7 @@ async def test_redirect(printing_viewer: Viewer) -> None:
 
 
 async def test_outage_while_somebody_looks(printing_viewer: Viewer, caplog: pytest.LogCaptureFixture) -> None:
-    """The picture is fetched when somebody looks after it, and not before the time of the next try."""
+    """The picture is fetched when a user looks after it, and not before the time of the next try."""
     relay = printing_viewer.home.relay
     relay.fail("tunnel", 502, path=PICTURES["2.0"])
     assert await printing_viewer.look() is None

@@ -474,6 +474,7 @@ async def test_outdated_plugin_is_updated(new_home: Home, folder: Path, way: str
     assert {request.path.partition("?")[0] for request in home.relay.seen("tunnel")} == (
         set() if way == "local" else {CHECK, INSTALL, "/api/job"}
     )
+    home.runtime.tunnel.async_update_listeners()
     await home.wait(61)
     assert issue(home) is None
     home.relay.heal()

@@ -82,8 +82,7 @@ class OctoPrintTunnelConfigFlow(ApiKeyFlow, domain=DOMAIN):
     @override
     async def async_step_user(self, user_input: UserInput = None) -> ConfigFlowResult:
         """Choose the service."""
-        services = TUNNELS.items()
-        pages = {f"{provider}_account": page for provider, service in services if (page := service.setup.sign_up)}
+        pages = {f"{name}_account": page for name, service in TUNNELS.items() if (page := service.setup.sign_up)}
         return self.async_show_menu(step_id="user", menu_options=list(TUNNELS), description_placeholders=pages)
 
     async def async_step_reconfigure(self, user_input: UserInput = None) -> ConfigFlowResult:

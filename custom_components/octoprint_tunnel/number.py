@@ -123,7 +123,7 @@ class Factor(OctoPrintTunnelEntity[PrinterCoordinator], RestoreNumber):
     """A factor that the printer applies to its moves.
 
     Neither OctoPrint nor most printers report it, so it is the one that was set here last. A printer that is connected
-    anew begins with 100 %.
+    again begins with 100 %.
     """
 
     entity_description: FactorDescription

@@ -283,6 +283,20 @@ async def test_a_response_that_does_not_come_in_time(
             await Route(session=session, base_url=served.base_url, timeout=short if own else None).send(GET)
 
 
+async def test_a_request_that_may_take_longer(session: ClientSession) -> None:
+    """Its own time limit is used instead of the route's."""
+
+    async def respond(_: web.BaseRequest) -> web.Response:
+        await asyncio.sleep(0.3)
+        return web.json_response({})
+
+    async with _served(session, respond) as served:
+        hasty = Route(session=session, base_url=served.base_url, timeout=ClientTimeout(total=0.1))
+        with pytest.raises(RequestTimeout):
+            await hasty.send(GET)
+        assert (await hasty.send(Request("GET", "/", may_take=10))).status == 200
+
+
 @pytest.mark.parametrize(
     "data",
     [

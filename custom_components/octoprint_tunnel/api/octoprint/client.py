@@ -95,7 +95,7 @@ class OctoPrint:
         return None
 
     async def discovered(self) -> Instance | None:
-        """Return what the Discovery plugin shows without a key; None if there is no such page, whatever responds."""
+        """Return what the Discovery plugin shows without a key; None if there is no such page."""
         response = await self._get("/plugin/discovery/discovery.xml", expected=HTTPStatus.NOT_FOUND)
         return None if response.status == HTTPStatus.NOT_FOUND else Instance.from_xml(response.body)
 
@@ -317,7 +317,7 @@ class OctoPrint:
         """
         response = await self._update("", targets=[target])
         if response.status == HTTPStatus.ACCEPTED:
-            # OctoPrint would install it when the print is done, when nobody expects that any more.
+            # OctoPrint would install it when the print is done, which would be a surprise then.
             await self._update("/queued", command="cancel", targets=[target])
             return False
         if target not in response.json().exacts("order"):

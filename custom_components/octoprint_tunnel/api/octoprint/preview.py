@@ -20,7 +20,7 @@ _NO_PICTURE: Final = (DownloadTooLarge, InvalidResponse, Rejected, UnexpectedSta
 
 
 class Preview:
-    """One picture: fetched when somebody looks, once for each version of a file, and kept until another file comes."""
+    """One picture: fetched when a user looks, once for each version of a file, and kept until another file comes."""
 
     def __init__(self, connect: Callable[[], Awaitable[OctoPrint]]) -> None:
         """Prepare to fetch pictures; `connect` returns a client for the requests of one picture."""
@@ -46,7 +46,7 @@ class Preview:
 
     @property
     def is_available(self) -> bool:
-        """Tell whether there is a picture, as far as is known: that there is none shows when somebody looks."""
+        """Tell whether there is a picture, as far as is known: that there is none shows when a user looks."""
         return self._file is not None and not self._is_missing
 
     async def picture(self) -> Picture | None:
@@ -69,7 +69,7 @@ class Preview:
         return self.is_available and self._picture is None and time.monotonic() >= self._retry_at
 
     async def _fetch(self, file: StoredFile) -> None:
-        """Fetch the picture of a file. After an error that may pass, it is fetched again when somebody looks later."""
+        """Fetch the picture of a file. After an error that may pass, it is fetched again when a user looks later."""
         try:
             octoprint = await self._connect()
             with suppress(*_NO_PICTURE):

@@ -14,7 +14,7 @@ from .printer_error import MAX_REASON, PrinterError
 from .prompt import PLUGIN as PROMPT_PLUGIN, Prompt
 
 CANCELLED: Final = "cancelled"
-"""The reason of a `PrintFailed` that somebody asked for."""
+"""The reason of a `PrintFailed` that a user asked for."""
 
 
 class PrintEventType(StrEnum):
