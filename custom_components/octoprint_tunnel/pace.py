@@ -6,11 +6,14 @@ from typing import Final
 from .api.backoff import Backoff
 from .api.octoprint.connection import PrinterState
 from .api.octoprint.status import PrinterStatus
+from .api.transport.router import Way
 from .api.tunnels.snapshot import TunnelSnapshot
 from .const import WAIT_INTERVAL
 
 LIVE_INTERVAL: Final = timedelta(minutes=15)  # to check what the push socket reports
 PRINT_INTERVAL: Final = timedelta(seconds=14)  # with a push socket, which does not report progress and temperatures
+SLOWEST_POLL: Final = timedelta(minutes=5)  # to save data without a push socket; only the user can make it slower
+READING: Final = 600  # bytes of job and temperatures
 AFTER_RESET: Final = timedelta(seconds=5)  # after the month's end; clocks differ
 
 FIRST_FOLLOW_UP: Final = 1  # seconds, doubling
@@ -28,6 +31,10 @@ class Pace:
         """Poll at `poll_interval` unless something else is called for."""
         self.live = False
         """Whether OctoPrint reports changes without being polled."""
+        self.slowdown: float = 1
+        """By which factor to poll less often through the tunnel, within the limits for changes of the state."""
+        self.stretch: float = 1
+        """The factor that the last interval really has."""
         self._poll_interval = poll_interval
         self._follow_up = Backoff(FIRST_FOLLOW_UP, poll_interval.total_seconds())
         self._command_at: float | None = None
@@ -51,7 +58,19 @@ class Pace:
         if self._awaits_heaters(status, read_at) or is_settling:
             return timedelta(seconds=self._follow_up.next())
         self._follow_up.reset()
-        return self._settled_interval(status)
+        usual = self._settled_interval(status)
+        interval = self._slowed(usual) if status.way is Way.TUNNEL else usual
+        self.stretch = interval / usual
+        return interval
+
+    def print_needs(self, status: PrinterStatus) -> float:
+        """Return the bytes that the readings of the print in progress need through the tunnel until its end."""
+        if status.way is not Way.TUNNEL or not status.state.is_active or status.job is None or not status.job.left:
+            return 0
+        return status.job.left / self._settled_interval(status).total_seconds() * READING
+
+    def _slowed(self, usual: timedelta) -> timedelta:
+        return min(usual * self.slowdown, max(usual, LIVE_INTERVAL if self.live else SLOWEST_POLL))
 
     def _awaits_heaters(self, status: PrinterStatus, read_at: float) -> bool:
         if status.heaters or not status.state.is_connected:
