@@ -29,11 +29,12 @@ from custom_components.octoprint_tunnel.api.octoprint.filament import Filament
 from custom_components.octoprint_tunnel.api.octoprint.job import TimeLeftOrigin
 from custom_components.octoprint_tunnel.api.octoprint.print_event import PrintEventType
 from custom_components.octoprint_tunnel.api.tunnels.models import NotificationType
+from custom_components.octoprint_tunnel.api.tunnels.monthly_usage import DataUse
 from custom_components.octoprint_tunnel.api.tunnels.octoeverywhere import APP_ID
 from custom_components.octoprint_tunnel.api.tunnels.setup import SERVER_IS_HTTP
 from custom_components.octoprint_tunnel.config_flow import OctoPrintTunnelConfigFlow as Flow
 from custom_components.octoprint_tunnel.coordinator import PrinterCoordinator
-from custom_components.octoprint_tunnel.repairs import CONDITIONS, FIX_ERRORS, FIXABLE
+from custom_components.octoprint_tunnel.repairs import CONDITIONS, FIX_ERRORS, FIXABLE, RUNS_OUT
 from custom_components.octoprint_tunnel.webcams import Webcams
 from homeassistant.components.sensor import SensorEntityDescription
 from homeassistant.config_entries import ConfigFlow
@@ -165,6 +166,7 @@ def test_states() -> None:
         assert isinstance(description, SensorEntityDescription)
         if description.options:
             assert set(sensors[str(description.translation_key)]["state"]) == set(description.options)
+    assert set(sensors["active_route"]["state_attributes"]["data_use"]["state"]) == {use.value for use in DataUse}
     based_on = sensors["print_time_left"]["state_attributes"]["based_on"]
     assert set(based_on["state"]) == {origin.value for origin in TimeLeftOrigin}
     for key, kinds in (("notification", NotificationType), ("print_event", PrintEventType)):
@@ -183,7 +185,7 @@ def test_actions() -> None:
 
 
 def test_issues() -> None:
-    """Repair issues, and the dialog of the one that Home Assistant can fix."""
-    assert set(TEXTS["issues"]) == {FIXABLE, *(condition.value for condition in CONDITIONS)}
+    """Repair issues, and the dialogs of those that Home Assistant can fix."""
+    assert set(TEXTS["issues"]) == {FIXABLE, RUNS_OUT, *(condition.value for condition in CONDITIONS)}
     refusals = {"print_in_progress", "update_in_progress", "no_update", "unreachable"}
     assert set(TEXTS["issues"][FIXABLE]["fix_flow"]["error"]) == refusals | set(FIX_ERRORS.values())

@@ -14,6 +14,7 @@ from .connect_choices import ConnectChoices
 from .const import DEFAULT_NAME, DOMAIN
 from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .dashboard_card import async_serve_card
+from .data_meter import DataMeter, async_forget_usage
 from .detection import DetectionCoordinator
 from .device import async_track_device
 from .layers import Layers, async_forget_layers
@@ -24,6 +25,7 @@ from .polling import Outage
 from .printer_id import async_learn_printer_id
 from .repairs import async_clear_issues, async_update_issues
 from .runtime import OctoPrintTunnelConfigEntry, RuntimeData
+from .saving import async_end_saving_in_time
 from .services import async_setup_services
 from .session import async_create_session
 from .timelapse_view import async_serve_timelapses
@@ -61,8 +63,11 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
     """Set up one printer, also while its OctoPrint is off."""
     if entry.title != (title := _safe_title(entry.title)):
         hass.config_entries.async_update_entry(entry, title=title)
+    async_end_saving_in_time(hass, entry)
     runtime = entry.runtime_data = _create_runtime(hass, entry)
     await runtime.layers.async_load()
+    if runtime.tunnel.meter:
+        await runtime.tunnel.meter.async_load()
 
     # Not the first refresh that can fail the set-up: the tunnel's entities show what is wrong.
     await runtime.tunnel.async_refresh()
@@ -86,7 +91,8 @@ def _create_runtime(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> R
     local_session = async_create_session(hass, verify_ssl=Options.from_entry(entry).verify_ssl)
     service = tunnel_from_data(entry.data).connect(async_create_session(hass))
     outage = Outage(entry.title)
-    tunnel = TunnelCoordinator(hass, entry, outage, service)
+    meter = DataMeter(hass, entry, service.octoprint.traffic) if service.tunnel.metered else None
+    tunnel = TunnelCoordinator(hass, entry, outage, service, meter)
     printer = PrinterCoordinator(hass, entry, outage, tunnel, local_session)
     detection = None
     if service.failure_detection:
@@ -154,11 +160,16 @@ def _safe_title(title: str) -> str:
 
 async def async_unload_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> bool:
     """Unload one printer."""
-    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    meter = entry.runtime_data.tunnel.meter
+    is_unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    if is_unloaded and meter:
+        await meter.async_save()
+    return is_unloaded
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> None:
-    """End the notifications, and delete the issues and the stored layers of a printer that is removed."""
+    """End the notifications, and delete the issues and the stored data of a printer that is removed."""
     async_clear_issues(hass, entry)
     await async_forget_layers(hass, entry)
+    await async_forget_usage(hass, entry)
     await async_forget_webhook(hass, entry)

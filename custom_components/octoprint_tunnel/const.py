@@ -9,6 +9,7 @@ LOGGER = logging.getLogger(__package__)
 
 DEFAULT_NAME: Final = "OctoPrint"  # of a printer whose name neither the service nor OctoPrint tells
 
+CONF_DATA_AUTOPILOT: Final = "data_autopilot"
 CONF_DISCOVERED_URL: Final = "discovered_url"
 CONF_INSTANCE_UUID: Final = "instance_uuid"
 CONF_LIVE_UPDATES: Final = "live_updates"
@@ -16,6 +17,7 @@ CONF_LOCAL_ACCESS: Final = "local_access"
 CONF_LOCAL_URL: Final = "local_url"
 CONF_POLL_INTERVAL: Final = "poll_interval"
 CONF_PRINTER_ID: Final = "printer_id"
+CONF_SAVING: Final = "saving"
 
 MAX_SHOWN: Final = 1000  # characters of a value in a message
 

@@ -27,11 +27,14 @@ from .api.octoprint.prompt import Prompt
 from .api.octoprint.reader import Reader
 from .api.octoprint.status import PrinterStatus
 from .api.transport.addresses import private_addresses
+from .api.transport.route import MAX_BODY
 from .api.transport.router import PinnedRoute, Router, Way
 from .api.tunnels.base import Service
+from .api.tunnels.monthly_usage import MonthlyUsage
 from .api.tunnels.snapshot import TunnelRequest, TunnelSnapshot
 from .consistent_states import ConsistentStates
 from .const import CONF_DISCOVERED_URL, CONF_INSTANCE_UUID, WAIT_INTERVAL
+from .data_meter import DataMeter
 from .exceptions import validation_error
 from .identity import async_is_shared
 from .options import Options
@@ -44,16 +47,24 @@ REPORT_TAKES: Final = 2  # seconds from a change that a reading shows to OctoPri
 class TunnelCoordinator(RemedyCoordinator[TunnelSnapshot]):
     """Asks the service about the tunnel, and records the results of requests through it."""
 
-    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, outage: Outage, service: Service) -> None:
-        """Prepare to ask `service` about its tunnel."""
+    def __init__(
+        self, hass: HomeAssistant, entry: ConfigEntry, outage: Outage, service: Service, meter: DataMeter | None
+    ) -> None:
+        """Prepare to ask `service` about its tunnel; without a `meter`, its data is not metered."""
         super().__init__(hass, entry, "tunnel", outage)
         self.service = service
+        self.meter = meter
         self.data = TunnelSnapshot()
 
     @property
     def blocked_by(self) -> Problem | None:
         """Return the problem that any request through the tunnel would meet now."""
         return self.data.blocked_by(time.monotonic())
+
+    @property
+    def slowdown(self) -> float:
+        """Return by which factor to send less through the tunnel."""
+        return self.data.month.slowdown if self.data.month else 1
 
     @override
     async def _async_fetch(self) -> TunnelSnapshot:
@@ -62,8 +73,11 @@ class TunnelCoordinator(RemedyCoordinator[TunnelSnapshot]):
         except BadGateway as error:
             # There is no OctoPrint behind the service's own address.
             raise ServiceError(code=error.code) from None
-        data = self.data.with_status(status)
-        self.update_interval = service_interval(data, self.poll_interval, dt_util.utcnow())
+        now = dt_util.utcnow()
+        month = self.meter.async_record(status.usage, now) if self.meter and status.usage else None
+        own = self.meter.history.own(now) if self.meter else None
+        data = self.data.with_status(status, month, own)
+        self.update_interval = service_interval(data, self.poll_interval, now)
         return data
 
     @override
@@ -130,7 +144,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
             report=tunnel.async_report,
         )
         self.octoprint = OctoPrint(self.router, entry.data[CONF_API_KEY], title=entry.title)
-        self.preview = Preview(self._async_connect)
+        self.preview = Preview(self._async_connect_for_picture)
         entry.async_on_unload(self.preview.close)
         self._tunnel = tunnel
         self._blocked_by: type[OctoPrintTunnelError] | None = None
@@ -156,15 +170,33 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         status = replace(status, layer=await self.layers.read(status))
         if status.way is Way.LOCAL:
             self._tunnel.async_clear_route_error()
+        self._pace.slowdown = self._tunnel.slowdown
         self.update_interval = self._pace.interval(status, began_at)
+        if self._tunnel.meter:
+            self._tunnel.meter.follow(stretch=self._pace.stretch, print_needs=self._pace.print_needs(status))
         status = self._prints.end_reading(status, live=self._pace.live, outage=after_outage)
         self._plan_catch_up(status)
         self.preview.follow(status.file)
         return status
 
-    async def _async_connect(self) -> OctoPrint:
-        """Return a client that stays on the way that requests go now: a missing file is no reason to leave it."""
+    @property
+    def month(self) -> MonthlyUsage | None:
+        """Return the month of a metered tunnel, None if nothing limits its data."""
+        return self._tunnel.data.month
+
+    @property
+    def slowdown(self) -> float:
+        """Return by which factor to ask less often, on the way that requests go now."""
+        return 1 if self.router.way is Way.LOCAL else self._tunnel.slowdown
+
+    async def _async_connect_for_picture(self) -> OctoPrint:
+        """Return a client that stays on the way that requests go now: a missing file is no reason to leave it.
+
+        Raises OverCap while a picture would be too much of what is left of the month's data.
+        """
         way, route = await self.router.choose()
+        if way is Way.TUNNEL and self.month is not None and not self.month.affords(MAX_BODY):
+            raise OverCap
         return OctoPrint(PinnedRoute(self.router, way, route), self.config_entry.data[CONF_API_KEY])
 
     @callback

@@ -20,15 +20,23 @@ from .api.octoprint.job import Job
 from .api.octoprint.updates import OCTOPRINT, Update
 from .api.transport.router import Candidate
 from .api.tunnels.models import TunnelStatus
+from .api.tunnels.monthly_usage import MonthlyUsage
 from .api.webcam.feed import WebcamFeed
-from .const import CONF_LIVE_UPDATES, CONF_LOCAL_ACCESS, CONF_POLL_INTERVAL
+from .const import CONF_DATA_AUTOPILOT, CONF_LIVE_UPDATES, CONF_LOCAL_ACCESS, CONF_POLL_INTERVAL, CONF_SAVING
 from .notifications import Notifications
 from .polling import RemedyCoordinator
 from .runtime import OctoPrintTunnelConfigEntry, RuntimeData
 from .updates import UpdatesCoordinator
 
 SHOWN_DATA: Final = ("provider",)
-SHOWN_OPTIONS: Final = (CONF_LIVE_UPDATES, CONF_LOCAL_ACCESS, CONF_POLL_INTERVAL, CONF_VERIFY_SSL)
+SHOWN_OPTIONS: Final = (
+    CONF_DATA_AUTOPILOT,
+    CONF_LIVE_UPDATES,
+    CONF_LOCAL_ACCESS,
+    CONF_POLL_INTERVAL,
+    CONF_SAVING,
+    CONF_VERIFY_SSL,
+)
 CONNECTORS: Final = ("serial", "moonraker", "bambu")
 SYSTEM_COMMANDS: Final = ("restart", "reboot", "shutdown")
 VERSION: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){1,3}((rc|b|a|\.dev|\.post)[0-9]{1,4})*", re.ASCII)
@@ -69,6 +77,7 @@ def _runtime(runtime: RuntimeData) -> dict[str, Any]:
             "condition": tunnel.data.condition,
             "online": tunnel.data.online,
             "data": _tunnel_status(tunnel.data.status),
+            "month": _month(tunnel.data.month) if tunnel.data.month else None,
         },
         "printer": {
             **_poll(printer),
@@ -143,6 +152,17 @@ def _tunnel_status(status: TunnelStatus) -> dict[str, Any]:
         "limits": asdict(status.limits),
         "usage": asdict(status.usage) if status.usage else None,
         "tells_local_ip": status.local_ip is not None,
+    }
+
+
+def _month(month: MonthlyUsage) -> dict[str, Any]:
+    return {
+        **asdict(month),
+        "allowance": month.allowance,
+        "slowdown": month.slowdown,
+        "forecast": month.forecast,
+        "runs_out": month.runs_out,
+        "is_held_back": month.is_held_back,
     }
 
 

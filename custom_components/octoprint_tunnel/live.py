@@ -42,6 +42,7 @@ from .webcams import Webcams
 START_DELAY: Final = 5  # seconds; the set-up of the printer, and of Home Assistant, goes first
 FIRST_RETRY: Final = 5  # seconds, doubling
 LONGEST_RETRY: Final = 300
+SLOWEST_RETRY: Final = 3600  # seconds, to save data; a socket that does not last costs 11 kB each time
 CHECK_INTERVAL: Final = timedelta(seconds=60)
 
 READ_DELAY: Final = 0.1  # seconds from an event to the poll; events of one change come within less
@@ -90,7 +91,7 @@ class LiveUpdates:
                 # A socket costs more than a poll. Where polls fail, opening one would fail, too.
                 await self._polls_work.wait()
                 await self._async_attempt()
-                await asyncio.sleep(self._backoff.next())
+                await asyncio.sleep(min(self._backoff.next() * self._printer.slowdown, SLOWEST_RETRY))
         finally:
             stop_listening()
 

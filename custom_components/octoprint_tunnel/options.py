@@ -9,13 +9,22 @@ from yarl import URL
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_VERIFY_SSL
 
-from .const import CONF_LIVE_UPDATES, CONF_LOCAL_ACCESS, CONF_LOCAL_URL, CONF_POLL_INTERVAL
+from .api.tunnels.monthly_usage import DataMode
+from .const import (
+    CONF_DATA_AUTOPILOT,
+    CONF_LIVE_UPDATES,
+    CONF_LOCAL_ACCESS,
+    CONF_LOCAL_URL,
+    CONF_POLL_INTERVAL,
+    CONF_SAVING,
+)
 
 DEFAULTS: Final[dict[str, Any]] = {
     CONF_POLL_INTERVAL: 60,  # seconds
     CONF_LIVE_UPDATES: True,
     CONF_LOCAL_ACCESS: True,
     CONF_VERIFY_SSL: True,
+    CONF_DATA_AUTOPILOT: True,
 }
 
 
@@ -28,6 +37,7 @@ class Options:
     local_access: bool
     local_url: URL | None
     verify_ssl: bool
+    data_mode: DataMode
 
     @classmethod
     def from_entry(cls, entry: ConfigEntry) -> Self:
@@ -40,4 +50,11 @@ class Options:
             local_access=options[CONF_LOCAL_ACCESS],
             local_url=URL(local_url) if local_url else None,
             verify_ssl=options[CONF_VERIFY_SSL],
+            data_mode=_data_mode(options),
         )
+
+
+def _data_mode(options: dict[str, Any]) -> DataMode:
+    if CONF_SAVING in options:
+        return DataMode.SAVING
+    return DataMode.AUTOPILOT if options[CONF_DATA_AUTOPILOT] else DataMode.OFF

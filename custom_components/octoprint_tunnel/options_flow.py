@@ -14,8 +14,10 @@ from homeassistant.helpers.selector import (
 )
 
 from .api.transport.addresses import typed_address
+from .api.tunnels import TUNNELS
 from .connection_flow import UserInput
 from .const import (
+    CONF_DATA_AUTOPILOT,
     CONF_LIVE_UPDATES,
     CONF_LOCAL_ACCESS,
     CONF_LOCAL_URL,
@@ -37,6 +39,8 @@ OPTIONS = vol.Schema(
         vol.Required(CONF_VERIFY_SSL, default=DEFAULTS[CONF_VERIFY_SSL]): BooleanSelector(),
     }
 )
+METERED = vol.Schema({vol.Required(CONF_DATA_AUTOPILOT, default=DEFAULTS[CONF_DATA_AUTOPILOT]): BooleanSelector()})
+"""The options of a tunnel with a limited amount of data."""
 
 
 class OctoPrintTunnelOptionsFlow(OptionsFlowWithReload):
@@ -45,6 +49,8 @@ class OctoPrintTunnelOptionsFlow(OptionsFlowWithReload):
     async def async_step_init(self, user_input: UserInput = None) -> ConfigFlowResult:
         """Ask for the options."""
         errors = {}
+        is_metered = TUNNELS[self.config_entry.data["provider"]].metered
+        schema = OPTIONS.extend(METERED.schema) if is_metered else OPTIONS
         if user_input is not None:
             options = {**user_input, CONF_POLL_INTERVAL: int(user_input[CONF_POLL_INTERVAL])}
             typed = options.pop(CONF_LOCAL_URL, "").strip()
@@ -56,6 +62,6 @@ class OctoPrintTunnelOptionsFlow(OptionsFlowWithReload):
             errors[CONF_LOCAL_URL] = "invalid_url"
         return self.async_show_form(
             step_id="init",
-            data_schema=self.add_suggested_values_to_schema(OPTIONS, user_input or self.config_entry.options),
+            data_schema=self.add_suggested_values_to_schema(schema, user_input or self.config_entry.options),
             errors=errors,
         )

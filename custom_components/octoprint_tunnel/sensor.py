@@ -85,6 +85,18 @@ class FilamentSensorDescription(OctoPrintTunnelSensorDescription[PrinterCoordina
         return self.amount_fn(filament) if filament else None
 
 
+def _rounded(size: float | None) -> float | None:
+    """Return a forecast in steps of 100 kB, so that it does not change all the time."""
+    return None if size is None else round(size, -5)
+
+
+def _data_use(printer: PrinterCoordinator) -> Mapping[str, Any] | None:
+    """Return what the data autopilot does; None if nothing is limited."""
+    if (month := printer.month) is None:
+        return None
+    return {"data_use": month.use, "slowdown": round(month.slowdown, 1)}
+
+
 TUNNEL_DESCRIPTIONS = (
     TunnelSensorDescription(
         key="tunnel_status",
@@ -163,6 +175,37 @@ TUNNEL_DESCRIPTIONS = (
         device_class=SensorDeviceClass.TIMESTAMP,
         value_fn=lambda tunnel: usage.reset if (usage := tunnel.data.status.usage) else None,
     ),
+    TunnelSensorDescription(
+        key="tunnel_usage_left",
+        translation_key="tunnel_usage_left",
+        device_class=SensorDeviceClass.DATA_SIZE,
+        state_class=SensorStateClass.MEASUREMENT,
+        native_unit_of_measurement=UnitOfInformation.BYTES,
+        suggested_unit_of_measurement=UnitOfInformation.MEBIBYTES,
+        suggested_display_precision=1,
+        value_fn=lambda tunnel: month.left if (month := tunnel.data.month) else None,
+    ),
+    TunnelSensorDescription(
+        key="tunnel_usage_forecast",
+        translation_key="tunnel_usage_forecast",
+        device_class=SensorDeviceClass.DATA_SIZE,
+        state_class=SensorStateClass.MEASUREMENT,
+        native_unit_of_measurement=UnitOfInformation.BYTES,
+        suggested_unit_of_measurement=UnitOfInformation.MEBIBYTES,
+        suggested_display_precision=0,
+        value_fn=lambda tunnel: _rounded(month.forecast) if (month := tunnel.data.month) else None,
+    ),
+    TunnelSensorDescription(
+        key="tunnel_usage_own",
+        translation_key="tunnel_usage_own",
+        entity_registry_enabled_default=False,
+        device_class=SensorDeviceClass.DATA_SIZE,
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        native_unit_of_measurement=UnitOfInformation.BYTES,
+        suggested_unit_of_measurement=UnitOfInformation.MEBIBYTES,
+        suggested_display_precision=1,
+        value_fn=lambda tunnel: tunnel.data.own,
+    ),
 )
 
 PRINTER_DESCRIPTIONS = (
@@ -173,6 +216,7 @@ PRINTER_DESCRIPTIONS = (
         device_class=SensorDeviceClass.ENUM,
         options=[way.value for way in Way],
         value_fn=lambda printer: printer.data.way if printer.last_update_success else Way.NONE,
+        attributes_fn=_data_use,
         always_available=True,
     ),
     OctoPrintTunnelSensorDescription[PrinterCoordinator](

@@ -139,7 +139,7 @@ class Webcams(DataUpdateCoordinator[WebcamsSnapshot]):
     @property
     def _interval_left(self) -> float:
         """Return the seconds until the webcams may be read again."""
-        return self._read_at + MIN_INTERVAL - time.monotonic()
+        return self._read_at + MIN_INTERVAL * self._printer.slowdown - time.monotonic()
 
     @callback
     def _read_soon(self) -> None:

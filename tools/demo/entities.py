@@ -54,6 +54,8 @@ ENTITIES = (
     Expected("sensor", "tunnel_usage", a_number, provider="obico"),
     Expected("sensor", "tunnel_usage_cap", "300.0", provider="obico"),  # MiB
     Expected("sensor", "tunnel_usage_reset", a_timestamp, provider="obico"),
+    Expected("sensor", "tunnel_usage_left", a_number, provider="obico"),
+    Expected("sensor", "tunnel_usage_forecast", None, provider="obico"),  # unknown on the first of a month
     Expected("binary_sensor", "printer_connected", "off", after="on"),
     Expected("event", "print_event", "unknown"),
     Expected("sensor", "total_prints", "0"),

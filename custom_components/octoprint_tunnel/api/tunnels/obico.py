@@ -46,6 +46,9 @@ ENTITY_KEYS = frozenset(
         "tunnel_usage",
         "tunnel_usage_cap",
         "tunnel_usage_reset",
+        "tunnel_usage_own",
+        "tunnel_usage_left",
+        "tunnel_usage_forecast",
         "print_failing",
         "failure_probability",
     }
@@ -214,7 +217,7 @@ class ObicoService(Service):
 
     @override
     def pictures(self, webcam: Webcam) -> Pictures:
-        return _Pictures(self.octoprint, webcam, self.server)
+        return _Pictures(self.api, webcam, self.server)  # its traffic is that which is not counted as usage
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from typing import Self
 
 from ..errors import BadGateway, Condition, OctoPrintOffline, OverCap, Problem
 from .models import TunnelStatus
+from .monthly_usage import MonthlyUsage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,16 +25,19 @@ class TunnelSnapshot:
     """One tunnel at one moment.
 
     `status` is what the service said last, `service_problem` why it could not be asked since. `last_request` is None
-    while no request has gone through the tunnel, and when requests go another way.
+    while no request has gone through the tunnel, and when requests go another way. `month` is None where no data is
+    metered, or nothing limits it. `own` is what this integration used in the month, in bytes.
     """
 
     status: TunnelStatus = field(default_factory=TunnelStatus)
     service_problem: Problem | None = None
     last_request: TunnelRequest | None = None
+    month: MonthlyUsage | None = None
+    own: int | None = None
 
-    def with_status(self, status: TunnelStatus) -> Self:
+    def with_status(self, status: TunnelStatus, month: MonthlyUsage | None = None, own: int | None = None) -> Self:
         """Return the snapshot with a new status of the service."""
-        new = replace(self, status=status, service_problem=None)
+        new = replace(self, status=status, service_problem=None, month=month, own=own)
         if self.is_used_up and not new.is_used_up and self.route_problem and self.route_problem.kind is OverCap:
             # The month is over, or the cap is higher now, so the last tunnel error is stale.
             new = replace(new, last_request=None)
@@ -41,8 +45,9 @@ class TunnelSnapshot:
 
     @property
     def is_used_up(self) -> bool:
-        """Tell whether the service says that the month's data is used up."""
-        return self.status.usage is not None and self.status.usage.is_used_up is True
+        """Tell whether the month's data is used up, as the service says, or but for what the user may need."""
+        is_held_back = self.month is not None and self.month.is_held_back
+        return is_held_back or (self.status.usage is not None and self.status.usage.is_used_up is True)
 
     @property
     def route_problem(self) -> Problem | None:
