@@ -10,6 +10,7 @@ from pytest_homeassistant_custom_component.components.diagnostics import get_dia
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.octoprint_tunnel import live
+from custom_components.octoprint_tunnel.api.errors import OverCap
 from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
@@ -17,6 +18,7 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 
 from .home import Home, settle, until
+from .octoprint import printing
 
 pytestmark = pytest.mark.parametrize("provider", ["obico"])
 BOTH_VERSIONS = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
@@ -32,17 +34,16 @@ def usage(**values: int) -> dict[str, list[dict[str, Any]]]:
     return {"days": [{"date": f"2026-12-{day:02}", **size} for day in range(1, days + 1)]}
 
 
-@pytest.fixture(autouse=True)
-def _no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Open no push socket where a repair turns live updates on."""
-    monkeypatch.setattr(live, "START_DELAY", DAY)
-
-
 @pytest.fixture
 async def metered(
-    new_home: Home, freezer: FrozenDateTimeFactory, hass_storage: dict[str, Any], all_enabled: None
+    new_home: Home,
+    monkeypatch: pytest.MonkeyPatch,
+    freezer: FrozenDateTimeFactory,
+    hass_storage: dict[str, Any],
+    all_enabled: None,
 ) -> Home:
     """Return Home Assistant on December 11, before the printer is added; ten days are known."""
+    monkeypatch.setattr(live, "START_DELAY", DAY)  # no push socket opens where a repair turns live updates on
     freezer.move_to(BEGIN + timedelta(days=10))
     store(new_home, hass_storage, **usage(days=10, own=MIB, wanted=MIB, others=4 * MIB))
     new_home.relay.obico.used_bytes = 50 * MIB
@@ -215,6 +216,36 @@ async def test_polls_slow_down(metered: Home) -> None:
     metered.relay.clear()
     await metered.wait(61, times=10)
     assert 1 <= len(metered.relay.seen("obico_tunnel")) <= 4
+
+
+@BOTH_VERSIONS
+async def test_changes_show_at_once(new_live_home: Home) -> None:
+    """Also at the slowest: the push socket reports them, and a print is read once in a quarter of an hour."""
+    home = new_live_home
+    home.relay.obico.used_bytes = 290 * MIB
+    await home.listen()
+    assert use(home) == ("changes_only", 64)
+    await home.in_octoprint(printing.connect)
+    await home.until_state("operational")
+    await home.in_octoprint(printing.start)
+    await home.until_state("printing")
+    await until(lambda: home.runtime.printer.update_interval == timedelta(seconds=14 * 64))
+    await home.press("pause")
+    await home.until_state("paused")
+    await home.press("cancel")
+    await home.until_state("operational")
+    assert not home.relay.obico.over_cap
+
+
+async def test_a_picture_of_the_model_waits(metered: Home) -> None:
+    """It may be as large as a tenth of what is left."""
+    await metered.set_up()
+    connect = metered.runtime.printer.preview._connect
+    assert await connect()
+    metered.relay.obico.used_bytes = 290 * MIB
+    await metered.wait(61)
+    with pytest.raises(OverCap):
+        await connect()
 
 
 async def test_polls_do_not_slow_down_without_the_autopilot(metered: Home) -> None:

@@ -1,5 +1,6 @@
 """When to poll next: exact intervals, without Home Assistant and without waiting."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,10 +9,12 @@ from custom_components.octoprint_tunnel.api import backoff
 from custom_components.octoprint_tunnel.api.errors import NotSupporter, OctoPrintTunnelError, OverCap, Problem
 from custom_components.octoprint_tunnel.api.octoprint.connection import Connection, ConnectionOptions, PrinterState
 from custom_components.octoprint_tunnel.api.octoprint.heaters import Heater
+from custom_components.octoprint_tunnel.api.octoprint.job import Job
 from custom_components.octoprint_tunnel.api.octoprint.status import PrinterStatus
+from custom_components.octoprint_tunnel.api.transport.router import Way
 from custom_components.octoprint_tunnel.api.tunnels.models import TunnelStatus, Usage
 from custom_components.octoprint_tunnel.api.tunnels.snapshot import TunnelRequest, TunnelSnapshot
-from custom_components.octoprint_tunnel.pace import Pace, service_interval
+from custom_components.octoprint_tunnel.pace import READING, Pace, service_interval
 
 MINUTE, HOUR = 60, 3600
 COLD, WARM = {"bed": Heater(actual=21, target=0)}, {"bed": Heater(actual=21, target=60)}
@@ -124,6 +127,51 @@ def test_heaters_are_awaited_for_a_while(pace: Pace, live: bool) -> None:
     assert intervals(pace, status("Operational", {}), 402) == [1]
     assert intervals(pace, status("Offline"), 403) == [rest]
     assert intervals(pace, status("Operational", {}), 500) == [1]
+
+
+# A month whose data would not last
+
+
+@pytest.mark.parametrize(
+    ("text", "live", "expected"),
+    [
+        ("Printing", True, [14, 56, 14 * 64]),
+        ("Operational", True, [15 * MINUTE] * 3),
+        ("Paused", True, [MINUTE, 4 * MINUTE, 15 * MINUTE]),
+        ("Printing", False, [MINUTE, 4 * MINUTE, 5 * MINUTE]),
+        ("Operational", False, [MINUTE, 4 * MINUTE, 5 * MINUTE]),
+        ("Connecting", False, [1, 2, 4]),
+    ],
+)
+def test_polls_slow_down_through_the_tunnel(pace: Pace, text: str, live: bool, expected: list[float]) -> None:
+    """Up to a limit, so that changes of the state are shown in time; a change that is expected is read soon."""
+    pace.live = live
+    found, stretches = [], []
+    for pace.slowdown in (1, 4, 64):
+        found += intervals(pace, replace(status(text), way=Way.TUNNEL), 0)
+        stretches.append(pace.stretch)
+    assert found == expected
+    assert stretches == ([1, 1, 1] if text == "Connecting" else [interval / expected[0] for interval in expected])
+
+
+def test_the_local_network_does_not_slow_down(pace: Pace) -> None:
+    """It costs nothing there, and the user's own interval is never shortened."""
+    pace.slowdown = 64
+    assert intervals(pace, replace(status("Printing"), way=Way.LOCAL), 0) == [MINUTE]
+    slow = Pace(timedelta(hours=1))
+    slow.slowdown = 64
+    assert intervals(slow, replace(status("Printing"), way=Way.TUNNEL), 0) == [HOUR]
+
+
+def test_what_a_print_needs_until_its_end(pace: Pace) -> None:
+    """One reading for each interval at full speed, and nothing on the local network or without a known end."""
+    pace.slowdown = 64
+    print_job = Job(state_text=None, path=None, name=None, size=None, progress=None, elapsed=None, left=7200)
+    shown = replace(status("Printing"), way=Way.TUNNEL, job=print_job)
+    assert pace.print_needs(shown) == 120 * READING
+    assert pace.print_needs(replace(shown, way=Way.LOCAL)) == 0
+    assert pace.print_needs(replace(shown, job=None)) == 0
+    assert pace.print_needs(replace(status("Operational"), way=Way.TUNNEL, job=print_job)) == 0
 
 
 # The service
