@@ -94,10 +94,12 @@ def test_slowdown(values: dict[str, float], slowdown: float, use: DataUse) -> No
         ({"used": 300e6, "others_to_come": 0}, 15),
         ({"used": 301e6, "others_to_come": 0, "wanted_to_come": 0}, 15),
         ({"used": 250e6, "others_to_come": 100e6, "days": 2}, None),
+        ({"used": 250e6, "others_to_come": 100e6, "now": BEGIN + timedelta(days=2)}, None),
     ],
 )
 def test_when_the_data_runs_out(values: dict[str, float], runs_out: float | None) -> None:
-    """At the pace of the last days; one or two days are no reason to warn."""
+    """At the pace of the last days; the first days are no reason to warn."""
+    assert month(**values).is_calm is (runs_out is None)
     expected = None if runs_out is None else BEGIN + timedelta(days=runs_out)
     found = month(**values).runs_out
     assert found == expected or (found and expected and abs(found - expected) < timedelta(hours=3))

@@ -16,7 +16,7 @@ MAX_SLOWDOWN: Final = 64
 SHARE_OF_ONE: Final = 0.1  # of what is left; a single download may use so much
 FIRST_DAYS: Final = 1_500_000  # bytes; what a day with ten hours of printing uses, while no day is known
 FIRST_OTHERS: Final = 0.5  # of the cap; what others use in a month, while no day is known
-DAYS_TO_WARN: Final = 3  # so many days have to be known before a forecast is a reason to warn
+DAYS_TO_WARN: Final = 3  # so many days have to be known, and over in this month, before a forecast is a reason to warn
 CALM: Final = 0.95  # of the cap; a forecast below it ends a warning
 
 _DAY: Final = timedelta(days=1)
@@ -120,15 +120,19 @@ class MonthlyUsage:
 
     @property
     def runs_out(self) -> datetime | None:
-        """Return when the cap will be reached, None if not before the reset, or if too few days are known."""
-        if self.days < DAYS_TO_WARN or self.forecast is None or self.forecast <= self.cap:
+        """Return when the cap will be reached, None if not before the reset, or if it is too early to tell."""
+        if self._is_early or self.forecast is None or self.forecast <= self.cap:
             return None
         return self.now + (self.reset - self.now) * (self.left / max(1, self.forecast - self.used))
 
     @property
     def is_calm(self) -> bool:
-        """Tell whether the month stays clearly within the cap."""
-        return self.forecast is not None and self.forecast <= self.cap * CALM
+        """Tell whether the month stays clearly within the cap, as far as is known."""
+        return self._is_early or self.forecast is None or self.forecast <= self.cap * CALM
+
+    @property
+    def _is_early(self) -> bool:
+        return self.days < DAYS_TO_WARN or self.now.astimezone(UTC).day <= DAYS_TO_WARN
 
     @property
     def is_held_back(self) -> bool:
