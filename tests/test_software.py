@@ -141,7 +141,7 @@ async def test_the_check_comes_after_the_set_up(new_home: Home, monkeypatch: pyt
     await new_home.set_up()
     assert new_home.state("octoprint_update").state == "unavailable"
     assert not new_home.relay.seen(path=CHECK)
-    await new_home.wait(121)
+    await new_home.wait(1201)
     assert new_home.state("octoprint_update").state == "on"
 
 
