@@ -202,7 +202,7 @@ class ConnectButton(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):
     async def _connect(self, octoprint: OctoPrint, connection: Connection) -> None:
         if missing := self._choices.missing(connection):
             title = self.coordinator.config_entry.title
-            LOGGER.info("%s: OctoPrint does not offer %s now, so its preference is used", title, ", ".join(missing))
+            LOGGER.warning("%s: OctoPrint does not offer %s now, so its preference is used", title, ", ".join(missing))
         await octoprint.connect(connection, **self._choices.for_connect(connection))
 
 
@@ -221,7 +221,7 @@ class EmergencyStop(PrinterButton):
 
 
 class ControlButton(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):
-    """Sends the lines of a custom control. As in OctoPrint, it is not available during a print."""
+    """Sends the lines of a custom control. It is not available during a print, which they could harm."""
 
     entity_description: ControlDescription
 

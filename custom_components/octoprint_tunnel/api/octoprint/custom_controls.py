@@ -17,19 +17,20 @@ MAX_LINE: Final = 500  # characters
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CustomControl:
-    """A control that needs no input, and the lines that it sends."""
+    """A control that needs no input and asks no question, and the lines that it sends."""
 
     name: str
     lines: tuple[str, ...]
 
     @classmethod
     def from_json(cls, control: JsonObject) -> Self | None:
-        """Read one control; None if it needs an input, sends nothing that can be sent as it is, or has no name."""
+        """Read one control; None if it needs an input, asks before it sends, sends no plain lines, or has no name."""
         name = as_name(control.text("name") or "")
         command = control.exact("command", MAX_LINE)
         lines = (command,) if command else control.exacts("commands", MAX_LINES)
-        is_plain = all(line and len(line) <= MAX_LINE and "\n" not in line for line in lines)
-        if not name or not lines or not is_plain or control.length("input") or control.exact("javascript"):
+        is_plain = all(line and len(line) <= MAX_LINE and "\n" not in line and "%(" not in line for line in lines)
+        needs_more = control.length("input") or control.exact("confirm") or control.exact("javascript")
+        if not name or not lines or not is_plain or needs_more:
             return None
         return cls(name=name, lines=lines)
 
