@@ -32,6 +32,8 @@ PLUGIN = '''"""Adds a line to each layer."""
 
 from octoprint.filemanager.util import LineProcessorStream, StreamWrapper
 
+pytestmark = pytest.mark.long
+
 
 class Stream(LineProcessorStream):
     def process_line(self, line):

@@ -24,6 +24,8 @@ from .octoprint import printing, software
 from .octoprint.server import OctoPrintServer
 from .octoprint.software import NEW, OLD
 
+pytestmark = pytest.mark.long
+
 BOTH_VERSIONS = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
 BOTH_TUNNELS = pytest.mark.parametrize("provider", ["octoeverywhere", "obico"])
 
