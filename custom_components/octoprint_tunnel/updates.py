@@ -80,7 +80,7 @@ class UpdatesCoordinator(OutageCoordinator[Software]):
         printer: PrinterCoordinator,
     ) -> None:
         """Prepare to check for updates of OctoPrint and of the tunnel's plugin."""
-        super().__init__(hass, entry, "updates", outage, POSTPONE_INTERVAL)
+        super().__init__(hass, entry, "updates", outage, SETTLED_DELAY)
         self.data = Software()
         self.plugin = tunnel.service.tunnel.plugin
         self._targets = tuple(target for target in (OCTOPRINT, self.plugin) if target)
