@@ -27,6 +27,8 @@ from .proxies import KINDS, Proxy, program
 from .relay.certificates import self_made_file
 from .relay.server import Relay
 
+pytestmark = pytest.mark.long
+
 ACCESS = {"CF-Access-Client-Id": "0123456789abcdef.access", "CF-Access-Client-Secret": secrets.token_hex(32)}
 LOGIN = ("tunnel-owner", secrets.token_hex(16))
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import re
 from typing import Any, ClassVar
 
+from freezegun.api import FrozenDateTimeFactory
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
@@ -43,7 +44,7 @@ from .dialogs import (
     suggestions_of,
     through_page,
 )
-from .home import log_lines, settle
+from .home import log_lines, settle, wait
 from .octoprint.server import OctoPrintServer
 from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
@@ -883,12 +884,16 @@ async def test_reauth_with_a_new_app_connection(
 
 @pytest.mark.parametrize("open_dialog", [reauth, reconfigure])
 async def test_page_opens_on_the_printer(
-    hass: HomeAssistant, relay: Relay, loaded: MockConfigEntry, connection: AppConnection, open_dialog: Any
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    loaded: MockConfigEntry,
+    connection: AppConnection,
+    open_dialog: Any,
 ) -> None:
     """OctoPrint is asked once for the printer's id; a page of another service does not get it."""
     for _ in range(2):
-        loaded.runtime_data.printer.async_update_listeners()
-        await settle(hass)
+        await wait(hass, freezer, 1201)
         assert loaded.data["printer_id"] == relay.printer.id
         assert await hass.config_entries.async_reload(loaded.entry_id)
     assert len(relay.seen(path="/api/plugin/octoeverywhere")) == 1
@@ -903,14 +908,13 @@ async def test_page_opens_on_the_printer(
 
 @pytest.mark.parametrize("has_plugin", [False, True])
 async def test_printer_id_that_is_not_known(
-    hass: HomeAssistant, relay: Relay, chosen: MockConfigEntry, has_plugin: bool
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, relay: Relay, chosen: MockConfigEntry, has_plugin: bool
 ) -> None:
     """Nothing is stored without the plugin, and none is asked for through Obico; no line is logged."""
     relay.printer.has_plugin, relay.printer.id = has_plugin, "with space"
     chosen.add_to_hass(hass)
     assert await hass.config_entries.async_setup(chosen.entry_id)
-    chosen.runtime_data.printer.async_update_listeners()
-    await settle(hass)
+    await wait(hass, freezer, 1201)
     assert "printer_id" not in chosen.data
     await hass.config_entries.async_unload(chosen.entry_id)
 

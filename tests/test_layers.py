@@ -23,6 +23,8 @@ from .relay.record import Exchange
 from .slicers import HEIGHT, Sliced, sliced
 from .test_print import ALL_TUNNELS, BOTH_VERSIONS, number
 
+pytestmark = pytest.mark.long
+
 DOWNLOAD = "/octoprint/downloads/files/local/"
 VALUES = "/octoprint/plugin/DisplayLayerProgress/values"
 KEYS = ("layer", "layers", "height")
@@ -31,7 +33,6 @@ PRINTED = sliced("cura", layers=20, moves=4, dwell=150)
 PLUGIN = '''"""Adds a line to each layer."""
 
 from octoprint.filemanager.util import LineProcessorStream, StreamWrapper
-
 
 class Stream(LineProcessorStream):
     def process_line(self, line):

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from http import HTTPStatus
 
 import pytest
-from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, WebSocketGenerator
 
 from custom_components.octoprint_tunnel import timelapse_view
 from homeassistant.components.media_player import BrowseError, BrowseMedia
@@ -89,11 +89,28 @@ async def test_play(new_live_home: Home, home: Home, hass_client: ClientSessionG
     assert "X-Api-Key" not in response.headers
 
 
+@BOTH_VERSIONS
+async def test_play_in_a_browser(
+    home: Home, hass_ws_client: WebSocketGenerator, hass_client_no_auth: ClientSessionGenerator
+) -> None:
+    """The signed address is enough, whatever the name has in it."""
+    media = {"media_content_id": f"{ROOT}/{home.entry.entry_id}/timelapses/{NAME}"}
+    socket = await hass_ws_client()
+    await socket.send_json_auto_id({"type": "media_source/resolve_media", **media})
+    url = (await socket.receive_json())["result"]["url"]
+    response = await (await hass_client_no_auth()).get(url)
+    assert (response.status, await response.read()) == (HTTPStatus.OK, VIDEO)
+
+
 async def test_refused(home: Home, hass_client: ClientSessionGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is no timelapse, too large, too many at once, or cannot be reached."""
     browser = await hass_client()
     url = await url_of(home, NAME)
-    for wrong in (url.replace(".mp4", ".jpg"), "/api/octoprint_tunnel/timelapse/nothing/a.mp4"):
+    for wrong in (
+        timelapse_view.url_of(home.entry.entry_id, "a.jpg"),
+        timelapse_view.url_of("nothing", "a.mp4"),
+        f"{url}x",
+    ):
         assert (await browser.get(wrong)).status == HTTPStatus.NOT_FOUND
     assert (await browser.get(await url_of(home, "missing.mp4"))).status == HTTPStatus.BAD_GATEWAY
     monkeypatch.setattr(timelapse_view, "MAX_VIEWERS", 0)

@@ -20,6 +20,8 @@ from .home import Home, entities, log_lines, settle, until
 from .octoprint import printing
 from .octoprint.server import OctoPrintServer
 
+pytestmark = pytest.mark.long
+
 BOTH_VERSIONS = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
 BOTH_TUNNELS = pytest.mark.parametrize("provider", ["octoeverywhere", "obico"])
 PLUGIN = Path(__file__).with_name("octoprint") / "thumbnail_plugin.py"

@@ -165,3 +165,4 @@ async def test_emergency_stop(live_home: Home) -> None:
     pausing.exception()
     await until(lambda: home.state("printing").state == "off")
     await settle(home.hass)
+    await home.in_octoprint(printing.connect)  # OctoPrint shows the error until then

@@ -24,6 +24,8 @@ from .octoprint import printing, software
 from .octoprint.server import OctoPrintServer
 from .octoprint.software import NEW, OLD
 
+pytestmark = pytest.mark.long
+
 BOTH_VERSIONS = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
 BOTH_TUNNELS = pytest.mark.parametrize("provider", ["octoeverywhere", "obico"])
 
@@ -141,7 +143,7 @@ async def test_the_check_comes_after_the_set_up(new_home: Home, monkeypatch: pyt
     await new_home.set_up()
     assert new_home.state("octoprint_update").state == "unavailable"
     assert not new_home.relay.seen(path=CHECK)
-    await new_home.wait(121)
+    await new_home.wait(1201)
     assert new_home.state("octoprint_update").state == "on"
 
 

@@ -10,6 +10,8 @@ from .home import Home, settle, until
 from .octoprint import printing
 from .octoprint.server import OctoPrintServer
 
+pytestmark = pytest.mark.long
+
 BOTH_VERSIONS = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
 ALL_TUNNELS = pytest.mark.parametrize("provider", ["octoeverywhere", "obico", "own_address"])
 ODD = "große (50%) [a+b]#1.gcode"

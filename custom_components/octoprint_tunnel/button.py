@@ -1,5 +1,6 @@
 """Buttons for the connection to the printer, the print, and OctoPrint's server."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -104,16 +105,21 @@ class ControlDescription(ButtonEntityDescription):
 def control_descriptions(printer: PrinterCoordinator) -> list[ControlDescription]:
     """Return a description for each custom control of this OctoPrint that needs no input."""
     controls = (printer.data.custom_controls or ()) if printer.data else ()
-    descriptions = {
-        slugify(control.name): ControlDescription(
-            key=f"custom_control_{slugify(control.name)}",
-            translation_key="custom_control",
-            translation_placeholders={"name": control.name},
-            lines=control.lines,
+    keys: Counter[str] = Counter()
+    descriptions = []
+    for control in controls:
+        key = slugify(control.name)
+        keys[key] += 1
+        number = f"_{keys[key]}" if keys[key] > 1 else ""  # `Z+` and `Z-` have one key
+        descriptions.append(
+            ControlDescription(
+                key=f"custom_control_{key}{number}",
+                translation_key="custom_control",
+                translation_placeholders={"name": control.name},
+                lines=control.lines,
+            )
         )
-        for control in controls
-    }
-    return list(descriptions.values())
+    return descriptions
 
 
 PRINT_AGAIN = ButtonEntityDescription(key="print_again", translation_key="print_again")
@@ -202,7 +208,7 @@ class ConnectButton(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):
     async def _connect(self, octoprint: OctoPrint, connection: Connection) -> None:
         if missing := self._choices.missing(connection):
             title = self.coordinator.config_entry.title
-            LOGGER.info("%s: OctoPrint does not offer %s now, so its preference is used", title, ", ".join(missing))
+            LOGGER.warning("%s: OctoPrint does not offer %s now, so its preference is used", title, ", ".join(missing))
         await octoprint.connect(connection, **self._choices.for_connect(connection))
 
 
@@ -221,7 +227,7 @@ class EmergencyStop(PrinterButton):
 
 
 class ControlButton(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):
-    """Sends the lines of a custom control. As in OctoPrint, it is not available during a print."""
+    """Sends the lines of a custom control. It is not available during a print, which they could harm."""
 
     entity_description: ControlDescription
 

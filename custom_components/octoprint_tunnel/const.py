@@ -24,5 +24,8 @@ MAX_SHOWN: Final = 1000  # characters of a value in a message
 MIN_POLL_INTERVAL: Final = 30  # seconds
 MAX_POLL_INTERVAL: Final = 3600
 
+SETTLED_DELAY: Final = timedelta(minutes=20)
+"""From the set-up to what can wait: it is asked once, and not while Home Assistant starts."""
+
 WAIT_INTERVAL: Final = timedelta(minutes=30)
 """How often to look whether a condition that only the account's owner can end has ended."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from typing import Final, override
-from urllib.parse import quote
 
 from homeassistant.components.media_player import BrowseError, MediaClass
 from homeassistant.components.media_source import (
@@ -22,7 +21,7 @@ from .api.octoprint.timelapses import is_timelapse_name, video_type
 from .const import DOMAIN
 from .exceptions import to_home_assistant_error
 from .runtime import OctoPrintTunnelConfigEntry
-from .timelapse_view import URL
+from .timelapse_view import url_of
 
 FILES: Final = "files"
 TIMELAPSES: Final = "timelapses"
@@ -72,7 +71,7 @@ class PrinterMedia(MediaSource):
         mime_type = video_type(name)
         if self._entry(entry_id) is None or kind != TIMELAPSES or not is_timelapse_name(name) or mime_type is None:
             raise Unresolvable(f"{item.identifier} cannot be played")
-        return PlayMedia(URL.format(entry_id=entry_id, name=quote(name)), mime_type)
+        return PlayMedia(url_of(entry_id, name), mime_type)
 
     def _entry(self, entry_id: str) -> OctoPrintTunnelConfigEntry | None:
         entry = self._hass.config_entries.async_get_entry(entry_id)

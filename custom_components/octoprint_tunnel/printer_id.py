@@ -1,11 +1,14 @@
 """The service's own id of a printer, with which its page opens on that printer when the user signs in again."""
 
+from datetime import datetime
+
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.event import async_call_later
 
 from .api.errors import OctoPrintTunnelError
 from .api.tunnels.base import Service
-from .const import CONF_PRINTER_ID, LOGGER
+from .const import CONF_PRINTER_ID, LOGGER, SETTLED_DELAY
 from .coordinator import PrinterCoordinator
 
 
@@ -13,10 +16,9 @@ from .coordinator import PrinterCoordinator
 def async_learn_printer_id(
     hass: HomeAssistant, entry: ConfigEntry, service: Service, printer: PrinterCoordinator
 ) -> None:
-    """Ask for the id after set-up, when OctoPrint is first reached, and store it. It is asked for once."""
+    """Ask for the id some time after the set-up, and store it. Once it is stored, it is not asked for."""
     if service.tunnel.printer_id:
         return
-    stop: CALLBACK_TYPE | None = None
 
     async def ask() -> None:
         try:
@@ -29,17 +31,8 @@ def async_learn_printer_id(
             hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_PRINTER_ID: printer_id})
 
     @callback
-    def ask_when_reached() -> None:
-        nonlocal stop
-        if printer.last_update_success and printer.data and stop:
-            stop()
-            stop = None
+    def ask_if_reached(_now: datetime) -> None:
+        if printer.last_update_success:
             entry.async_create_background_task(hass, ask(), name=f"{entry.title} printer id")
 
-    @callback
-    def stop_listening() -> None:
-        if stop:
-            stop()
-
-    stop = printer.async_add_listener(ask_when_reached)
-    entry.async_on_unload(stop_listening)
+    entry.async_on_unload(async_call_later(hass, SETTLED_DELAY, ask_if_reached))

@@ -1,5 +1,6 @@
 """Serves a printer's timelapses to the browsers of Home Assistant's users."""
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from http import HTTPStatus
 import re
 from typing import Final
@@ -17,10 +18,23 @@ from .api.transport.router import Way
 from .const import DOMAIN, LOGGER
 from .runtime import OctoPrintTunnelConfigEntry
 
-URL: Final = f"/api/{DOMAIN}/timelapse/{{entry_id}}/{{name}}"
+URL: Final = f"/api/{DOMAIN}/timelapse/{{entry_id}}/{{encoded}}"
 MAX_VIEWERS: Final = 4
 MAX_SIZE: Final = 4 * 1024**3  # bytes
 _CONTENT_RANGE: Final = re.compile(r"bytes [0-9]{1,15}-[0-9]{1,15}/[0-9]{1,15}", re.ASCII)
+
+
+def url_of(entry_id: str, name: str) -> str:
+    """Return the address of a video. Home Assistant cannot sign an address with `#` or `?` in it, even encoded."""
+    return URL.format(entry_id=entry_id, encoded=urlsafe_b64encode(name.encode()).decode())
+
+
+def _name(encoded: str) -> str:
+    """Return the name of a video in an address; empty if there is none."""
+    try:
+        return urlsafe_b64decode(encoded).decode()
+    except ValueError:
+        return ""
 
 
 @callback
@@ -39,8 +53,9 @@ class TimelapseView(HomeAssistantView):
         """Begin without viewers."""
         self._viewers = 0
 
-    async def get(self, request: web.Request, entry_id: str, name: str) -> web.StreamResponse:
+    async def get(self, request: web.Request, entry_id: str, encoded: str) -> web.StreamResponse:
         """Return a video or a part of it."""
+        name = _name(encoded)
         entry: OctoPrintTunnelConfigEntry | None = request.app[KEY_HASS].config_entries.async_get_entry(entry_id)
         is_loaded = entry is not None and entry.domain == DOMAIN and entry.state is ConfigEntryState.LOADED
         if entry is None or not is_loaded or not is_timelapse_name(name):

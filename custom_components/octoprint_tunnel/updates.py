@@ -17,12 +17,11 @@ from .api.octoprint.client import OctoPrint
 from .api.octoprint.updates import OCTOPRINT, Update, Updates
 from .api.transport.message import Request, Response
 from .api.transport.router import Router
-from .const import LOGGER
+from .const import LOGGER, SETTLED_DELAY
 from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .exceptions import validation_error
 from .polling import Outage, OutageCoordinator
 
-START_DELAY: Final = timedelta(minutes=2)
 CHECK_INTERVAL: Final = timedelta(days=1)
 RETRY_INTERVAL: Final = timedelta(hours=1)
 POSTPONE_INTERVAL: Final = timedelta(minutes=10)  # while OctoPrint is off or prints; sends no request
@@ -81,7 +80,7 @@ class UpdatesCoordinator(OutageCoordinator[Software]):
         printer: PrinterCoordinator,
     ) -> None:
         """Prepare to check for updates of OctoPrint and of the tunnel's plugin."""
-        super().__init__(hass, entry, "updates", outage, POSTPONE_INTERVAL)
+        super().__init__(hass, entry, "updates", outage, SETTLED_DELAY)
         self.data = Software()
         self.plugin = tunnel.service.tunnel.plugin
         self._targets = tuple(target for target in (OCTOPRINT, self.plugin) if target)
@@ -101,7 +100,7 @@ class UpdatesCoordinator(OutageCoordinator[Software]):
             if self._listeners:  # else all entities are disabled
                 self._async_refresh_soon()
 
-        self.config_entry.async_on_unload(async_call_later(self.hass, START_DELAY, check))
+        self.config_entry.async_on_unload(async_call_later(self.hass, SETTLED_DELAY, check))
 
     @property
     def is_current(self) -> bool:

@@ -60,6 +60,8 @@ _CONFIG: dict[str, Any] = {
             "name": "Tools",
             "children": [
                 {"name": "Fan on", "commands": ["M106 S255", "M117 Fan"]},
+                {"name": "Factory reset", "command": "M502", "confirm": "Really?"},
+                {"name": "Lift", "command": "G1 Z%(height)s"},
                 {"name": "Move", "command": "G1 X%(x)s", "input": [{"name": "X", "parameter": "x", "default": 0}]},
             ],
         },

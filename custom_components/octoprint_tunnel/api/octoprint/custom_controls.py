@@ -3,8 +3,10 @@
 Source: OctoPrint's documentation, "Custom Controls", and what 1.11 and 2.0 send.
 """
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final, Self
 
 from ..json_object import JsonObject
@@ -17,35 +19,40 @@ MAX_LINE: Final = 500  # characters
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CustomControl:
-    """A control that needs no input, and the lines that it sends."""
+    """A control that needs no input and asks no question, and the lines that it sends."""
 
     name: str
     lines: tuple[str, ...]
 
     @classmethod
     def from_json(cls, control: JsonObject) -> Self | None:
-        """Read one control; None if it needs an input, sends nothing that can be sent as it is, or has no name."""
+        """Read one control; None if it needs an input, asks before it sends, sends no plain lines, or has no name."""
         name = as_name(control.text("name") or "")
         command = control.exact("command", MAX_LINE)
         lines = (command,) if command else control.exacts("commands", MAX_LINES)
-        is_plain = all(line and len(line) <= MAX_LINE and "\n" not in line for line in lines)
-        if not name or not lines or not is_plain or control.length("input") or control.exact("javascript"):
+        is_plain = all(line and len(line) <= MAX_LINE and "\n" not in line and "%(" not in line for line in lines)
+        needs_more = control.length("input") or control.exact("confirm") or control.exact("javascript")
+        if not name or not lines or not is_plain or needs_more:
             return None
         return cls(name=name, lines=lines)
 
 
 def controls_from_json(response: JsonObject) -> tuple[CustomControl, ...]:
-    """Read the controls without input, also those in groups, at most MAX_CONTROLS; of one name only the first."""
+    """Read the controls without input, also those in groups, at most MAX_CONTROLS.
+
+    Where several have one name, that of the group comes before it. Of those that are still alike, the first counts.
+    """
+    found = list(islice(_controls(response, "controls", ""), MAX_CONTROLS))
+    counts = Counter(control.name.casefold() for _, control in found)
     controls: dict[str, CustomControl] = {}
-    for item in _items(response, "controls"):
-        if len(controls) >= MAX_CONTROLS:
-            break
-        if (control := CustomControl.from_json(item)) and control.name.casefold() not in controls:
-            controls[control.name.casefold()] = control
+    for group, control in found:
+        name = f"{group} {control.name}".strip() if counts[control.name.casefold()] > 1 else control.name
+        controls.setdefault(name.casefold(), replace(control, name=as_name(name)))
     return tuple(controls.values())
 
 
-def _items(response: JsonObject, name: str) -> Iterator[JsonObject]:
+def _controls(response: JsonObject, name: str, group: str) -> Iterator[tuple[str, CustomControl]]:
     for item in response.objects(name):
-        yield item
-        yield from _items(item, "children")
+        if control := CustomControl.from_json(item):
+            yield group, control
+        yield from _controls(item, "children", as_name(item.text("name") or "") or group)
