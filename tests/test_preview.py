@@ -1,7 +1,6 @@
 """The picture of the model, from real files in both versions of OctoPrint, as those who look at it see it."""
 
 import asyncio
-from base64 import b64encode
 from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import replace
 import io
@@ -66,15 +65,8 @@ def size_of(picture: bytes | None) -> tuple[int, int]:
 
 
 def sliced(*pictures: bytes) -> bytes:
-    """Return a file as slicers write it: with its pictures as comments, and then a print."""
-    lines = []
-    for picture in pictures:
-        width, height = Image.open(io.BytesIO(picture)).size
-        text = b64encode(picture).decode()
-        lines.append(f"; thumbnail begin {width}x{height} {len(text)}")
-        lines += [f"; {text[at : at + 78]}" for at in range(0, len(text), 78)]
-        lines.append("; thumbnail end")
-    return "\n".join([*lines, ""]).encode() + printing.gcode(600)
+    """Return a print with these pictures in its file."""
+    return printing.with_pictures(printing.gcode(600), *pictures)
 
 
 class Viewer:

@@ -1,10 +1,14 @@
 """Real prints on the virtual printer, from files that only take time."""
 
+from base64 import b64encode
 from collections.abc import Callable
+import io
 import json
 import time
 from typing import Any
 from urllib.parse import quote
+
+from PIL import Image
 
 from .server import OctoPrintServer
 
@@ -17,6 +21,18 @@ def gcode(moves: int, *, bed: int = 60) -> bytes:
     for move in range(moves):
         lines += [f"G1 X{move % 100} Y{move % 70} F3000", "G4 P100"]
     return "\n".join([*lines, "M104 S0", "M140 S0", ""]).encode()
+
+
+def with_pictures(data: bytes, *pictures: bytes) -> bytes:
+    """Return a print with these pictures as comments before it, as slicers write them."""
+    lines = []
+    for picture in pictures:
+        width, height = Image.open(io.BytesIO(picture)).size
+        text = b64encode(picture).decode()
+        lines.append(f"; thumbnail begin {width}x{height} {len(text)}")
+        lines += [f"; {text[at : at + 78]}" for at in range(0, len(text), 78)]
+        lines.append("; thumbnail end")
+    return "\n".join([*lines, ""]).encode() + data
 
 
 def connect(server: OctoPrintServer) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final, override
 from tests.octoprint import printing
 
 from ..demo import DOMAIN, ROOT, say
-from ..demo.scene import a_print_under_way
+from ..demo.scene import a_print_under_way, the_model
 from .chromium import BrowserError
 from .tour import FILE, NAME, PROGRESS_TIMEOUT, Tour
 
@@ -55,7 +55,7 @@ class CardTour(Tour):
     @override
     def go(self) -> None:
         """Go all the way."""
-        printing.upload(self._stage.octoprint, moves=900, name=FILE)
+        printing.store(self._stage.octoprint, printing.with_pictures(printing.gcode(900), the_model()), FILE)
         self._log_in()
         self._add_through_octoeverywhere()
         printing.connect(self._stage.octoprint)
@@ -127,6 +127,7 @@ class CardTour(Tour):
         self._browser.see(FILE)
         self._browser.element("hui-image")
         self._browser.element("img[src*='camera_proxy']")
+        self._browser.element("img.model[src*='image_proxy']")
         self._look(look.name if look.name in _PICTURES else None, part=_TAG)
 
     def _ignore_others(self) -> None:
@@ -149,6 +150,7 @@ class CardTour(Tour):
         self._press_and_confirm(cancel)
         self._browser.see_part("Operational")
         self._browser.gone(FILE)
+        self._browser.see(self._name("button", "print_again"))
 
     def _lose_connection(self) -> None:
         """Disconnect the printer, and connect it again: there is a button for one of them."""

@@ -1,4 +1,4 @@
-"""The webcam's picture: a print under way."""
+"""What there is to see: the webcam's picture of a print under way, and the picture of its model."""
 
 from functools import cache
 import io
@@ -21,14 +21,30 @@ def a_print_under_way(time: float = 0.5) -> bytes:
     draw.rectangle((60, 120, 900, 150), fill=_METAL)
     draw.rectangle((60, 126, 900, 131), fill=_LIGHT)
     draw.polygon(((150, 600), (810, 600), (880, 690), (80, 690)), fill=_BED)
-    for number in range(23):  # layers of a hull, widening as they rise
-        y, overhang = 590 - number * 9, number * 6
-        draw.rounded_rectangle((330 - overhang // 2, y, 600 + overhang, y + 8), 4, fill=_LAYERS[number % 2])
+    _draw_hull(draw)
     x = 540 + moved
     draw.rounded_rectangle((x - 70, 90, x + 70, 300), 12, fill=(52, 60, 70))
     draw.ellipse((x - 35, 150, x + 35, 220), fill=(26, 30, 36))
     draw.rectangle((x - 25, 300, x + 25, 340), fill=_METAL)
     draw.polygon(((x - 20, 340), (x + 20, 340), (x + 5, 386), (x - 5, 386)), fill=(214, 170, 70))
+    return _encode(picture, "JPEG")
+
+
+@cache
+def the_model() -> bytes:
+    """Return a PNG of the boat, as slicers put it into their files."""
+    picture = Image.new("RGBA", _SIZE)
+    _draw_hull(ImageDraw.Draw(picture))
+    return _encode(picture.crop((240, 280, 760, 700)).resize((260, 210)), "PNG")
+
+
+def _draw_hull(draw: ImageDraw.ImageDraw) -> None:
+    for number in range(23):  # layers, widening as they rise
+        y, overhang = 590 - number * 9, number * 6
+        draw.rounded_rectangle((330 - overhang // 2, y, 600 + overhang, y + 8), 4, fill=_LAYERS[number % 2])
+
+
+def _encode(picture: Image.Image, kind: str) -> bytes:
     body = io.BytesIO()
-    picture.save(body, "JPEG", quality=90)
+    picture.save(body, kind, quality=90)
     return body.getvalue()

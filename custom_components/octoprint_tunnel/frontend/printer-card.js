@@ -28,6 +28,7 @@ const BUTTONS = [
   { key: "pause", icon: "mdi:pause" },
   { key: "resume", icon: "mdi:play" },
   { key: "cancel", icon: "mdi:stop", asks: true },
+  { key: "print_again", icon: "mdi:printer-3d-nozzle", asks: true },
   { key: "connect", icon: "mdi:connection", isUseless: (card) => card._is("binary_sensor.printer_connected", "on") },
   {
     key: "disconnect",
@@ -44,9 +45,11 @@ const HEATERS = [
   { kind: "chamber", icon: "mdi:home-thermometer-outline" },
 ];
 
+const isKnown = (state) => state !== undefined && state.state !== "unavailable" && state.state !== "unknown";
+
 const isOn = ({ state }) => state === "on";
 
-/** What is worth a line: why nothing is known of the printer, and what is wrong with it or with the print. */
+/** What is worth a line: why nothing is known of the printer, what it asks, and what is wrong with it or with the print. */
 const WARNINGS = [
   { key: "sensor.tunnel_status", icon: "mdi:cloud-alert-outline", isWrong: ({ state }) => state !== "ok" },
   {
@@ -54,6 +57,7 @@ const WARNINGS = [
     icon: "mdi:server-network-off",
     isWrong: ({ state }, card) => state === "off" && card._is("sensor.tunnel_status", "ok"),
   },
+  { key: "sensor.prompt", icon: "mdi:message-question-outline", isWrong: isKnown },
   { key: "binary_sensor.error", icon: "mdi:alert-circle-outline", isWrong: isOn, isSevere: true },
   { key: "binary_sensor.print_failing", icon: "mdi:alert-octagon-outline", isWrong: isOn, isSevere: true },
 ];
@@ -94,6 +98,7 @@ const STYLE = `
   .facts { min-width: 0; flex: 1; display: grid; gap: 8px; }
   .file { font-weight: var(--ha-font-weight-medium, 500); overflow: hidden; overflow-wrap: anywhere;
     display: -webkit-box; -webkit-line-clamp: 2; -webkit-box-orient: vertical; }
+  .model { flex: none; width: 64px; height: 64px; object-fit: contain; border-radius: var(--radius); }
   .times { display: flex; flex-wrap: wrap; gap: 4px 24px; }
   .times > span { min-width: 0; }
   .value { display: block; font-variant-numeric: tabular-nums; }
@@ -142,8 +147,6 @@ const icon = (name) => element("ha-icon", { icon: name });
 function write(target, text) {
   if (target.textContent !== text) target.textContent = text;
 }
-
-const isKnown = (state) => state !== undefined && state.state !== "unavailable" && state.state !== "unknown";
 
 const isOurs = (entity) => entity?.platform === DOMAIN && Boolean(entity.device_id);
 
@@ -330,9 +333,9 @@ class PrinterCard extends HTMLElement {
     const percent = element("span", { class: "percent" });
     const ring = element("span", { class: "ring" }, svg("svg", { viewBox: "0 0 100 100" }, track, done), percent);
     const file = element("span", { class: "file" });
-    const times = ["sensor.print_time_left", "sensor.print_finish"].map((key) => this._time(key));
+    const times = ["sensor.print_time_left", "sensor.print_finish", "sensor.layer"].map((key) => this._fact(key));
     const facts = element("span", { class: "facts" }, file, element("span", { class: "times" }, ...times));
-    const print = this._opener("print", () => this._id("sensor.print_progress"), ring, facts);
+    const print = this._opener("print", () => this._id("sensor.print_progress"), ring, facts, this._model());
     this._updates.push(() => {
       const progress = this._state("sensor.print_progress");
       const part = Math.min(1, Math.max(0, Number(progress?.state) / 100 || 0));
@@ -348,17 +351,41 @@ class PrinterCard extends HTMLElement {
     return print;
   }
 
-  _time(key) {
+  /** The picture of the model, if its file has one. It is another one when the entity's state is. */
+  _model() {
+    const model = element("img", { class: "model", alt: "", hidden: "" });
+    model.addEventListener("error", () => (model.hidden = true));
+    let shown;
+    this._updates.push(() => {
+      const state = this._state("image.print_preview");
+      const found = isKnown(state) ? state.attributes.entity_picture : undefined;
+      const now = found && `${found}&state=${encodeURIComponent(state.state)}`;
+      if (now === shown) return;
+      shown = now;
+      model.hidden = !now;
+      if (now) model.src = now;
+      else model.removeAttribute("src");
+    });
+    return model;
+  }
+
+  _fact(key) {
     const [name, value] = [element("span", { class: "note" }), element("span", { class: "value" })];
-    const time = element("span", {}, name, value);
+    const fact = element("span", {}, name, value);
     this._updates.push(() => {
       const state = this._state(key);
-      time.hidden = !isKnown(state);
-      if (time.hidden) return;
+      fact.hidden = !isKnown(state);
+      if (fact.hidden) return;
       write(name, this._name(key));
-      write(value, state.attributes.device_class === "timestamp" ? this._clock(state.state) : this._text(key));
+      write(value, this._value(key, state));
     });
-    return time;
+    return fact;
+  }
+
+  _value(key, state) {
+    if (state.attributes.device_class === "timestamp") return this._clock(state.state);
+    const layers = key === "sensor.layer" && this._text("sensor.layers");
+    return layers ? `${this._text(key)} / ${layers}` : this._text(key);
   }
 
   /** A time of day, with the weekday unless it is today. */
