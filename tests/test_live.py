@@ -283,20 +283,62 @@ async def test_more_or_longer_messages_than_octoprint_sends(
 # What it costs
 
 
-async def test_polls_are_few(live_home: Home) -> None:
-    """With a socket OctoPrint is polled every 15 minutes; the service as ever."""
+async def test_polls_are_few(new_live_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a socket OctoPrint is polled every 15 minutes, and the service every 10 minutes."""
+    monkeypatch.setattr(live, "CHECK_INTERVAL", timedelta(days=1))  # which waits for a pong in real time
+    live_home = new_live_home
+    await live_home.listen()
+    asked = []
     live_home.relay.clear()
     for minutes in range(1, 15):
         async_fire_time_changed(live_home.hass, dt_util.utcnow() + timedelta(minutes=minutes))
         await settle(live_home.hass)
+        asked.append(len(live_home.relay.seen("octoeverywhere_api")))
     assert not live_home.relay.seen("tunnel")
-    assert live_home.relay.seen("octoeverywhere_api")
+    # After a minute, as no socket was known at the set-up; and when a day begins.
+    assert asked[0] >= 1
+    assert asked[8] <= 2
+    assert asked[9] > asked[0]
     async_fire_time_changed(live_home.hass, dt_util.utcnow() + timedelta(minutes=15, seconds=5))
     await settle(live_home.hass)
     [check] = live_home.relay.seen("tunnel")
     assert check.path == "/api/printer"
     assert check.response_bytes < 100
     assert live_home.runtime.live.since
+
+
+async def test_service_is_asked_when_the_socket_ends(live_home: Home) -> None:
+    """At once, and as without a socket from then on: that OctoPrint went off shows before the next poll is due."""
+    await live_home.runtime.tunnel.async_refresh()
+    assert live_home.runtime.tunnel.update_interval != POLLED
+    live_home.relay.printer.online = False
+    await live_home.relay.close_sockets(3000)
+    await live_home.until_state("off", "octoprint_online")
+    assert live_home.runtime.tunnel.update_interval == POLLED
+
+
+async def test_service_is_asked_when_a_request_fails(live_home: Home) -> None:
+    """At once, and only once although the socket ends with it; rarely again when both work."""
+    await live_home.runtime.tunnel.async_refresh()
+    live_home.relay.clear()
+    live_home.relay.fail("tunnel", 600, times=1)
+    await live_home.refresh()
+    await until_open(live_home, False)
+    await settle(live_home.hass)
+    assert len(live_home.relay.seen("octoeverywhere_api")) == 1
+    assert live_home.runtime.tunnel.update_interval == POLLED
+    await live_home.refresh()
+    await until_open(live_home)
+    await live_home.runtime.tunnel.async_refresh()
+    assert live_home.runtime.tunnel.update_interval != POLLED
+
+
+async def test_service_of_a_tunnel_that_is_not_used(new_live_home: Home) -> None:
+    """A socket on the local network tells nothing of it."""
+    await new_live_home.listen(local_url=f"{new_live_home.relay.local.url}/octoprint")
+    await new_live_home.runtime.tunnel.async_refresh()
+    assert new_live_home.state("active_route").state == "local"
+    assert new_live_home.runtime.tunnel.update_interval == POLLED
 
 
 @BOTH_VERSIONS

@@ -1,20 +1,27 @@
 """When to poll next: exact intervals, without Home Assistant and without waiting."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from custom_components.octoprint_tunnel.api import backoff
-from custom_components.octoprint_tunnel.api.errors import NotSupporter, OctoPrintTunnelError, OverCap, Problem
+from custom_components.octoprint_tunnel.api.errors import (
+    NotSupporter,
+    OctoPrintOffline,
+    OctoPrintTunnelError,
+    OverCap,
+    Problem,
+)
 from custom_components.octoprint_tunnel.api.octoprint.connection import Connection, ConnectionOptions, PrinterState
 from custom_components.octoprint_tunnel.api.octoprint.heaters import Heater
 from custom_components.octoprint_tunnel.api.octoprint.job import Job
 from custom_components.octoprint_tunnel.api.octoprint.status import PrinterStatus
 from custom_components.octoprint_tunnel.api.transport.router import Way
 from custom_components.octoprint_tunnel.api.tunnels.models import TunnelStatus, Usage
+from custom_components.octoprint_tunnel.api.tunnels.monthly_usage import MonthlyUsage
 from custom_components.octoprint_tunnel.api.tunnels.snapshot import TunnelRequest, TunnelSnapshot
-from custom_components.octoprint_tunnel.pace import READING, Pace, service_interval
+from custom_components.octoprint_tunnel.pace import LIVE_INTERVAL, READING, Pace, service_interval
 
 MINUTE, HOUR = 60, 3600
 COLD, WARM = {"bed": Heater(actual=21, target=0)}, {"bed": Heater(actual=21, target=60)}
@@ -207,3 +214,51 @@ def test_a_month_with_data_left_has_the_usual_interval() -> None:
     assert service_interval(tunnel, timedelta(minutes=1), NOW) == timedelta(minutes=1)
     closed = TunnelSnapshot(status=tunnel.status, last_request=TunnelRequest(problem=Problem(OverCap)))
     assert service_interval(closed, timedelta(minutes=1), NOW) == timedelta(minutes=30)
+
+
+@pytest.mark.parametrize(
+    ("tunnel", "poll_interval", "expected"),
+    [
+        (TunnelSnapshot(), MINUTE, 10 * MINUTE),
+        (TunnelSnapshot(), HOUR, HOUR),
+        (usage(used=50, reset=NOW + timedelta(days=5)), MINUTE, 10 * MINUTE),
+        (TunnelSnapshot(status=TunnelStatus(online=False)), MINUTE, MINUTE),
+        (TunnelSnapshot(service_problem=Problem(OctoPrintTunnelError)), MINUTE, MINUTE),
+        (TunnelSnapshot(last_request=TunnelRequest(problem=Problem(OctoPrintOffline))), MINUTE, MINUTE),
+        (usage(used=111, reset=NOW + timedelta(days=5)), MINUTE, MINUTE),
+        (TunnelSnapshot(last_request=TunnelRequest(problem=Problem(NotSupporter))), MINUTE, 30 * MINUTE),
+    ],
+)
+def test_a_service_is_asked_rarely_while_a_socket_goes_through_its_tunnel(
+    tunnel: TunnelSnapshot, poll_interval: int, expected: int
+) -> None:
+    """The socket shows that the tunnel works; otherwise everything is as without one."""
+    interval = service_interval(tunnel, timedelta(seconds=poll_interval), NOW, has_socket=True)
+    assert interval.total_seconds() == expected
+
+
+def test_a_month_that_slows_down_is_followed_closely() -> None:
+    """What others use matters then, and asking for it is free."""
+    reset = NOW + timedelta(days=5)
+    month = MonthlyUsage(used=99, cap=100, wanted_to_come=9, others_to_come=9, days=9, reset=reset, now=NOW)
+    tunnel = replace(usage(used=99, reset=reset), month=month)
+    assert service_interval(tunnel, timedelta(minutes=1), NOW, has_socket=True) == timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(("until_midnight", "expected"), [(595, 600), (594, 599), (5, 10), (0, 600)])
+def test_a_day_is_counted_from_its_beginning(until_midnight: int, expected: int) -> None:
+    """In UTC, as the services do."""
+    now = datetime(2026, 11, 27, tzinfo=UTC) - timedelta(seconds=until_midnight)
+    for zone in (UTC, timezone(timedelta(hours=5, minutes=30))):
+        interval = service_interval(TunnelSnapshot(), timedelta(minutes=1), now.astimezone(zone), has_socket=True)
+        assert interval.total_seconds() == expected
+
+
+def test_requests_of_an_idle_day() -> None:
+    """At most 300: those to the service, and the checks of what the socket reports, which are one request each."""
+    now = datetime(2026, 11, 27, 0, 0, 30, tzinfo=UTC)
+    end, requests = now + timedelta(days=1), timedelta(days=1) // LIVE_INTERVAL
+    while now < end:
+        now += service_interval(TunnelSnapshot(), timedelta(minutes=1), now, has_socket=True)
+        requests += 1
+    assert 200 < requests <= 300

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 import time
 from typing import Final, override
 
@@ -55,6 +55,7 @@ class TunnelCoordinator(RemedyCoordinator[TunnelSnapshot]):
         self.service = service
         self.meter = meter
         self.data = TunnelSnapshot()
+        self._has_socket = False
 
     @property
     def blocked_by(self) -> Problem | None:
@@ -77,8 +78,19 @@ class TunnelCoordinator(RemedyCoordinator[TunnelSnapshot]):
         month = self.meter.async_record(status.usage, now) if self.meter and status.usage else None
         own = self.meter.history.own(now) if self.meter else None
         data = self.data.with_status(status, month, own)
-        self.update_interval = service_interval(data, self.poll_interval, now)
+        self.update_interval = self._interval(data)
         return data
+
+    def _interval(self, data: TunnelSnapshot) -> timedelta:
+        return service_interval(data, self.poll_interval, dt_util.utcnow(), has_socket=self._has_socket)
+
+    @callback
+    def async_set_socket(self, is_open: bool) -> None:
+        """Ask the service rarely while a push socket goes through the tunnel, and at once when that ends."""
+        if is_open is not self._has_socket:
+            self._has_socket = is_open
+            if not is_open and self.data.route_problem is None:  # with which it was asked already
+                self.async_refresh_soon()
 
     @override
     @callback
@@ -93,11 +105,12 @@ class TunnelCoordinator(RemedyCoordinator[TunnelSnapshot]):
             problem = None  # the request reached OctoPrint
         # A little less than the poll interval of a closed tunnel, so that the poll after it tries the tunnel.
         closed_until = time.monotonic() + WAIT_INTERVAL.total_seconds() - 60
+        has_failed = problem is not None and self.data.route_problem is None and self._has_socket
         if not self._async_set_last_request(TunnelRequest(problem=problem, closed_until=closed_until)):
             return
         was_closed = problem is None and self.problem is not None and not self.problem.needs_user
         is_used_up = problem is not None and problem.kind is OverCap and not self.data.is_used_up
-        if was_closed or is_used_up:
+        if was_closed or is_used_up or has_failed:
             # The service knows more then, and asking it costs nothing of the month's data.
             self.async_refresh_soon()
 
@@ -111,7 +124,7 @@ class TunnelCoordinator(RemedyCoordinator[TunnelSnapshot]):
         before, self.data = self.data, replace(self.data, last_request=request)
         if self.data == before:
             return False
-        self._set_update_interval(service_interval(self.data, self.poll_interval, dt_util.utcnow()))
+        self._set_update_interval(self._interval(self.data))
         self.async_update_listeners()
         return True
 
@@ -274,9 +287,10 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
             self.async_update_listeners()
 
     @callback
-    def async_set_live(self, live: bool) -> None:
-        """Poll rarely while OctoPrint reports changes, and once now."""
+    def async_set_live(self, live: bool, way: Way) -> None:
+        """Poll rarely while OctoPrint reports changes on this way, and once now."""
         self._pace.live = live
+        self._tunnel.async_set_socket(live and way is Way.TUNNEL)
         self._reader.invalidate_connection()
         self._reader.expect_prompt()
         self.async_refresh_soon()

@@ -108,23 +108,23 @@ class LiveUpdates:
         pinned = PinnedRoute(self._printer.router, way, route)
         async with PushSocket.open(route, self._entry.data[CONF_API_KEY], pinned) as socket:
             watch = _Watch(self._hass, self._entry, self._printer, self._webcams, self._updates, socket, way)
-            with self._live(), watch.watching():
+            with self._live(way), watch.watching():
                 async for event in socket.events():
                     watch.take(event)
             self.failure = socket.end
 
     @contextmanager
-    def _live(self) -> Generator[None]:
+    def _live(self, way: Way) -> Generator[None]:
         """Poll rarely while the socket is open."""
         self.since = opened = dt_util.utcnow()
-        self._printer.async_set_live(True)
+        self._printer.async_set_live(True, way)
         try:
             yield
         finally:
             self.since = None
             if dt_util.utcnow() - opened > timedelta(seconds=LONGEST_RETRY):
                 self._backoff.reset()
-            self._printer.async_set_live(False)
+            self._printer.async_set_live(False, way)
 
 
 class _Watch:

@@ -1,9 +1,10 @@
 """When to poll next. No requests and no timers: the coordinators ask, and pass in the time."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from .api.backoff import Backoff
+from .api.errors import Condition
 from .api.octoprint.connection import PrinterState
 from .api.octoprint.status import PrinterStatus
 from .api.transport.router import Way
@@ -15,6 +16,7 @@ PRINT_INTERVAL: Final = timedelta(seconds=14)  # with a push socket, which does 
 SLOWEST_POLL: Final = timedelta(minutes=5)  # to save data without a push socket; only the user can make it slower
 READING: Final = 600  # bytes of job and temperatures
 AFTER_RESET: Final = timedelta(seconds=5)  # after the month's end; clocks differ
+STEADY_INTERVAL: Final = timedelta(minutes=10)  # to ask the service while a push socket shows that its tunnel works
 
 FIRST_FOLLOW_UP: Final = 1  # seconds, doubling
 COMMAND_TAKES: Final = 2  # seconds; OctoPrint acts on a command a moment after it has responded
@@ -90,9 +92,21 @@ class Pace:
         return max(LIVE_INTERVAL, self._poll_interval)
 
 
-def service_interval(tunnel: TunnelSnapshot, poll_interval: timedelta, now: datetime) -> timedelta:
-    """Return the time until the service is asked again: long while the tunnel is closed, unless its end is known."""
+def service_interval(
+    tunnel: TunnelSnapshot, poll_interval: timedelta, now: datetime, *, has_socket: bool = False
+) -> timedelta:
+    """Return the time until the service is asked again.
+
+    Long while the tunnel is closed, unless its end is known, and while a push socket shows that the tunnel works. A new
+    day is counted from its beginning.
+    """
     usage = tunnel.status.usage
     if usage is not None and usage.is_used_up:
         return max(AFTER_RESET, min(poll_interval, usage.reset - now + AFTER_RESET))
-    return WAIT_INTERVAL if tunnel.route_problem is not None and tunnel.route_problem.waits else poll_interval
+    if tunnel.route_problem is not None and tunnel.route_problem.waits:
+        return WAIT_INTERVAL
+    if not has_socket or tunnel.condition is not Condition.OK or (tunnel.month and tunnel.month.slowdown > 1):
+        return poll_interval
+    begin = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    tomorrow = begin + timedelta(days=1) + AFTER_RESET
+    return min(max(STEADY_INTERVAL, poll_interval), tomorrow - now)

@@ -60,6 +60,12 @@ class Cost:
         """Return the megabytes of a day with its set-up, without the service's own responses."""
         return (self.opening.bytes + 24 * self.hours["idle"].printer.bytes) / 1e6
 
+    @property
+    def idle_requests(self) -> int:
+        """Return the requests to OctoPrint and to the service in a day with its set-up."""
+        hour = self.hours["idle"]
+        return self.opening.requests + 24 * (hour.printer.requests + hour.service.requests)
+
 
 type Costs = dict[tuple[str, Variant], Cost]
 type Delays = dict[tuple[str, Variant], list[float]]
@@ -118,6 +124,8 @@ def costs(report: Report) -> Iterator[Costs]:
         name = f"{variant.name}, OctoPrint {version}"
         if not variant.local:
             report.at_most(f"idle day, {name}", cost.idle_day, 0.3 if variant.live else 3, "MB")
+            if variant.live:
+                report.at_most(f"requests in an idle day, {name}", cost.idle_requests, 300, "requests")
         if not (own := costs.get((version, OWN))):
             continue
         if variant.live:
