@@ -1,9 +1,11 @@
 """Reach OctoPrint from Home Assistant through OctoEverywhere, Obico or an address of the user's own."""
 
+import asyncio
 import re
+from typing import Final
 
 from homeassistant.const import Platform
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import CoreState, HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import ConfigType
 
@@ -33,6 +35,7 @@ from .updates import UpdatesCoordinator
 from .webcams import Webcams
 
 MAX_TITLE = 255  # characters
+START_WAIT: Final = 0.5  # seconds of the start of Home Assistant; most printers have been read by then
 _MARKUP = re.compile(r"\]\(|://|\bwww\.|<", re.IGNORECASE)
 
 PLATFORMS = [
@@ -60,7 +63,10 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> bool:
-    """Set up one printer, also while its OctoPrint is off."""
+    """Set up one printer, also while its OctoPrint is off.
+
+    The start of Home Assistant does not wait for a printer that responds late: its entities become available then.
+    """
     if entry.title != (title := _safe_title(entry.title)):
         hass.config_entries.async_update_entry(entry, title=title)
     async_end_saving_in_time(hass, entry)
@@ -70,9 +76,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
         await runtime.tunnel.meter.async_load()
 
     # Not the first refresh that can fail the set-up: the tunnel's entities show what is wrong.
-    await runtime.tunnel.async_refresh()
-    await runtime.printer.async_refresh()
-    await runtime.webcams.async_start()
+    name = f"{entry.title} first readings"
+    readings = entry.async_create_background_task(hass, _async_read(runtime), name=name)
+    await asyncio.wait((readings,), timeout=None if hass.state is CoreState.running else START_WAIT)
     _async_follow(hass, entry)
     if runtime.notifications:
         entry.async_on_unload(runtime.notifications.async_start())
@@ -85,6 +91,13 @@ async def async_setup_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEnt
         live = runtime.live.async_run()
         entry.async_create_background_task(hass, live, name=f"{entry.title} live updates")
     return True
+
+
+async def _async_read(runtime: RuntimeData) -> None:
+    """Read everything for the first time."""
+    await runtime.tunnel.async_refresh()
+    await runtime.printer.async_refresh()
+    await runtime.webcams.async_start()
 
 
 def _create_runtime(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> RuntimeData:

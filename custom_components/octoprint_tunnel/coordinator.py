@@ -147,6 +147,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
     ) -> None:
         """Prepare to ask OctoPrint, over the local network or through the tunnel."""
         super().__init__(hass, entry, "printer", outage)
+        self.last_update_success = False  # nothing is shown before the first reading
         self.router = Router(
             tunnel.service.octoprint,
             local_session=local_session,
@@ -177,7 +178,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
     @override
     async def _async_fetch(self) -> PrinterStatus:
         self._is_refresh_queued = False
-        began_at, after_outage = time.monotonic(), not self.last_update_success
+        began_at, after_outage = time.monotonic(), not (self.last_update_success or self.is_first)
         self._prints.begin_reading()
         status = await self._reader.read(self.data, live=self._pace.live, after_command=self._pace.expects_change)
         status = replace(status, layer=await self.layers.read(status))

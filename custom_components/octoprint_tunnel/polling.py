@@ -57,6 +57,8 @@ class OutageCoordinator[DataT](DataUpdateCoordinator[DataT]):
     config_entry: ConfigEntry
     problem: Problem | None = None
     """Why the last fetch failed; None after a success, and after an unexpected error."""
+    is_first: bool = True
+    """Whether the first fetch has not ended yet."""
 
     def __init__(
         self,
@@ -85,12 +87,14 @@ class OutageCoordinator[DataT](DataUpdateCoordinator[DataT]):
     async def _async_update_data(self) -> DataT:
         try:
             data = await self._async_fetch()
+            self._async_end_problem()
         except OctoPrintTunnelError as error:
             raise self._async_fail(error.problem) from error
         except Exception:
             self._async_end_problem()
             raise
-        self._async_end_problem()
+        finally:
+            self.is_first = False
         self.outage.note(self.name, None)
         return data
 
@@ -109,7 +113,7 @@ class OutageCoordinator[DataT](DataUpdateCoordinator[DataT]):
 
     @callback
     def _async_end_problem(self) -> None:
-        if self.problem is not None:
+        if self.problem is not None or self.is_first:
             self._async_set_problem(None)
             self.last_update_success = True
 

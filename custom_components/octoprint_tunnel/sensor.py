@@ -97,13 +97,20 @@ def _data_use(printer: PrinterCoordinator) -> Mapping[str, Any] | None:
     return {"data_use": month.use, "slowdown": round(month.slowdown, 1)}
 
 
+def _way(printer: PrinterCoordinator) -> Way | None:
+    """Return the way to OctoPrint, None before anything was tried."""
+    if printer.last_update_success:
+        return printer.data.way
+    return None if printer.is_first else Way.NONE
+
+
 TUNNEL_DESCRIPTIONS = (
     TunnelSensorDescription(
         key="tunnel_status",
         translation_key="tunnel_status",
         device_class=SensorDeviceClass.ENUM,
         options=[condition.value for condition in Condition],
-        value_fn=lambda tunnel: tunnel.data.condition,
+        value_fn=lambda tunnel: None if tunnel.is_first else tunnel.data.condition,
         always_available=True,
     ),
     TunnelSensorDescription(
@@ -215,7 +222,7 @@ PRINTER_DESCRIPTIONS = (
         entity_category=EntityCategory.DIAGNOSTIC,
         device_class=SensorDeviceClass.ENUM,
         options=[way.value for way in Way],
-        value_fn=lambda printer: printer.data.way if printer.last_update_success else Way.NONE,
+        value_fn=_way,
         attributes_fn=_data_use,
         always_available=True,
     ),
