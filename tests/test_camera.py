@@ -795,6 +795,52 @@ async def test_limit_of_a_stream(cam: CameraHome, connection: AppConnection) -> 
     assert cam.log == []
 
 
+@pytest.mark.parametrize("window", [3600, "01:00:00", "1.00:00:00.0000000"])
+async def test_time_of_all_streams(cam: CameraHome, connection: AppConnection, window: object) -> None:
+    """When too little is left, live views consist of stills, and the service is not asked for a stream."""
+    connection.info = {
+        "PrinterLimits": {
+            "MaxSingleWebcamStreamLengthSeconds": 1,
+            "MaxTotalWebcamStreamTimePerTimeWindowSeconds": 6,
+            "WebcamStreamTimeWindow": window,
+        }
+    }
+    await cam.start(snapshot=RELATIVE["snapshot"], stream="/webcam/stream/?action=stream")
+    for _ in range(2):
+        async with cam.live() as response:
+            assert await last_bytes(response)
+    assert len(cam.relay.seen(path="/webcam/stream/")) == 2
+    async with cam.live() as response:
+        await first_bytes(response)
+    assert len(cam.relay.seen(path="/webcam/stream/")) == 2
+    [line] = cam.log
+    assert "Limit: 0:00:06 / " in line
+
+
+async def test_stream_that_fails_uses_no_time(cam: CameraHome, connection: AppConnection) -> None:
+    """Only what was streamed counts."""
+    connection.info = {
+        "PrinterLimits": {"MaxTotalWebcamStreamTimePerTimeWindowSeconds": 6, "WebcamStreamTimeWindow": 3600}
+    }
+    await cam.start(snapshot=RELATIVE["snapshot"], stream="/webcam/stream/?action=stream")
+    cam.relay.fail("octoeverywhere_tunnel", 404, path="/webcam/stream/", times=1)
+    async with cam.live() as response:
+        assert response.status == HTTPStatus.BAD_GATEWAY
+    async with cam.live() as response:
+        await first_bytes(response)
+    assert len(cam.relay.seen(path="/webcam/stream/")) == 2
+
+
+@pytest.mark.parametrize("window", ["x", "00:00:00", "24:00", -1, None, "9999.00:00:00", [], 1e400])
+async def test_window_that_cannot_be_read(cam: CameraHome, connection: AppConnection, window: object) -> None:
+    """Streams are not limited by what is not known."""
+    connection.info = {
+        "PrinterLimits": {"MaxTotalWebcamStreamTimePerTimeWindowSeconds": 1, "WebcamStreamTimeWindow": window}
+    }
+    await cam.start()
+    assert cam.entry.runtime_data.tunnel.data.status.limits.webcam_window is None
+
+
 async def test_limit_of_a_stream_without_reader(cam: CameraHome, connection: AppConnection) -> None:
     """The stream ends also if the viewer does not read."""
     connection.info = {"PrinterLimits": {"MaxSingleWebcamStreamLengthSeconds": 1}}

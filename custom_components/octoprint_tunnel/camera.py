@@ -19,7 +19,6 @@ from homeassistant.util import dt as dt_util
 
 from .api.errors import OctoPrintTunnelError
 from .api.picture import JPEG_TYPE
-from .api.transport.router import Way
 from .api.webcam.feed import Still, WebcamFeed
 from .api.webcam.jpeg import with_orientation
 from .api.webcam.mjpeg import Multipart
@@ -155,10 +154,8 @@ class WebcamCamera(OctoPrintTunnelEntity[PrinterCoordinator], Camera):
         self._log_limit(feed)
         if stream is None:
             return await self._send(self._stills(feed.still_interval), request)
-        limits = self._runtime.tunnel.data.status.limits
         try:
-            limit = limits.max_webcam_stream if stream.way is Way.TUNNEL else None
-            return await self._send(stream.pictures(), request, limit)
+            return await self._send(stream.pictures(), request, stream.seconds)
         finally:
             feed.end_stream(stream)
 

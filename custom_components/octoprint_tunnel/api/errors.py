@@ -271,23 +271,26 @@ class KeyWorkflowMissing(OctoPrintTunnelError):
 
 
 class DownloadTooLarge(OctoPrintTunnelError):
-    """The response is larger than the download limit of the account."""
+    """The response is larger than the download limit of the account, which `detail` names if it is known."""
 
     key = "download_too_large"
+    has_own_detail = True
     remedy = Remedy.LIMIT
 
 
 class UploadTooLarge(OctoPrintTunnelError):
-    """The request is larger than the upload limit of the account."""
+    """The request is larger than the upload limit of the account, which `detail` names if it is known."""
 
     key = "upload_too_large"
+    has_own_detail = True
     remedy = Remedy.LIMIT
 
 
 class WebcamLimit(OctoPrintTunnelError):
-    """The webcam time of the account is used up for now."""
+    """The webcam time of the account is used up for now; `detail` names it if it is known."""
 
     key = "webcam_limit"
+    has_own_detail = True
     remedy = Remedy.LIMIT
 
 

@@ -101,6 +101,8 @@ class Route:
     verify_ssl: bool = True
     timeout: ClientTimeout | None = None
     traffic: Traffic = field(default_factory=Traffic, compare=False)
+    limits: dict[type[OctoPrintTunnelError], str] = field(default_factory=dict, compare=False)
+    """What the account allows, for the text of the error that it causes."""
 
     async def send(self, request: Request) -> Response:
         """Send a request and return its response with any status that is OctoPrint's own.
@@ -240,7 +242,10 @@ class Route:
         return timeout
 
     def _error(self, status: int, headers: Mapping[str, str]) -> OctoPrintTunnelError | None:
-        if (error := self.codes.error(status)) or (self.judge and (error := self.judge(status, headers))):
+        if error := self.codes.error(status):
+            limit = self.limits.get(type(error))
+            return error if limit is None else type(error)(code=error.code, detail=limit)
+        if self.judge and (error := self.judge(status, headers)):
             return error
         return GATEWAY_CODES.error(status)
 

@@ -29,6 +29,7 @@ MAX_HEIGHT = 100_000  # mm
 STATES = tuple(DetectionState)  # Gadget numbers them from 0
 TYPES = tuple(NotificationType)  # numbered from 1, after UNKNOWN
 
+_TIME_SPAN = re.compile(r"(?:([0-9]{1,4})\.)?([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]{1,7})?", re.ASCII)
 BARE_FIELDS = ("IsOnline", "State", "Url", "ShortUrl")
 """A response without an envelope has one of these fields."""
 
@@ -63,8 +64,21 @@ async def read_info(api: Route) -> TunnelStatus:
             max_download=limits.integer("MaxDownloadFileSizeBytes", 1),
             max_upload=limits.integer("MaxUploadFileSizeBytes", 1),
             max_webcam_stream=limits.integer("MaxSingleWebcamStreamLengthSeconds", 1, MAX_SECONDS),
+            max_webcam_time=limits.integer("MaxTotalWebcamStreamTimePerTimeWindowSeconds", 0, MAX_SECONDS),
+            webcam_window=_window(limits),
         ),
     )
+
+
+def _window(limits: JsonObject) -> int | None:
+    """Return the window in seconds, which may also be a time as .NET writes it: `1.06:00:00` is 30 hours."""
+    if (seconds := limits.integer("WebcamStreamTimeWindow", 1, MAX_SECONDS)) is not None:
+        return seconds
+    if (found := _TIME_SPAN.fullmatch(limits.text("WebcamStreamTimeWindow") or "")) is None:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    total = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    return total if 0 < total <= MAX_SECONDS else None
 
 
 @dataclass(frozen=True, kw_only=True)

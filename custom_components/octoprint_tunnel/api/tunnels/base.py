@@ -16,6 +16,7 @@ from ..transport.route import Route, StatusCodes
 from ..webcam.source import Pictures
 from .models import Detection, LiveLink, Notification, TunnelStatus
 from .setup import Setup
+from .stream_time import StreamTime
 
 APP_NAME = "Home Assistant"  # as the user reads it in the services and in OctoPrint
 
@@ -201,6 +202,7 @@ class Service(ABC):
     failure_detection: FailureDetection | None = None
     live_links: LiveLinks | None = None
     notifications: NotificationWebhook | None = None
+    stream_time: StreamTime = field(default_factory=StreamTime)
 
     @abstractmethod
     async def status(self) -> TunnelStatus:

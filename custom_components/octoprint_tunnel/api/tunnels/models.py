@@ -9,11 +9,16 @@ CAP_TOLERANCE = 1.1  # Obico's server closes a tunnel above this multiple of the
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """What an account may do with one request: sizes in bytes, a webcam stream's length in seconds."""
+    """What an account allows: sizes of one request in bytes, and seconds.
+
+    `max_webcam_stream` is for one stream, `max_webcam_time` for all streams within `webcam_window`.
+    """
 
     max_download: int | None = None
     max_upload: int | None = None
     max_webcam_stream: int | None = None
+    max_webcam_time: int | None = None
+    webcam_window: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,6 +5,7 @@ Source: OctoEverywhere's developer documentation, "App Connections".
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, ClassVar, override
 
 from aiohttp import ClientSession
@@ -28,6 +29,7 @@ from ..errors import (
 from ..octoprint.client import OctoPrint
 from ..octoprint.webcam import Webcam
 from ..remote_text import MAX_NAME, as_name
+from ..sizes import format_size
 from ..transport.addresses import MAX_LINK, has_credentials, picture_address, web_address
 from ..transport.message import Request
 from ..transport.route import Route, StatusCodes
@@ -219,7 +221,15 @@ class AppConnectionService(Service):
 
     @override
     async def status(self) -> TunnelStatus:
-        return await read_info(self.api)
+        status = await read_info(self.api)
+        self.stream_time.limits = limits = status.limits
+        known = {DownloadTooLarge: limits.max_download, UploadTooLarge: limits.max_upload}
+        self.octoprint.limits.clear()
+        self.octoprint.limits.update({error: format_size(size) for error, size in known.items() if size is not None})
+        if limits.max_webcam_time is not None and limits.webcam_window is not None:
+            times = (timedelta(seconds=seconds) for seconds in (limits.max_webcam_time, limits.webcam_window))
+            self.octoprint.limits[WebcamLimit] = " / ".join(map(str, times))
+        return status
 
     @override
     async def find_printer_id(self, octoprint: OctoPrint) -> str | None:

@@ -18,6 +18,7 @@ from ..picture import picture_type
 from ..transport.route import Download
 from ..transport.router import Router, Way
 from ..tunnels.base import Service
+from ..tunnels.stream_time import GrantedTime
 from .jpeg import with_orientation
 from .mjpeg import MAX_PICTURE, delimiter_of, first_picture, pictures
 from .source import LocalPictures, Pictures, Resource
@@ -56,9 +57,10 @@ class Still:
 class Stream:
     """A stream for one viewer. It has to be closed."""
 
-    def __init__(self, way: Way, download: Download, delimiter: bytes, orientation: int) -> None:
+    def __init__(self, download: Download, delimiter: bytes, orientation: int, granted: GrantedTime | None) -> None:
         """Read the pictures of `download`, whose parts begin with `delimiter`."""
-        self.way = way
+        self.granted = granted
+        """The account's time that the stream uses; None if it does not go through a tunnel."""
         self._download = download
         self._delimiter = delimiter
         self._orientation = orientation
@@ -81,6 +83,13 @@ class Stream:
             if self._is_closed:
                 return None
             raise
+
+    @property
+    def seconds(self) -> float | None:
+        """Return how long the stream may last from now on; None without a limit."""
+        if self.granted is None or self.granted.end is None:
+            return None
+        return max(0, self.granted.end - time.monotonic())
 
     def close(self) -> None:
         """Stop receiving."""
@@ -172,6 +181,8 @@ class WebcamFeed:
         """Close a stream."""
         self._streams.discard(stream)
         stream.close()
+        if stream.granted:
+            self._service.stream_time.release(stream.granted, time.monotonic())
 
     def close(self) -> None:
         """Close all streams and fetch nothing more."""
@@ -192,8 +203,22 @@ class WebcamFeed:
 
     async def _open_stream(self) -> Stream | None:
         way, pictures = await self._choose()
-        if way is Way.TUNNEL and time.monotonic() < self._next_stream_at:
-            return None
+        granted = None
+        if way is Way.TUNNEL:
+            if time.monotonic() < self._next_stream_at:
+                return None
+            if (granted := self._service.stream_time.grant(time.monotonic())) is None:
+                self._stream_limit = Problem(WebcamLimit, detail=self._service.octoprint.limits.get(WebcamLimit, ""))
+                return None
+        stream = None
+        try:
+            stream = await self._request_stream(way, pictures, granted)
+        finally:
+            if stream is None and granted:
+                self._service.stream_time.release(granted, granted.begin)
+        return stream
+
+    async def _request_stream(self, way: Way, pictures: Pictures, granted: GrantedTime | None) -> Stream | None:
         try:
             resource = await pictures.stream()
             download = await _open(resource) if resource else None
@@ -214,7 +239,7 @@ class WebcamFeed:
             # Something that only a browser can show: HLS, or a page with a player.
             download.close()
             return None
-        return Stream(way, download, delimiter, self._webcam.orientation)
+        return Stream(download, delimiter, self._webcam.orientation, granted)
 
     async def _fetch(self) -> Still | None:
         asked_at = time.monotonic()
