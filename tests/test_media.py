@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
 
+from aiohttp import ClientPayloadError, ClientResponse
 import pytest
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, WebSocketGenerator
 
@@ -44,6 +45,14 @@ async def url_of(home: Home, name: str) -> str:
     media = await async_resolve_media(home.hass, f"{ROOT}/{home.entry.entry_id}/timelapses/{name}", None)
     assert media.mime_type == "video/mp4"
     return media.url
+
+
+async def read(response: ClientResponse) -> None:
+    """Read a video, which has nothing else in it. Raises ClientPayloadError if it ends early."""
+    received = b""
+    while chunk := await response.content.readany():
+        received += chunk
+        assert received == VIDEO[: len(received)]
 
 
 @BOTH_VERSIONS
@@ -136,3 +145,17 @@ async def test_no_video_for_strangers(home: Home, hass_client_no_auth: ClientSes
     """A browser has to be signed in."""
     browser = await hass_client_no_auth()
     assert (await browser.get(await url_of(home, NAME))).status == HTTPStatus.UNAUTHORIZED
+
+
+@pytest.mark.parametrize("provider", ["octoeverywhere", "own_address"])
+async def test_video_that_ends_early(home: Home, hass_client: ClientSessionGenerator) -> None:
+    """The connection ends as well: a second response in the rest of the video would be taken for a part of it."""
+    browser = await hass_client()
+    url = await url_of(home, NAME)
+    home.relay.truncate("tunnel", 100_000, path="/downloads")
+    response = await browser.get(url)
+    assert response.status == HTTPStatus.OK
+    with pytest.raises(ClientPayloadError):
+        await read(response)
+    home.relay.heal()
+    assert await (await browser.get(url)).read() == VIDEO
