@@ -159,3 +159,21 @@ async def test_video_that_ends_early(home: Home, hass_client: ClientSessionGener
         await read(response)
     home.relay.heal()
     assert await (await browser.get(url)).read() == VIDEO
+
+
+async def test_part_after_the_end(home: Home, hass_client: ClientSessionGenerator) -> None:
+    """A player that asks for more than there is learns that it has all."""
+    browser = await hass_client()
+    response = await browser.get(await url_of(home, NAME), headers={"Range": f"bytes={len(VIDEO)}-"})
+    assert response.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+
+
+async def test_head(home: Home, hass_client: ClientSessionGenerator) -> None:
+    """Some players ask for the size and the type of a video first."""
+    browser = await hass_client()
+    url = await url_of(home, NAME)
+    response = await browser.head(url)
+    assert (response.status, await response.read()) == (HTTPStatus.OK, b"")
+    assert (response.headers["Content-Length"], response.headers["Content-Type"]) == (str(len(VIDEO)), "video/mp4")
+    assert (await browser.head(f"{url}x")).status == HTTPStatus.NOT_FOUND
+    assert await (await browser.get(url)).read() == VIDEO

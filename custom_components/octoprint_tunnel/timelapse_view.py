@@ -67,9 +67,16 @@ class TimelapseView(HomeAssistantView):
             return await self._send(request, entry, name)
         except OctoPrintTunnelError as error:
             LOGGER.debug("%s: timelapse: %s", entry.title, error)
-            return web.Response(status=HTTPStatus.BAD_GATEWAY)
+            is_after_end = error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+            return web.Response(
+                status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE if is_after_end else HTTPStatus.BAD_GATEWAY
+            )
         finally:
             self._viewers -= 1
+
+    async def head(self, request: web.Request, entry_id: str, encoded: str) -> web.StreamResponse:
+        """Return what `get` does, without the video: some players ask for its size and its type first."""
+        return await self.get(request, entry_id, encoded)
 
     async def _send(self, request: web.Request, entry: OctoPrintTunnelConfigEntry, name: str) -> web.StreamResponse:
         printer, service = entry.runtime_data.printer, entry.runtime_data.tunnel
@@ -85,7 +92,9 @@ class TimelapseView(HomeAssistantView):
                 return web.Response(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             response = _response(download, name, int(size))
             await response.prepare(request)
-            error = await _pass_on(response, download, int(size))
+            error = None
+            if request.method != hdrs.METH_HEAD:
+                error = await _pass_on(response, download, int(size))
             if error and request.transport:
                 LOGGER.debug("%s: timelapse: %s", entry.title, error)
                 # Nothing else shows the browser that the rest is missing.
