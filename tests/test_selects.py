@@ -1,11 +1,13 @@
 """What the printer is connected with, its speed and flow, and OctoPrint's custom controls."""
 
+from dataclasses import replace
 import logging
 from typing import Any
 
 import pytest
 from pytest_homeassistant_custom_component.common import async_mock_restore_state_shutdown_restart
 
+from custom_components.octoprint_tunnel.api.octoprint.custom_controls import CustomControl
 from custom_components.octoprint_tunnel.connect_choices import MAX_CHOICES, ConnectChoices
 
 from .home import Home, entities
@@ -131,6 +133,20 @@ async def test_custom_controls(live_home: Home) -> None:
     await home.until_state("printing")
     assert home.state("custom_control_fan_on").state == "unavailable"
     await home.press("cancel")
+
+
+async def test_custom_controls_that_change(live_home: Home) -> None:
+    """After a restart of OctoPrint, a button sends what its control has now, and nothing if the control is gone."""
+    home, printer = live_home, live_home.runtime.printer
+    await home.in_octoprint(printing.connect)
+    await home.until_state("operational")
+    await home.refresh()
+    changed = CustomControl(name="Fan on", lines=("M106 S100",))
+    printer.async_set_updated_data(replace(printer.data, custom_controls=(changed,)))
+    assert home.states("custom_control_fan_on", "custom_control_home_all") == ("unknown", "unavailable")
+    await home.press("custom_control_fan_on")
+    [sent] = home.relay.seen(path="/api/printer/command")
+    assert sent.json() == {"commands": ["M106 S100"]}
 
 
 def start(server: OctoPrintServer) -> None:

@@ -96,9 +96,9 @@ CHOICE_DESCRIPTIONS = (
 
 @dataclass(frozen=True, kw_only=True)
 class ControlDescription(ButtonEntityDescription):
-    """Describes a button that sends the lines of a custom control."""
+    """Describes a button for the custom control of this name."""
 
-    lines: tuple[str, ...]
+    control: str
     entity_registry_enabled_default: bool = False
 
 
@@ -116,7 +116,7 @@ def control_descriptions(printer: PrinterCoordinator) -> list[ControlDescription
                 key=f"custom_control_{key}{number}",
                 translation_key="custom_control",
                 translation_placeholders={"name": control.name},
-                lines=control.lines,
+                control=control.name,
             )
         )
     return descriptions
@@ -227,20 +227,30 @@ class EmergencyStop(PrinterButton):
 
 
 class ControlButton(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):
-    """Sends the lines of a custom control. It is not available during a print, which they could harm."""
+    """Sends the lines that its custom control has now.
+
+    It is not available during a print, which they could harm, and while OctoPrint does not have the control.
+    """
 
     entity_description: ControlDescription
 
     @property
+    def _lines(self) -> tuple[str, ...]:
+        """Return the lines, which may be others since OctoPrint was restarted; none if the control is gone."""
+        controls = self.coordinator.data.custom_controls or ()
+        return next((each.lines for each in controls if each.name == self.entity_description.control), ())
+
+    @property
     @override
     def available(self) -> bool:
-        return super().available and self.coordinator.data.state is PrinterState.OPERATIONAL
+        is_ready = super().available and self.coordinator.data.state is PrinterState.OPERATIONAL
+        return is_ready and bool(self._lines)
 
     @override
     @raise_translated
     async def async_press(self) -> None:
-        lines = self.entity_description.lines
-        await self.coordinator.async_command(lambda octoprint, _: octoprint.send_commands(lines))
+        if lines := self._lines:
+            await self.coordinator.async_command(lambda octoprint, _: octoprint.send_commands(lines))
 
 
 class PrintAgain(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):
