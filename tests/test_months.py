@@ -195,6 +195,14 @@ def test_history_is_bounded() -> None:
     assert [day.date.day for day in back.days] == [1, 2, 3]
 
 
+def test_clock_that_is_set_back() -> None:
+    """It was ahead by a second at midnight, or begins behind: the days before today are still known."""
+    history = of_days((10, 90), (10, 90), (10, 90)).record(305, 5, 5, BEGIN + timedelta(days=3))
+    back = history.record(306, 1, 1, BEGIN + timedelta(days=3, seconds=-1))
+    assert [(day.own, day.others) for day in back.days] == [(10, 90), (10, 90), (16, 90)]
+    assert back.own(BEGIN) == 36
+
+
 def test_own_bytes_without_a_total() -> None:
     """They are counted on the last day; before the first record they are not."""
     assert of_days((1, 2)).add(10, 20).days == (Day(date=BEGIN.date(), own=11, wanted=21, others=2),)

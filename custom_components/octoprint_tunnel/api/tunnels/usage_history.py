@@ -52,7 +52,10 @@ class UsageHistory:
         today = now.astimezone(UTC).date()
         last = self.days[-1].date if self.days else today - MAX_DAYS * _DAY
         if last > today:  # the clock was ahead
-            return type(self)().record(total, own, wanted, now)
+            own += sum(day.own for day in self.days if day.date > today)
+            wanted += sum(day.wanted for day in self.days if day.date > today)
+            before = replace(self, days=tuple(day for day in self.days if day.date <= today))
+            return before.record(total, own, wanted, now)
         begin = max(last + _DAY, today.replace(day=1), today - (MAX_DAYS - 1) * _DAY)
         gap = tuple(Day(date=begin + number * _DAY) for number in range((today - begin).days + 1))
         new = replace(self, days=(*self.days, *gap)[-MAX_DAYS:]).add(own, wanted)
