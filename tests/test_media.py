@@ -66,12 +66,14 @@ async def test_browse(home: Home) -> None:
     [file] = (await children(home, f"{entry_id}/files/media")).values()
     assert (file.title, file.can_play) in (("in it.gcode", False), ("in_it.gcode", False))
     assert (await children(home, f"{entry_id}/timelapses"))[NAME].can_play
-    for wrong in ("nothing", f"{entry_id}/files/nowhere", f"{entry_id}/files/../users.yaml"):
+    for wrong in ("nothing", f"{entry_id}/bogus", f"{entry_id}/files/nowhere", f"{entry_id}/files/../users.yaml"):
         with pytest.raises(BrowseError):
             await children(home, wrong)
     for wrong in (f"{entry_id}/timelapses/../a.mp4", f"{entry_id}/timelapses/a.jpg", f"{entry_id}/files/a.mp4", "x"):
         with pytest.raises(Unresolvable):
             await async_resolve_media(home.hass, f"{ROOT}/{wrong}", None)
+    with pytest.raises(Unresolvable):
+        await async_resolve_media(home.hass, ROOT, None)
     home.relay.fail("tunnel", 601 if "octoeverywhere" in home.tunnel else 482)
     with pytest.raises(BrowseError):
         await children(home, f"{entry_id}/timelapses")
