@@ -349,7 +349,11 @@ class OctoPrint:
         path = f"/api/files/local/{folder}" if folder else "/api/files/local"
         request = Request("GET", path, query={"recursive": str(recursive).lower()})
         response = await self.send(request, permission=FILES_LIST, expected=HTTPStatus.NOT_FOUND)
-        return None if response.status == HTTPStatus.NOT_FOUND else stored_from_json(response.json())
+        if response.status == HTTPStatus.NOT_FOUND:
+            return None
+        found = response.json()
+        is_file = folder is not None and found.exact("type") not in (None, "folder")
+        return None if is_file else stored_from_json(found)
 
     async def print_file(self, path: str) -> bool:
         """Select a file of the local storage and print it; False if there is no such file.
