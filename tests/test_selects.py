@@ -81,6 +81,26 @@ async def test_choice_that_is_gone(new_home: Home, caplog: pytest.LogCaptureFixt
     assert home.states("port", "baudrate") == ("VIRTUAL", "250000")
 
 
+@BOTH_VERSIONS
+async def test_choice_of_a_printer_that_is_off(new_home: Home, octoprint_version: str) -> None:
+    """It is kept for longer than the week for which Home Assistant keeps that of an entity that is not there."""
+    home = new_home
+    await home.set_up()
+    await select(home, "baudrate_choice", "250000")
+    if octoprint_version == "2.0":
+        await select(home, "connector_choice", home.state("connector_choice").attributes["options"][1])
+    chosen = home.states("baudrate_choice", *{"connector_choice"} & home.keys)
+    home.relay.fail(home.tunnel, 601)
+    for _ in range(2):
+        await home.reload()
+        assert home.state("baudrate_choice").state == "unavailable"
+        await home.wait(8 * 24 * 3600)
+        await async_mock_restore_state_shutdown_restart(home.hass)
+    home.relay.heal()
+    await home.reload()
+    assert home.states("baudrate_choice", *{"connector_choice"} & home.keys) == chosen
+
+
 def test_choices_are_bounded() -> None:
     """Home Assistant's history takes some 16 kB with a state."""
     from custom_components.octoprint_tunnel.api.json_object import JsonObject
