@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pytest_homeassistant_custom_component.common import async_mock_restore_state_shutdown_restart
 
-from custom_components.octoprint_tunnel.api.octoprint.custom_controls import CustomControl
+from custom_components.octoprint_tunnel.api.octoprint.custom_controls import MAX_CONTROLS, CustomControl
 from custom_components.octoprint_tunnel.connect_choices import MAX_CHOICES, ConnectChoices
 
-from .home import Home, entities
+from .home import Home, entities, settle
 from .octoprint import printing
 from .octoprint.server import OctoPrintServer
 
@@ -167,6 +167,28 @@ async def test_custom_controls_that_change(live_home: Home) -> None:
     await home.press("custom_control_fan_on")
     [sent] = home.relay.seen(path="/api/printer/command")
     assert sent.json() == {"commands": ["M106 S100"]}
+
+
+async def test_custom_controls_that_always_have_other_names(live_home: Home) -> None:
+    """The buttons of controls that are gone are kept only as long as there are few."""
+    home, printer = live_home, live_home.runtime.printer
+    await home.in_octoprint(printing.connect)
+    await home.until_state("operational")
+    await home.refresh()
+    await select(home, "port_choice", "VIRTUAL")
+    for number in range(5):
+        names = [f"Control {number} {letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
+        controls = tuple(CustomControl(name=name, lines=("G28",)) for name in names)
+        printer.async_set_updated_data(replace(printer.data, custom_controls=controls))
+        await settle(home.hass)
+        keys = {key for key in home.keys if key.startswith("custom_control")}
+        assert {f"custom_control_control_{number}_{letter}" for letter in "az"} <= keys
+        assert len(keys) <= 2 * MAX_CONTROLS
+        assert ("custom_control_home_all" in keys) is (number <= 1)
+    for unknown in (None, ()):
+        printer.async_set_updated_data(replace(printer.data, custom_controls=unknown))
+    await settle(home.hass)
+    assert home.states("custom_control_control_4_a", "port_choice") == ("unavailable", "VIRTUAL")
 
 
 def start(server: OctoPrintServer) -> None:
