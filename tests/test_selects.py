@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from pytest_homeassistant_custom_component.common import async_mock_restore_state_shutdown_restart
 
+from custom_components.octoprint_tunnel.api.json_object import JsonObject
+from custom_components.octoprint_tunnel.api.octoprint.connection import Connection
 from custom_components.octoprint_tunnel.api.octoprint.custom_controls import MAX_CONTROLS, CustomControl
 from custom_components.octoprint_tunnel.connect_choices import MAX_CHOICES, ConnectChoices
 
@@ -103,12 +105,26 @@ async def test_choice_of_a_printer_that_is_off(new_home: Home, octoprint_version
 
 def test_choices_are_bounded() -> None:
     """Home Assistant's history takes some 16 kB with a state."""
-    from custom_components.octoprint_tunnel.api.json_object import JsonObject
-    from custom_components.octoprint_tunnel.api.octoprint.connection import Connection
-
     ports = [*(f"/dev/tty{number}" for number in range(5000)), "x" * 5000]
     connection = Connection.from_json(JsonObject({"current": {}, "options": {"ports": ports}}))
     assert len(ConnectChoices().offered(connection, "port")) <= MAX_CHOICES
+
+
+def test_choices_with_one_name() -> None:
+    """Their ids tell them apart, and what is called as the option for no choice is."""
+    names = {"_default": "Default", "copy": "Default", "big": "Big", "odd": "preferred"}
+    profiles = [{"id": key, "name": name} for key, name in names.items()]
+    options = {"printerProfiles": profiles, "ports": ["VIRTUAL", "VIRTUAL"], "baudrates": [9600, 9600]}
+    connection = Connection.from_json(JsonObject({"current": {}, "options": options}))
+    choices = ConnectChoices()
+    assert choices.offered(connection, "port") == {"VIRTUAL": "VIRTUAL"}
+    assert choices.offered(connection, "baudrate") == {"9600": 9600}
+    assert choices.offered(connection, "printer_profile") == {
+        "Default (_default)": "_default",
+        "Default (copy)": "copy",
+        "Big": "big",
+        "preferred (odd)": "odd",
+    }
 
 
 @BOTH_VERSIONS

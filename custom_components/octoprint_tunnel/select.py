@@ -11,7 +11,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.restore_state import ExtraStoredData, RestoreEntity
 
-from .connect_choices import ConnectChoices
+from .connect_choices import PREFERRED, ConnectChoices
 from .connect_options import ATTR_BAUDRATE, ATTR_CONNECTOR, ATTR_PORT, ATTR_PRINTER_PROFILE
 from .const import DOMAIN
 from .coordinator import PrinterCoordinator
@@ -20,8 +20,6 @@ from .runtime import OctoPrintTunnelConfigEntry
 
 PARALLEL_UPDATES = 0
 
-PREFERRED: Final = "preferred"
-"""The option that leaves the choice to OctoPrint."""
 ATTR_MISSING: Final = "missing"
 
 
