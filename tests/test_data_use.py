@@ -137,6 +137,19 @@ async def test_own_usage_survives_a_restart(metered: Home, hass_storage: dict[st
     assert key not in hass_storage
 
 
+async def test_own_usage_survives_a_crash(metered: Home, hass_storage: dict[str, Any]) -> None:
+    """It is stored some minutes after it is counted, although there is more to count each minute."""
+    await metered.set_up()
+    key = f"{DOMAIN}.{metered.entry.entry_id}.usage"
+    assert len(hass_storage[key]["data"]["days"]) == 10
+    for _ in range(2):
+        own = metered.runtime.tunnel.data.own or 0
+        await metered.wait(61, times=12)
+        days = hass_storage[key]["data"]["days"]
+        assert len(days) == 11
+        assert sum(day["own"] for day in days) > own
+
+
 async def test_history_that_cannot_be_read(metered: Home, hass_storage: dict[str, Any]) -> None:
     """It is forgotten, and the printer works."""
     store(metered, hass_storage, days=[{"date": "yesterday"}])
