@@ -1,5 +1,6 @@
 """The data of a metered tunnel in Home Assistant: what is left, what it will come to, and what slows down."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.octoprint_tunnel import live
 from custom_components.octoprint_tunnel.api.errors import OverCap
 from custom_components.octoprint_tunnel.const import DOMAIN
+from custom_components.octoprint_tunnel.saving import async_end_saving
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
@@ -72,8 +74,8 @@ def issue(home: Home) -> ir.IssueEntry | None:
     return ir.async_get(home.hass).async_get_issue(DOMAIN, f"data_runs_out_{home.entry.entry_id}")
 
 
-async def submit(home: Home) -> None:
-    """Submit the dialog of the issue."""
+async def open_dialog(home: Home) -> Callable[[], Awaitable[None]]:
+    """Open the dialog of the issue, and return the function that submits it."""
     assert await async_setup_component(home.hass, "repairs", {})
     manager = home.hass.data["repairs"]["flow_manager"]
     form = await manager.async_init(DOMAIN, data={"issue_id": f"data_runs_out_{home.entry.entry_id}"})
@@ -84,8 +86,12 @@ async def submit(home: Home) -> None:
         "date": "2026-12-21",
         "reset": "2027-01-01",
     }
-    await manager.async_configure(form["flow_id"], {})
-    await settle(home.hass)
+
+    async def submit() -> None:
+        await manager.async_configure(form["flow_id"], {})
+        await settle(home.hass)
+
+    return submit
 
 
 # Who used it
@@ -131,6 +137,19 @@ async def test_own_usage_survives_a_restart(metered: Home, hass_storage: dict[st
     assert key not in hass_storage
 
 
+async def test_own_usage_survives_a_crash(metered: Home, hass_storage: dict[str, Any]) -> None:
+    """It is stored some minutes after it is counted, although there is more to count each minute."""
+    await metered.set_up()
+    key = f"{DOMAIN}.{metered.entry.entry_id}.usage"
+    assert len(hass_storage[key]["data"]["days"]) == 10
+    for _ in range(2):
+        own = metered.runtime.tunnel.data.own or 0
+        await metered.wait(61, times=12)
+        days = hass_storage[key]["data"]["days"]
+        assert len(days) == 11
+        assert sum(day["own"] for day in days) > own
+
+
 async def test_history_that_cannot_be_read(metered: Home, hass_storage: dict[str, Any]) -> None:
     """It is forgotten, and the printer works."""
     store(metered, hass_storage, days=[{"date": "yesterday"}])
@@ -158,7 +177,7 @@ async def test_issue_names_the_day_and_saves_data(metered: Home, freezer: Frozen
     metered.relay.obico.used_bytes = 250 * MIB
     await metered.set_up(poll_interval=120, live_updates=False, data_autopilot=False)
     assert issue(metered) is not None
-    await submit(metered)
+    await (await open_dialog(metered))()
     assert issue(metered) is None
     options = dict(metered.entry.options)
     saving = options.pop("saving")
@@ -173,6 +192,19 @@ async def test_issue_names_the_day_and_saves_data(metered: Home, freezer: Frozen
     await metered.wait(3)
     await until(lambda: metered.entry.state is ConfigEntryState.LOADED)
     assert metered.entry.options == {"poll_interval": 120, "live_updates": False, "data_autopilot": False}
+
+
+async def test_two_users_save_data(metered: Home) -> None:
+    """The end of the month changes the options back to those before the first of them did."""
+    metered.relay.obico.used_bytes = 250 * MIB
+    await metered.set_up(live_updates=False, data_autopilot=False)
+    submits = [await open_dialog(metered) for _ in range(2)]
+    for submit in submits:
+        await submit()
+    assert metered.entry.options["live_updates"]
+    async_end_saving(metered.hass, metered.entry)
+    await settle(metered.hass)
+    assert metered.entry.options == {"live_updates": False, "data_autopilot": False}
 
 
 async def test_month_that_ended_while_home_assistant_was_off(metered: Home) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
 
+from aiohttp import ClientPayloadError, ClientResponse
 import pytest
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, WebSocketGenerator
 
@@ -46,6 +47,14 @@ async def url_of(home: Home, name: str) -> str:
     return media.url
 
 
+async def read(response: ClientResponse) -> None:
+    """Read a video, which has nothing else in it. Raises ClientPayloadError if it ends early."""
+    received = b""
+    while chunk := await response.content.readany():
+        received += chunk
+        assert received == VIDEO[: len(received)]
+
+
 @BOTH_VERSIONS
 async def test_browse(home: Home) -> None:
     """Printers, their files in folders, and their timelapses."""
@@ -57,12 +66,14 @@ async def test_browse(home: Home) -> None:
     [file] = (await children(home, f"{entry_id}/files/media")).values()
     assert (file.title, file.can_play) in (("in it.gcode", False), ("in_it.gcode", False))
     assert (await children(home, f"{entry_id}/timelapses"))[NAME].can_play
-    for wrong in ("nothing", f"{entry_id}/files/nowhere", f"{entry_id}/files/../users.yaml"):
+    for wrong in ("nothing", f"{entry_id}/bogus", f"{entry_id}/files/nowhere", f"{entry_id}/files/../users.yaml"):
         with pytest.raises(BrowseError):
             await children(home, wrong)
     for wrong in (f"{entry_id}/timelapses/../a.mp4", f"{entry_id}/timelapses/a.jpg", f"{entry_id}/files/a.mp4", "x"):
         with pytest.raises(Unresolvable):
             await async_resolve_media(home.hass, f"{ROOT}/{wrong}", None)
+    with pytest.raises(Unresolvable):
+        await async_resolve_media(home.hass, ROOT, None)
     home.relay.fail("tunnel", 601 if "octoeverywhere" in home.tunnel else 482)
     with pytest.raises(BrowseError):
         await children(home, f"{entry_id}/timelapses")
@@ -136,3 +147,35 @@ async def test_no_video_for_strangers(home: Home, hass_client_no_auth: ClientSes
     """A browser has to be signed in."""
     browser = await hass_client_no_auth()
     assert (await browser.get(await url_of(home, NAME))).status == HTTPStatus.UNAUTHORIZED
+
+
+@pytest.mark.parametrize("provider", ["octoeverywhere", "own_address"])
+async def test_video_that_ends_early(home: Home, hass_client: ClientSessionGenerator) -> None:
+    """The connection ends as well: a second response in the rest of the video would be taken for a part of it."""
+    browser = await hass_client()
+    url = await url_of(home, NAME)
+    home.relay.truncate("tunnel", 100_000, path="/downloads")
+    response = await browser.get(url)
+    assert response.status == HTTPStatus.OK
+    with pytest.raises(ClientPayloadError):
+        await read(response)
+    home.relay.heal()
+    assert await (await browser.get(url)).read() == VIDEO
+
+
+async def test_part_after_the_end(home: Home, hass_client: ClientSessionGenerator) -> None:
+    """A player that asks for more than there is learns that it has all."""
+    browser = await hass_client()
+    response = await browser.get(await url_of(home, NAME), headers={"Range": f"bytes={len(VIDEO)}-"})
+    assert response.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+
+
+async def test_head(home: Home, hass_client: ClientSessionGenerator) -> None:
+    """Some players ask for the size and the type of a video first."""
+    browser = await hass_client()
+    url = await url_of(home, NAME)
+    response = await browser.head(url)
+    assert (response.status, await response.read()) == (HTTPStatus.OK, b"")
+    assert (response.headers["Content-Length"], response.headers["Content-Type"]) == (str(len(VIDEO)), "video/mp4")
+    assert (await browser.head(f"{url}x")).status == HTTPStatus.NOT_FOUND
+    assert await (await browser.get(url)).read() == VIDEO

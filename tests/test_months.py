@@ -195,6 +195,38 @@ def test_history_is_bounded() -> None:
     assert [day.date.day for day in back.days] == [1, 2, 3]
 
 
+def test_clock_that_is_set_back() -> None:
+    """It was ahead by a second at midnight, or begins behind: the days before today are still known."""
+    history = of_days((10, 90), (10, 90), (10, 90)).record(305, 5, 5, BEGIN + timedelta(days=3))
+    back = history.record(306, 1, 1, BEGIN + timedelta(days=3, seconds=-1))
+    assert [(day.own, day.others) for day in back.days] == [(10, 90), (10, 90), (16, 90)]
+    assert back.own(BEGIN) == 36
+
+
+def test_total_that_begins_anew() -> None:
+    """Home Assistant's clock was ahead of the service's at the end of the month: nobody has used so much on one day."""
+    history = of_days(*[(10, 9_000)] * 30).record(270_300, 5, 5, RESET + timedelta(minutes=15))
+    assert history.days[-1].others == 270_295
+    history = history.record(40, 5, 5, RESET + timedelta(minutes=30)).record(70, 0, 0, RESET + timedelta(days=1))
+    assert [(day.own, day.others) for day in history.days[-2:]] == [(10, 30), (0, 30)]
+    month = MonthlyUsage.of(
+        history,
+        Usage(total=70, cap=600_000, reset=RESET + timedelta(days=31)),
+        RESET + timedelta(days=1),
+        mode=DataMode.AUTOPILOT,
+    )
+    assert month is not None
+    assert month.others_to_come < 300_000
+
+
+def test_total_that_begins_anew_too_early() -> None:
+    """Home Assistant's clock was behind the service's: what others used in the month is still known."""
+    history = of_days(*[(10, 90)] * 30)
+    early = history.record(0, 5, 5, RESET - timedelta(seconds=1))
+    assert [day.others for day in early.days] == [90] * 30
+    assert early.record(20, 0, 0, RESET + timedelta(minutes=1)).days[-1].others == 20
+
+
 def test_own_bytes_without_a_total() -> None:
     """They are counted on the last day; before the first record they are not."""
     assert of_days((1, 2)).add(10, 20).days == (Day(date=BEGIN.date(), own=11, wanted=21, others=2),)

@@ -215,7 +215,7 @@ async def test_print_that_fails(connected: Home) -> None:
             "octoeverywhere",
             {"last_disconnected", "max_download_size", "max_upload_size", "max_webcam_stream", "gadget_rating"},
         ),
-        ("obico", set()),
+        ("obico", {"tunnel_usage_own"}),
     ],
 )
 async def test_entities_that_are_off_by_default(connected: Home, of_the_service: set[str]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from itertools import product
 import json
+import time
 
 import pytest
 
@@ -108,6 +109,44 @@ async def test_polled_prompt(new_home: Home, octoprint_version: str) -> None:
     await until_asked(home)
     await home.call("answer_prompt", choice="2")
     await home.in_octoprint(lambda server: server.request("POST", "/api/job", {"command": "cancel"}))
+
+
+@BOTH_VERSIONS
+@pytest.mark.parametrize("by", ["button", "action"])
+async def test_another_prompt(new_home: Home, by: str) -> None:
+    """What the user has not read yet is not answered, although it has the same choices."""
+    home = new_home
+
+    async def answer() -> None:
+        await (home.press("prompt_choice_1") if by == "button" else home.call("answer_prompt", choice="1"))
+
+    await home.in_octoprint(printing.connect)
+    await home.set_up()
+    await home.in_octoprint(printing.start)
+    await home.in_octoprint(pause)
+    await home.in_octoprint(ask)
+    await until_asked(home)
+    await home.refresh()
+    assert home.state("prompt").state == "Load filament?"
+    await home.in_octoprint(printing.command, "!!DEBUG:action_custom prompt_end")
+    await home.in_octoprint(ask, "Erase the card?")
+    await home.in_octoprint(until_asks, "Erase the card?")
+    with pytest.raises(ServiceValidationError) as caught:
+        await answer()
+    assert caught.value.translation_key == "another_prompt"
+    assert caught.value.translation_placeholders == {"prompt": "Erase the card?"}
+    await settle(home.hass)
+    assert home.state("prompt").state == "Erase the card?"
+    assert not home.relay.seen("tunnel", method="POST", path=PATH)
+    await answer()
+    assert home.relay.seen("tunnel", method="POST", path=PATH)
+    await home.in_octoprint(lambda server: server.request("POST", "/api/job", {"command": "cancel"}))
+
+
+def until_asks(server: OctoPrintServer, text: str) -> None:
+    """Wait until OctoPrint shows this prompt."""
+    while (shown := asked(server)) is None or text not in str(shown):
+        time.sleep(0.05)
 
 
 def pause(server: OctoPrintServer) -> None:

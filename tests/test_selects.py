@@ -1,14 +1,18 @@
 """What the printer is connected with, its speed and flow, and OctoPrint's custom controls."""
 
+from dataclasses import replace
 import logging
 from typing import Any
 
 import pytest
 from pytest_homeassistant_custom_component.common import async_mock_restore_state_shutdown_restart
 
+from custom_components.octoprint_tunnel.api.json_object import JsonObject
+from custom_components.octoprint_tunnel.api.octoprint.connection import Connection
+from custom_components.octoprint_tunnel.api.octoprint.custom_controls import MAX_CONTROLS, CustomControl
 from custom_components.octoprint_tunnel.connect_choices import MAX_CHOICES, ConnectChoices
 
-from .home import Home, entities
+from .home import Home, entities, settle
 from .octoprint import printing
 from .octoprint.server import OctoPrintServer
 
@@ -79,14 +83,48 @@ async def test_choice_that_is_gone(new_home: Home, caplog: pytest.LogCaptureFixt
     assert home.states("port", "baudrate") == ("VIRTUAL", "250000")
 
 
+@BOTH_VERSIONS
+async def test_choice_of_a_printer_that_is_off(new_home: Home, octoprint_version: str) -> None:
+    """It is kept for longer than the week for which Home Assistant keeps that of an entity that is not there."""
+    home = new_home
+    await home.set_up()
+    await select(home, "baudrate_choice", "250000")
+    if octoprint_version == "2.0":
+        await select(home, "connector_choice", home.state("connector_choice").attributes["options"][1])
+    chosen = home.states("baudrate_choice", *{"connector_choice"} & home.keys)
+    home.relay.fail(home.tunnel, 601)
+    for _ in range(2):
+        await home.reload()
+        assert home.state("baudrate_choice").state == "unavailable"
+        await home.wait(8 * 24 * 3600)
+        await async_mock_restore_state_shutdown_restart(home.hass)
+    home.relay.heal()
+    await home.reload()
+    assert home.states("baudrate_choice", *{"connector_choice"} & home.keys) == chosen
+
+
 def test_choices_are_bounded() -> None:
     """Home Assistant's history takes some 16 kB with a state."""
-    from custom_components.octoprint_tunnel.api.json_object import JsonObject
-    from custom_components.octoprint_tunnel.api.octoprint.connection import Connection
-
     ports = [*(f"/dev/tty{number}" for number in range(5000)), "x" * 5000]
     connection = Connection.from_json(JsonObject({"current": {}, "options": {"ports": ports}}))
     assert len(ConnectChoices().offered(connection, "port")) <= MAX_CHOICES
+
+
+def test_choices_with_one_name() -> None:
+    """Their ids tell them apart, and what is called as the option for no choice is."""
+    names = {"_default": "Default", "copy": "Default", "big": "Big", "odd": "preferred"}
+    profiles = [{"id": key, "name": name} for key, name in names.items()]
+    options = {"printerProfiles": profiles, "ports": ["VIRTUAL", "VIRTUAL"], "baudrates": [9600, 9600]}
+    connection = Connection.from_json(JsonObject({"current": {}, "options": options}))
+    choices = ConnectChoices()
+    assert choices.offered(connection, "port") == {"VIRTUAL": "VIRTUAL"}
+    assert choices.offered(connection, "baudrate") == {"9600": 9600}
+    assert choices.offered(connection, "printer_profile") == {
+        "Default (_default)": "_default",
+        "Default (copy)": "copy",
+        "Big": "big",
+        "preferred (odd)": "odd",
+    }
 
 
 @BOTH_VERSIONS
@@ -131,6 +169,42 @@ async def test_custom_controls(live_home: Home) -> None:
     await home.until_state("printing")
     assert home.state("custom_control_fan_on").state == "unavailable"
     await home.press("cancel")
+
+
+async def test_custom_controls_that_change(live_home: Home) -> None:
+    """After a restart of OctoPrint, a button sends what its control has now, and nothing if the control is gone."""
+    home, printer = live_home, live_home.runtime.printer
+    await home.in_octoprint(printing.connect)
+    await home.until_state("operational")
+    await home.refresh()
+    changed = CustomControl(name="Fan on", lines=("M106 S100",))
+    printer.async_set_updated_data(replace(printer.data, custom_controls=(changed,)))
+    assert home.states("custom_control_fan_on", "custom_control_home_all") == ("unknown", "unavailable")
+    await home.press("custom_control_fan_on")
+    [sent] = home.relay.seen(path="/api/printer/command")
+    assert sent.json() == {"commands": ["M106 S100"]}
+
+
+async def test_custom_controls_that_always_have_other_names(live_home: Home) -> None:
+    """The buttons of controls that are gone are kept only as long as there are few."""
+    home, printer = live_home, live_home.runtime.printer
+    await home.in_octoprint(printing.connect)
+    await home.until_state("operational")
+    await home.refresh()
+    await select(home, "port_choice", "VIRTUAL")
+    for number in range(5):
+        names = [f"Control {number} {letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
+        controls = tuple(CustomControl(name=name, lines=("G28",)) for name in names)
+        printer.async_set_updated_data(replace(printer.data, custom_controls=controls))
+        await settle(home.hass)
+        keys = {key for key in home.keys if key.startswith("custom_control")}
+        assert {f"custom_control_control_{number}_{letter}" for letter in "az"} <= keys
+        assert len(keys) <= 2 * MAX_CONTROLS
+        assert ("custom_control_home_all" in keys) is (number <= 1)
+    for unknown in (None, ()):
+        printer.async_set_updated_data(replace(printer.data, custom_controls=unknown))
+    await settle(home.hass)
+    assert home.states("custom_control_control_4_a", "port_choice") == ("unavailable", "VIRTUAL")
 
 
 def start(server: OctoPrintServer) -> None:

@@ -61,6 +61,7 @@ async def test_list(home: Home) -> None:
     assert "brackets/small.gcode" in await listed(home, recursive=True)
     assert await listed(home, search="SMALL", recursive=True) == ["brackets/small.gcode"]
     assert await listed(home, search="p*t.gcode") == ["part.gcode"]
+    assert await listed(home, search="*[a+b]*") == [ODD]
     sizes = [item["size"] for item in (await answer(home, sort="size", search=".gcode"))["items"]]
     assert sizes == sorted(sizes, reverse=True)
     assert len(sizes) >= 2
@@ -71,7 +72,7 @@ async def test_list(home: Home) -> None:
     assert part["date"].startswith("20")
     [folder] = (await answer(home, search="brackets"))["items"]
     assert folder["type"] == "folder"
-    for missing in ("nowhere", "../..", "a/../b"):
+    for missing in ("nowhere", "../..", "a/../b", "part.gcode"):
         assert await refusal(home, "list_files", folder=missing) == "no_such_folder"
 
 

@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, override
+from typing import Any, Final, override
 
 from homeassistant.components.button import ButtonDeviceClass, ButtonEntity, ButtonEntityDescription
 from homeassistant.const import EntityCategory
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import slugify
 
@@ -23,6 +24,10 @@ from .runtime import OctoPrintTunnelConfigEntry
 from .stored_files import async_print_again
 
 PARALLEL_UPDATES = 1
+
+CONTROL: Final = "custom_control_"
+"""The beginning of the keys of custom controls."""
+MAX_GONE: Final = 30  # buttons of custom controls that OctoPrint has no longer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,9 +101,9 @@ CHOICE_DESCRIPTIONS = (
 
 @dataclass(frozen=True, kw_only=True)
 class ControlDescription(ButtonEntityDescription):
-    """Describes a button that sends the lines of a custom control."""
+    """Describes a button for the custom control of this name."""
 
-    lines: tuple[str, ...]
+    control: str
     entity_registry_enabled_default: bool = False
 
 
@@ -113,10 +118,10 @@ def control_descriptions(printer: PrinterCoordinator) -> list[ControlDescription
         number = f"_{keys[key]}" if keys[key] > 1 else ""  # `Z+` and `Z-` have one key
         descriptions.append(
             ControlDescription(
-                key=f"custom_control_{key}{number}",
+                key=f"{CONTROL}{key}{number}",
                 translation_key="custom_control",
                 translation_placeholders={"name": control.name},
-                lines=control.lines,
+                control=control.name,
             )
         )
     return descriptions
@@ -163,7 +168,31 @@ async def async_setup_entry(
     async_add_entities([EmergencyStop(entry, printer, EMERGENCY_STOP), PrintAgain(entry, printer, PRINT_AGAIN)])
     async_add_entities(ChoiceButton(entry, printer, description) for description in CHOICE_DESCRIPTIONS)
     async_add_when_available(entry, async_add_entities, entry.runtime_data.printer, system_descriptions, PrinterButton)
+    _async_bound_controls(hass, entry)
     async_add_when_available(entry, async_add_entities, printer, control_descriptions, ControlButton)
+
+
+@callback
+def _async_bound_controls(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> None:
+    """Remove the buttons of controls that are gone when there are more than MAX_GONE, now and in the future.
+
+    Fewer are kept, because a control may come back, with the user's settings of its button.
+    """
+    printer, registry = entry.runtime_data.printer, er.async_get(hass)
+    prefix = f"{entry.unique_id}_{CONTROL}"
+
+    @callback
+    def remove() -> None:
+        present = {f"{entry.unique_id}_{description.key}" for description in control_descriptions(printer)}
+        known = er.async_entries_for_config_entry(registry, entry.entry_id)
+        gone = [item for item in known if item.unique_id.startswith(prefix) and item.unique_id not in present]
+        # Without any, OctoPrint may only not have been asked for them yet, or not have told them.
+        if present and len(gone) > MAX_GONE:
+            for item in gone:
+                registry.async_remove(item.entity_id)
+
+    remove()
+    entry.async_on_unload(printer.async_add_listener(remove))
 
 
 class PrinterButton(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):
@@ -227,20 +256,30 @@ class EmergencyStop(PrinterButton):
 
 
 class ControlButton(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):
-    """Sends the lines of a custom control. It is not available during a print, which they could harm."""
+    """Sends the lines that its custom control has now.
+
+    It is not available during a print, which they could harm, and while OctoPrint does not have the control.
+    """
 
     entity_description: ControlDescription
 
     @property
+    def _lines(self) -> tuple[str, ...]:
+        """Return the lines, which may be others since OctoPrint was restarted; none if the control is gone."""
+        controls = self.coordinator.data.custom_controls or ()
+        return next((each.lines for each in controls if each.name == self.entity_description.control), ())
+
+    @property
     @override
     def available(self) -> bool:
-        return super().available and self.coordinator.data.state is PrinterState.OPERATIONAL
+        is_ready = super().available and self.coordinator.data.state is PrinterState.OPERATIONAL
+        return is_ready and bool(self._lines)
 
     @override
     @raise_translated
     async def async_press(self) -> None:
-        lines = self.entity_description.lines
-        await self.coordinator.async_command(lambda octoprint, _: octoprint.send_commands(lines))
+        if lines := self._lines:
+            await self.coordinator.async_command(lambda octoprint, _: octoprint.send_commands(lines))
 
 
 class PrintAgain(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):

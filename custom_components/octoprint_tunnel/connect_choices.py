@@ -1,5 +1,6 @@
 """What the user chose to connect the printer with. What was not chosen is left to OctoPrint's preference."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, Final
@@ -9,6 +10,8 @@ from .connect_options import ATTR_BAUDRATE, ATTR_CONNECTOR, ATTR_PARAMETERS, ATT
 
 MAX_CHOICES: Final = 50
 MAX_TEXT: Final = 100  # characters
+PREFERRED: Final = "preferred"
+"""The option that leaves the choice to OctoPrint."""
 KEYS: Final = (ATTR_CONNECTOR, ATTR_PORT, ATTR_BAUDRATE, ATTR_PRINTER_PROFILE)
 
 
@@ -31,8 +34,12 @@ def offered(connection: Connection, key: str, connector: str | None = None) -> M
 
 
 def _bounded(choices: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the first choices whose text is short enough for a state."""
-    return dict(islice(((text, value) for text, value in choices if 0 < len(text) <= MAX_TEXT), MAX_CHOICES))
+    """Return the first choices whose text is short enough for a state; where several have one text, with their ids."""
+    listed = list(islice(choices, MAX_CHOICES))
+    counts = Counter((PREFERRED, *(text for text, _ in listed)))
+    alike = {text for text, count in counts.items() if count > 1}
+    named = ((f"{text} ({value})" if text in alike - {str(value)} else text, value) for text, value in listed)
+    return {text: value for text, value in named if 0 < len(text) <= MAX_TEXT}
 
 
 class ConnectChoices:

@@ -41,6 +41,7 @@ class DataMeter:
         self._stretch = 1.0
         self._print_needs = 0.0
         self._store = _store(hass, entry)
+        self._is_save_planned = False
 
     async def async_load(self) -> None:
         """Load what is stored. What cannot be read is forgotten."""
@@ -61,7 +62,9 @@ class DataMeter:
         if usage.total is None:
             return None
         self.history = self.history.record(usage.total, *self._take(), now)
-        self._store.async_delay_save(self._to_data, SAVE_DELAY)
+        if not self._is_save_planned:  # else it would be put off, and that with each record
+            self._is_save_planned = True
+            self._store.async_delay_save(self._to_data, SAVE_DELAY)
         return MonthlyUsage.of(self.history, usage, now, mode=self._mode, print_needs=self._print_needs)
 
     async def async_save(self) -> None:
@@ -70,6 +73,7 @@ class DataMeter:
 
     @callback
     def _to_data(self) -> dict[str, Any]:
+        self._is_save_planned = False
         if self.history.days:
             self.history = self.history.add(*self._take())
         return self.history.to_data()

@@ -44,12 +44,12 @@ class PrinterMedia(MediaSource):
 
     @override
     async def async_browse_media(self, item: MediaSourceItem) -> BrowseMediaSource:
-        entry_id, kind, path = _parts(item.identifier or "")  # it is None for the top
+        entry_id, kind, path = _parts(item)
         if not entry_id:
             entries = self._hass.config_entries.async_loaded_entries(DOMAIN)
             return _folder("", self.name or DOMAIN, [_folder(entry.entry_id, entry.title) for entry in entries])
         entry = self._entry(entry_id)
-        if entry is None or (path and not is_stored_path(path)):
+        if entry is None or kind not in ("", FILES, TIMELAPSES) or (path and not is_stored_path(path)):
             raise BrowseError(f"There is no {item.identifier}")
         try:
             if kind == FILES:
@@ -67,7 +67,7 @@ class PrinterMedia(MediaSource):
 
     @override
     async def async_resolve_media(self, item: MediaSourceItem) -> PlayMedia:
-        entry_id, kind, name = _parts(item.identifier)
+        entry_id, kind, name = _parts(item)
         mime_type = video_type(name)
         if self._entry(entry_id) is None or kind != TIMELAPSES or not is_timelapse_name(name) or mime_type is None:
             raise Unresolvable(f"{item.identifier} cannot be played")
@@ -79,8 +79,8 @@ class PrinterMedia(MediaSource):
         return entry if is_loaded else None
 
 
-def _parts(identifier: str) -> tuple[str, str, str]:
-    entry_id, _, rest = identifier.partition("/")
+def _parts(item: MediaSourceItem) -> tuple[str, str, str]:
+    entry_id, _, rest = (item.identifier or "").partition("/")  # it is None for the top
     kind, _, path = rest.partition("/")
     return entry_id, kind, path
 

@@ -11,11 +11,17 @@ async def async_answer(printer: PrinterCoordinator, choice: str) -> None:
     """Answer with a choice, which is given by its text or its number from 1.
 
     The prompt is read again, so that no other one than the user knows is answered. Raises ServiceValidationError if
-    nothing is asked, or if there is no such choice, and what `PrinterCoordinator.async_command` raises.
+    nothing is asked, if it is not the prompt that is shown, or if there is no such choice, and what
+    `PrinterCoordinator.async_command` raises.
     """
-    if (prompt := await printer.octoprint.prompt()) is None:
+    shown = printer.data.prompt if printer.data else None
+    prompt = await printer.octoprint.prompt()
+    if prompt is None:
         printer.async_expect_prompt()
         raise validation_error("nothing_asked")
+    if shown not in (None, prompt):
+        printer.async_expect_prompt()
+        raise validation_error("another_prompt", prompt=prompt.text or "-")
     number = _number_of(choice.strip(), [known.strip() for known in prompt.choices])
     await printer.async_command(lambda octoprint, _: octoprint.answer_prompt(number))
 

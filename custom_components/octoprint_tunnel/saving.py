@@ -18,7 +18,9 @@ BEFORE: Final = "before"
 
 @callback
 def async_save_data(hass: HomeAssistant, entry: ConfigEntry, until: datetime) -> None:
-    """Use as little data as possible until then, and remember the options before."""
+    """Use as little data as possible until then, and remember the options before, unless that is done already."""
+    if CONF_SAVING in entry.options:
+        return
     before = {name: entry.options[name] for name in THRIFTIEST if name in entry.options}
     saving = {UNTIL: until.isoformat(), BEFORE: before}
     _async_change(hass, entry, {**entry.options, **THRIFTIEST, CONF_SAVING: saving})

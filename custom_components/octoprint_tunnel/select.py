@@ -5,21 +5,21 @@ from dataclasses import dataclass
 from typing import Any, Final, override
 
 from homeassistant.components.select import SelectEntity, SelectEntityDescription
-from homeassistant.const import EntityCategory
+from homeassistant.const import EntityCategory, Platform
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.restore_state import ExtraStoredData, RestoreEntity
 
-from .connect_choices import ConnectChoices
+from .connect_choices import PREFERRED, ConnectChoices
 from .connect_options import ATTR_BAUDRATE, ATTR_CONNECTOR, ATTR_PORT, ATTR_PRINTER_PROFILE
+from .const import DOMAIN
 from .coordinator import PrinterCoordinator
 from .entity import OctoPrintTunnelEntity, async_add_when_available
 from .runtime import OctoPrintTunnelConfigEntry
 
 PARALLEL_UPDATES = 0
 
-PREFERRED: Final = "preferred"
-"""The option that leaves the choice to OctoPrint."""
 ATTR_MISSING: Final = "missing"
 
 
@@ -43,10 +43,21 @@ DESCRIPTIONS = (
 
 
 def available_descriptions(printer: PrinterCoordinator) -> list[ChoiceDescription]:
-    """Return the descriptions of what this OctoPrint lets its user choose: connectors from 2.0."""
-    has_connectors = printer.data is not None and printer.data.connection.has_connectors
+    """Return the descriptions of what this OctoPrint lets its user choose: connectors from 2.0.
+
+    Before OctoPrint is read, these are the ones of earlier: Home Assistant forgets the choice of an entity that is not
+    there for a week.
+    """
     is_read = printer.data is not None
-    return [each for each in DESCRIPTIONS if is_read and (each.field != ATTR_CONNECTOR or has_connectors)]
+    has_connectors = is_read and printer.data.connection.has_connectors
+    registry, unique_id = er.async_get(printer.hass), printer.config_entry.unique_id
+
+    def is_offered(each: ChoiceDescription) -> bool:
+        if is_read:
+            return each.field != ATTR_CONNECTOR or has_connectors
+        return registry.async_get_entity_id(Platform.SELECT, DOMAIN, f"{unique_id}_{each.key}") is not None
+
+    return list(filter(is_offered, DESCRIPTIONS))
 
 
 async def async_setup_entry(
@@ -97,7 +108,8 @@ class ConnectChoice(OctoPrintTunnelEntity[PrinterCoordinator], SelectEntity, Res
 
     @property
     def _offered(self) -> Mapping[str, Any]:
-        return self._choices.offered(self.coordinator.data.connection, self.entity_description.field)
+        status = self.coordinator.data
+        return self._choices.offered(status.connection, self.entity_description.field) if status else {}
 
     @property
     @override

@@ -47,7 +47,8 @@ def _fits(item: Stored, search: str | None) -> bool:
     if not search:
         return True
     name, wanted = item.name.casefold(), search.casefold()
-    return fnmatchcase(name, wanted) if set(wanted) & set("*?") else wanted in name
+    # In names, brackets are more common than sets of characters in patterns.
+    return fnmatchcase(name, wanted.replace("[", "[[]")) if set(wanted) & set("*?") else wanted in name
 
 
 def _sorted(items: Iterable[Stored], sort: str) -> list[Stored]:

@@ -67,9 +67,16 @@ class TimelapseView(HomeAssistantView):
             return await self._send(request, entry, name)
         except OctoPrintTunnelError as error:
             LOGGER.debug("%s: timelapse: %s", entry.title, error)
-            return web.Response(status=HTTPStatus.BAD_GATEWAY)
+            is_after_end = error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+            return web.Response(
+                status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE if is_after_end else HTTPStatus.BAD_GATEWAY
+            )
         finally:
             self._viewers -= 1
+
+    async def head(self, request: web.Request, entry_id: str, encoded: str) -> web.StreamResponse:
+        """Return what `get` does, without the video: some players ask for its size and its type first."""
+        return await self.get(request, entry_id, encoded)
 
     async def _send(self, request: web.Request, entry: OctoPrintTunnelConfigEntry, name: str) -> web.StreamResponse:
         printer, service = entry.runtime_data.printer, entry.runtime_data.tunnel
@@ -80,29 +87,45 @@ class TimelapseView(HomeAssistantView):
         download = await printer.octoprint.download_timelapse(route, name, wanted if is_byte_range(wanted) else None)
         try:
             limit = service.data.status.limits.max_download if way is Way.TUNNEL else None
-            return await _pass_on(request, download, name, limit or MAX_SIZE)
+            size = download.headers.get(hdrs.CONTENT_LENGTH, "")
+            if not size.isdecimal() or int(size) > (limit or MAX_SIZE):
+                return web.Response(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            response = _response(download, name, int(size))
+            await response.prepare(request)
+            error = None
+            if request.method != hdrs.METH_HEAD:
+                error = await _pass_on(response, download, int(size))
+            if error and request.transport:
+                LOGGER.debug("%s: timelapse: %s", entry.title, error)
+                # Nothing else shows the browser that the rest is missing.
+                request.transport.close()
+            return response
         finally:
             download.close()
 
 
-async def _pass_on(request: web.Request, download: Download, name: str, limit: int) -> web.StreamResponse:
-    size = download.headers.get(hdrs.CONTENT_LENGTH, "")
-    if not size.isdecimal() or int(size) > limit:
-        return web.Response(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+def _response(download: Download, name: str, size: int) -> web.StreamResponse:
+    """Return the response without its body, of so many bytes."""
     response = web.StreamResponse(status=download.status)
-    response.content_length = int(size)
+    response.content_length = size
     response.content_type = video_type(name) or "application/octet-stream"
     response.headers[hdrs.ACCEPT_RANGES] = "bytes"
     response.headers["X-Content-Type-Options"] = "nosniff"
     content_range = download.headers.get(hdrs.CONTENT_RANGE, "")
     if _CONTENT_RANGE.fullmatch(content_range):
         response.headers[hdrs.CONTENT_RANGE] = content_range
-    await response.prepare(request)
-    left = int(size)
-    async for chunk in download.chunks():
-        await response.write(chunk[:left])
-        left -= len(chunk)
-        if left <= 0:
-            break
-    await response.write_eof()
     return response
+
+
+async def _pass_on(response: web.StreamResponse, download: Download, left: int) -> OctoPrintTunnelError | None:
+    """Send the body, and return the error that ended it early, None if it is complete."""
+    try:
+        async for chunk in download.chunks():
+            await response.write(chunk[:left])
+            left -= len(chunk)
+            if left <= 0:
+                break
+    except OctoPrintTunnelError as error:
+        return error
+    await response.write_eof()
+    return None

@@ -155,6 +155,8 @@ def test_a_field_of_another_type_reads_as_empty(anything: JsonObject) -> None:
 def test_items_of_another_type_are_skipped(anything: JsonObject) -> None:
     """And so are items beyond a limit."""
     assert anything.exacts("list") == ("a", "b")
+    assert [text for text in anything.texts("list", 9) if text] == ["a", "b", "two lines"]
+    assert len(anything.texts("list", 9)) == 11
     assert anything.integers("list") == (1, 7)
     assert [item.integer("id") for item in anything.objects("list")] == [1]
     assert anything.length("list") == 11

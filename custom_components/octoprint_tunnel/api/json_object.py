@@ -153,6 +153,11 @@ class JsonObject:
         """Return the strings that are short enough and one line among the first `most` items of a list."""
         return tuple(value for value in self._list(name, most) if isinstance(value, str) and _is_exact(value, MAX_TEXT))
 
+    def texts(self, name: str, most_characters: int, most: int = MAX_ITEMS) -> tuple[str, ...]:
+        """Return the first `most` items of a list as strings to show, each in its place; empty if it is no string."""
+        items = self._list(name, most)
+        return tuple(one_line(item, most_characters) if isinstance(item, str) else "" for item in items)
+
     def length(self, name: str) -> int:
         """Return the number of items of a list, 0 if there is none."""
         value = self._fields.get(name)

@@ -6,22 +6,29 @@ from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
 import json
-from typing import Any
+from typing import Any, override
 
+from aiohttp import ClientRequest, ClientSession, ClientTimeout, TCPConnector
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.tracing import Trace
 import pytest
+from yarl import URL
 
 from custom_components.octoprint_tunnel.api.errors import (
     ApiKeyRejected,
     BadGateway,
     InvalidResponse,
     NotOctoPrint,
+    OctoPrintTunnelError,
     PermissionMissing,
     Rejected,
+    RequestTimeout,
     UnexpectedStatus,
 )
 from custom_components.octoprint_tunnel.api.octoprint.client import OctoPrint, instance_uuid
 from custom_components.octoprint_tunnel.api.octoprint.connection import Connection, PrinterState
 from custom_components.octoprint_tunnel.api.transport.route import Route
+from custom_components.octoprint_tunnel.api.transport.router import LOCAL_TIMEOUT
 
 from ...octoprint.server import OctoPrintServer
 from ...relay.octoeverywhere import AppConnection
@@ -411,3 +418,27 @@ async def test_a_key_is_not_rejected_if_the_check_fails(client: OctoPrint, relay
     relay.fail("tunnel", 502, path=USER)
     with pytest.raises(BadGateway):
         await client.disconnect()
+
+
+class SlowLine(TCPConnector):
+    """Connections over a line that is slower than a local network."""
+
+    @override
+    async def _create_connection(
+        self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout
+    ) -> ResponseHandler:
+        await asyncio.sleep(2.5)
+        return await super()._create_connection(req, traces, timeout)
+
+
+@pytest.mark.parametrize(
+    ("limits", "error"), [(None, UnexpectedStatus), (LOCAL_TIMEOUT, RequestTimeout)], ids=["tunnel", "local network"]
+)
+async def test_video_over_a_slow_line(
+    octoprint: OctoPrintServer, limits: ClientTimeout | None, error: type[OctoPrintTunnelError]
+) -> None:
+    """A tunnel has as much time to connect for a video as for other requests. This video is not there."""
+    async with ClientSession(connector=SlowLine()) as session:
+        route = Route(session=session, base_url=URL(octoprint.url), timeout=limits)
+        with pytest.raises(error):
+            await OctoPrint(route, octoprint.api_key).download_timelapse(route, "none.mp4")

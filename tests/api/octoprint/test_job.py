@@ -234,6 +234,13 @@ def test_uploads_are_read() -> None:
         UploadedFile.from_json(parsed({"done": True}))
 
 
+@pytest.mark.parametrize("path", ["../../../../admin", "a/../b", "/a.gcode", "a//b.gcode", "."])
+def test_uploaded_file_outside_of_the_storage(path: str) -> None:
+    """OctoPrint is asked for the file next, and the path would lead to another page of its host."""
+    with pytest.raises(InvalidResponse):
+        UploadedFile.from_json(parsed({"files": {"local": {"path": path}}}))
+
+
 @pytest.mark.parametrize(
     ("filament", "length"),
     [

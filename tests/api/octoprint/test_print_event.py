@@ -74,8 +74,8 @@ def test_prompt() -> None:
     assert asked
     assert (asked.type, asked.text) == (PrintEventType.WAITING, "Load?")
     assert asked.choices
-    assert asked.choices[:2] == ("Yes", "x" * 100)
-    assert len(asked.choices) < MAX_CHOICES
+    assert asked.choices[:3] == ("Yes", "2", "x" * 100)
+    assert len(asked.choices) == MAX_CHOICES
     assert event(PLUGIN, {"action": "close"}) is None
 
 

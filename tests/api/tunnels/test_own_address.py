@@ -131,6 +131,8 @@ async def test_headers(session: ClientSession, entered: dict[str, str], headers:
         ({"header_1": "content-length: 5"}, "invalid_header", "header_1"),
         ({"header_1": "Sec-WebSocket-Key: x"}, "invalid_header", "header_1"),
         ({"header_1": "X-Api-Key: x"}, "invalid_header", "header_1"),
+        ({"header_1": "X-Token: one", "header_2": "X-Token: two"}, "invalid_header", "header_2"),
+        ({"header_1": "X-Token: one", "header_3": "x-token: two"}, "invalid_header", "header_3"),
     ],
 )
 def test_refused_credentials(entered: dict[str, str], key: str, field: str) -> None:

@@ -11,7 +11,7 @@ from aiohttp import ClientTimeout, FormData, hdrs
 from ..errors import ApiKeyRejected, InvalidResponse, NotOctoPrint, PermissionMissing, Rejected, UnexpectedStatus
 from ..json_object import MAX_ITEMS, JsonObject
 from ..transport.message import Request, Requester, Response
-from ..transport.route import Download, Route, StatusCodes
+from ..transport.route import TIMEOUT, Download, Route, StatusCodes
 from .connection import Connection
 from .custom_controls import CustomControl, controls_from_json
 from .files import LocalFile, UploadedFile
@@ -46,7 +46,8 @@ LOGGER = logging.getLogger(__name__)
 API_VERSION = "2.0.0"
 CHECK_TAKES = 60  # seconds to ask the internet for updates, which has time limits of its own
 MAX_VERSION = 50  # characters of OctoPrint's own version
-DOWNLOAD_TIMEOUT = ClientTimeout(total=900, connect=2, sock_read=30)  # seconds
+DOWNLOAD_TAKES = 900  # seconds for a whole file or video
+DOWNLOAD_READ_TIMEOUT = 30  # seconds without a byte of it
 
 CODES = StatusCodes(
     errors=dict.fromkeys(
@@ -349,7 +350,11 @@ class OctoPrint:
         path = f"/api/files/local/{folder}" if folder else "/api/files/local"
         request = Request("GET", path, query={"recursive": str(recursive).lower()})
         response = await self.send(request, permission=FILES_LIST, expected=HTTPStatus.NOT_FOUND)
-        return None if response.status == HTTPStatus.NOT_FOUND else stored_from_json(response.json())
+        if response.status == HTTPStatus.NOT_FOUND:
+            return None
+        found = response.json()
+        is_file = folder is not None and found.exact("type") not in (None, "folder")
+        return None if is_file else stored_from_json(found)
 
     async def print_file(self, path: str) -> bool:
         """Select a file of the local storage and print it; False if there is no such file.
@@ -391,7 +396,7 @@ class OctoPrint:
         """
         headers = {**route.headers, **self._headers, hdrs.ACCEPT_ENCODING: "identity"}
         url = route.base_url / f"downloads/files/local/{path}"
-        return await replace(route, headers=headers).download(url, DOWNLOAD_TIMEOUT)
+        return await replace(route, headers=headers).download(url, _download_timeout(route))
 
     async def timelapses(self) -> tuple[Timelapse, ...]:
         """Return the videos of prints."""
@@ -407,7 +412,7 @@ class OctoPrint:
         if byte_range:
             headers[hdrs.RANGE] = byte_range
         url = route.base_url / "downloads" / "timelapse" / name
-        return await replace(route, headers=headers).download(url, DOWNLOAD_TIMEOUT)
+        return await replace(route, headers=headers).download(url, _download_timeout(route))
 
     def _log_capped(self, response: JsonObject, *lists: str) -> None:
         """Log once for each of these lists that it is longer than what is read."""
@@ -458,6 +463,12 @@ async def instance_uuid(route: Route) -> str | None:
     """
     instance = await OctoPrint(route).discovered()
     return instance.uuid if instance else None
+
+
+def _download_timeout(route: Route) -> ClientTimeout:
+    """Return the time limits of a download; to connect takes as long as for other requests."""
+    connect = (route.timeout or TIMEOUT).connect
+    return ClientTimeout(total=DOWNLOAD_TAKES, connect=connect, sock_read=DOWNLOAD_READ_TIMEOUT)
 
 
 def _preferred_connector(known: Connection) -> str:

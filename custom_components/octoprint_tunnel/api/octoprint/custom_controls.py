@@ -30,9 +30,10 @@ class CustomControl:
         name = as_name(control.text("name") or "")
         command = control.exact("command", MAX_LINE)
         lines = (command,) if command else control.exacts("commands", MAX_LINES)
+        is_whole = command is not None or len(lines) == control.length("commands")
         is_plain = all(line and len(line) <= MAX_LINE and "\n" not in line and "%(" not in line for line in lines)
-        needs_more = control.length("input") or control.exact("confirm") or control.exact("javascript")
-        if not name or not lines or not is_plain or needs_more:
+        needs_more = control.length("input") or control.text("confirm") or control.text("javascript")
+        if not name or not lines or not is_whole or not is_plain or needs_more:
             return None
         return cls(name=name, lines=lines)
 

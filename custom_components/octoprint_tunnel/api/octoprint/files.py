@@ -58,10 +58,13 @@ class UploadedFile:
 
     @classmethod
     def from_json(cls, response: JsonObject) -> UploadedFile:
-        """Read the response to an upload, in the shape of 1.11 or of 2.0. Raises InvalidResponse if it has no path."""
+        """Read the response to an upload, in the shape of 1.11 or of 2.0.
+
+        Raises InvalidResponse if it has no path, or one that leads out of the storage.
+        """
         file = response.object("file") if response.has_object("file") else response.object("files").object("local")
         path = file.exact("path", MAX_PATH)
-        if path is None:
+        if path is None or not is_stored_path(path):
             raise InvalidResponse(detail="no path in it")
         selected, printing = response.boolean("effectiveSelect"), response.boolean("effectivePrint")
         # OctoPrint selects a file that it prints, but reports it as not selected.

@@ -4,16 +4,19 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+import math
 import time
 from typing import Final
 
 from ..backoff import Backoff
 from ..errors import DownloadTooLarge, InvalidResponse, OctoPrintTunnelError, Rejected, UnexpectedStatus
 from .client import OctoPrint
-from .thumbnails import Picture, StoredFile
+from .thumbnails import Picture, StoredFile, Thumbnail
 
 FIRST_RETRY: Final = 10  # seconds
 LONGEST_RETRY: Final = 600
+RECENT: Final = 120  # seconds since an upload; a plugin may still look for the pictures in the file
+RETRY_RECENT: Final = 60  # seconds until a recent file may have a picture
 
 _NO_PICTURE: Final = (DownloadTooLarge, InvalidResponse, Rejected, UnexpectedStatus)
 """Errors that the next request for the same file would meet, too."""
@@ -29,7 +32,7 @@ class Preview:
         self._connect = connect
         self._file: StoredFile | None = None
         self._picture: Picture | None = None
-        self._is_missing = False
+        self._missing_until = 0.0
         self._fetching: asyncio.Task[None] | None = None
         self._retry = Backoff(FIRST_RETRY, LONGEST_RETRY)
         self._retry_at = 0.0
@@ -38,7 +41,7 @@ class Preview:
         """Show the picture of this file; None if there is no file."""
         if file == self._file:
             return
-        self._file, self._picture, self._is_missing = file, None, False
+        self._file, self._picture, self._missing_until = file, None, 0.0
         self.since = datetime.now(UTC) if file else None
         self._retry.reset()
         self._retry_at = 0.0
@@ -47,7 +50,7 @@ class Preview:
     @property
     def is_available(self) -> bool:
         """Tell whether there is a picture, as far as is known: that there is none shows when a user looks."""
-        return self._file is not None and not self._is_missing
+        return self._file is not None and time.monotonic() >= self._missing_until
 
     async def picture(self) -> Picture | None:
         """Return the picture, fetched once for all who look; None if there is none, or none can be fetched now."""
@@ -72,11 +75,17 @@ class Preview:
         """Fetch the picture of a file. After an error that may pass, it is fetched again when a user looks later."""
         try:
             octoprint = await self._connect()
+            found: tuple[Thumbnail, ...] = ()
             with suppress(*_NO_PICTURE):
-                for thumbnail in await octoprint.thumbnails(file):
-                    with suppress(*_NO_PICTURE):
-                        self._picture = await octoprint.picture(thumbnail)
-                        return
-            self._is_missing = True
+                found = await octoprint.thumbnails(file)
+            for thumbnail in found:
+                with suppress(*_NO_PICTURE):
+                    self._picture = await octoprint.picture(thumbnail)
+                    return
+            self._missing_until = time.monotonic() + RETRY_RECENT if not found and _is_recent(file) else math.inf
         except OctoPrintTunnelError:
             self._retry_at = time.monotonic() + self._retry.next()
+
+
+def _is_recent(file: StoredFile) -> bool:
+    return file.date is not None and abs(time.time() - file.date) < RECENT

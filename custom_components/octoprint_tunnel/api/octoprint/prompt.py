@@ -19,7 +19,10 @@ MAX_CHOICES: Final = 10
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prompt:
-    """A question, and the answers to choose from. A prompt without choices only says something."""
+    """A question, and the answers to choose from. A prompt without choices only says something.
+
+    OctoPrint is told the number of an answer, so all are in their places. One without a text shows its number from 1.
+    """
 
     text: str | None
     choices: tuple[str, ...]
@@ -28,7 +31,8 @@ class Prompt:
     def from_json(cls, response: JsonObject) -> Self | None:
         """Read the plugin's response; None if nothing is asked."""
         text = response.text("text", MAX_PROMPT)
-        choices = tuple(choice[:MAX_CHOICE] for choice in response.exacts("choices", MAX_CHOICES))
+        texts = response.texts("choices", MAX_CHOICE, MAX_CHOICES)
+        choices = tuple(choice or str(number) for number, choice in enumerate(texts, 1))
         return cls(text=text, choices=choices) if text or choices else None
 
     @classmethod

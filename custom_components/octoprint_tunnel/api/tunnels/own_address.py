@@ -162,7 +162,7 @@ class OwnAddress(Tunnel):
         that together with a bearer token) or `invalid_header`.
         """
         texts = {name: value.strip() for name, value in entered.items() if isinstance(value, str)}
-        headers = dict(_header(texts[name], name) for name in HEADER_FIELDS if texts.get(name))
+        headers = _headers(texts)
         username, password, bearer_token = _login(texts, headers)
         tunnel = cls(
             url=_address(texts["address"]),
@@ -281,6 +281,17 @@ def _login(texts: Mapping[str, str], headers: Mapping[str, str]) -> tuple[str | 
     if bearer_token and not is_header_text(bearer_token):
         raise AuthorizationError("invalid_login", "bearer_token")
     return username, password, bearer_token
+
+
+def _headers(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that were entered, no two of one name: only one of them would be sent."""
+    headers: dict[str, str] = {}
+    for field_name in filter(texts.get, HEADER_FIELDS):
+        name, value = _header(texts[field_name], field_name)
+        if name.lower() in map(str.lower, headers):
+            raise AuthorizationError("invalid_header", field_name)
+        headers[name] = value
+    return headers
 
 
 def _header(text: str, name: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 MAX_DAYS: Final = 35  # a whole month, and enough of the one before to know its weekdays
 MAX_BYTES: Final = 10**15  # of a stored number
 STALE_TOTAL: Final = timedelta(minutes=10)  # the service's clock may be behind, and its total that of the last month
+ANEW: Final = 0.5  # of what is known of a month's first day; a total below that shows that it was of the last month
 WEEK: Final = 7  # days
 OVERALL_WEIGHT: Final = 2  # days; so much counts the mean of all days beside the same weekdays
 
@@ -52,13 +53,19 @@ class UsageHistory:
         today = now.astimezone(UTC).date()
         last = self.days[-1].date if self.days else today - MAX_DAYS * _DAY
         if last > today:  # the clock was ahead
-            return type(self)().record(total, own, wanted, now)
+            own += sum(day.own for day in self.days if day.date > today)
+            wanted += sum(day.wanted for day in self.days if day.date > today)
+            before = replace(self, days=tuple(day for day in self.days if day.date <= today))
+            return before.record(total, own, wanted, now)
         begin = max(last + _DAY, today.replace(day=1), today - (MAX_DAYS - 1) * _DAY)
         gap = tuple(Day(date=begin + number * _DAY) for number in range((today - begin).days + 1))
         new = replace(self, days=(*self.days, *gap)[-MAX_DAYS:]).add(own, wanted)
         if self._is_of_last_month(total, now):
             return new
         known = sum(day.own + day.others for day in _of_month(new.days, today))
+        if today.day == 1 and total < known * ANEW:
+            first = replace(new.days[-1], others=0)
+            new, known = replace(new, days=(*new.days[:-1], first)), first.own
         return replace(new, days=_with_others(new.days, max(0, total - known), max(1, len(gap))))
 
     def means(self, now: datetime) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
