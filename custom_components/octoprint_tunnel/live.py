@@ -108,7 +108,7 @@ class LiveUpdates:
         pinned = PinnedRoute(self._printer.router, way, route)
         async with PushSocket.open(route, self._entry.data[CONF_API_KEY], pinned) as socket:
             watch = _Watch(self._hass, self._entry, self._printer, self._webcams, self._updates, socket, way)
-            with self._live(way), watch.watching():
+            with self._printer.router.following(route, socket), self._live(way), watch.watching():
                 async for event in socket.events():
                     watch.take(event)
             self.failure = socket.end

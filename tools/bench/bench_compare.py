@@ -132,6 +132,9 @@ def costs(report: Report) -> Iterator[Costs]:
             for situation in ("idle", "connected"):
                 times_less = own.hours[situation].printer.bytes / max(1, cost.hours[situation].printer.bytes)
                 report.at_least(f"fewer bytes, {situation}, {name}", times_less, 20, "times")
+        if variant.live and variant.local:
+            size, own_size = (each.hours["printing"].printer.bytes / 1e3 for each in (cost, own))
+            report.at_most(f"printing, {name}", size, round(own_size, 1), "kB an hour")
         if not (alike := costs.get((version, OWN_HTTPS if variant.https else OWN))):
             continue
         ours, theirs = cost.hours["connected"], alike.hours["connected"]

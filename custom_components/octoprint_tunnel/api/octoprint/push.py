@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 import json
+import secrets
 import time
 from typing import Any, Final, Protocol
 
@@ -26,6 +27,7 @@ from .prompt import PLUGIN as PROMPT_PLUGIN
 
 PATH = "/sockjs/websocket"
 GREETING_TIMEOUT = 10  # seconds; a service may open a socket while OctoPrint is offline
+PONG_TIMEOUT: Final = 2  # seconds; for a socket on the local network
 MAX_MESSAGE: Final = 200_000  # bytes; the longest message is the greeting: 11 kB, and more with many plugins
 
 STATE_CHANGED = "PrinterStateChanged"
@@ -81,6 +83,7 @@ class PushSocket:
         self._socket = socket
         self._traffic = traffic
         self._waits_for_pong = False
+        self._pongs: dict[bytes, asyncio.Event] = {}
         self._events = TokenBucket(burst=EVENTS_AT_ONCE, per_second=EVENTS_PER_SECOND)
         self._others = TokenBucket(burst=OTHERS_AT_ONCE, per_second=OTHERS_PER_SECOND)
         self._slow_since: float | None = None
@@ -140,6 +143,25 @@ class PushSocket:
         await self._send(WSMsgType.PING)
         return True
 
+    @property
+    def peer(self) -> object:
+        """Return the IP address and port of the other end, None if the connection is closed."""
+        return self._socket.peer
+
+    async def responds(self) -> bool:
+        """Tell whether the other end returns a ping within PONG_TIMEOUT. `events` has to be read meanwhile."""
+        text = secrets.token_bytes(8)
+        pong = self._pongs[text] = asyncio.Event()
+        try:
+            await self._send(WSMsgType.PING, text)
+            async with asyncio.timeout(PONG_TIMEOUT):
+                await pong.wait()
+        except TimeoutError, CannotConnect:
+            return False
+        finally:
+            del self._pongs[text]
+        return True
+
     async def close(self) -> None:
         """Close the socket, which ends `events`."""
         await self._socket.close()
@@ -159,6 +181,8 @@ class PushSocket:
     async def _messages(self) -> AsyncGenerator[JsonObject]:
         async for frame in self._socket:
             self._waits_for_pong = False
+            if frame.type is WSMsgType.PONG and (pong := self._pongs.get(frame.data)):
+                pong.set()
             message = self._parse(frame.data) if frame.type is WSMsgType.TEXT else None
             delay = self._count(message, len(frame.data) if isinstance(frame.data, bytes) else 0)
             if self._is_flooded:

@@ -1,11 +1,12 @@
 """Choose for each request: the local network while the same OctoPrint is reachable there, else the tunnel."""
 
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPMethod, HTTPStatus
 import time
-from typing import Final
+from typing import Final, Protocol
 
 from aiohttp import ClientSession, ClientTimeout
 from yarl import URL
@@ -14,6 +15,7 @@ from ..errors import CannotConnect, InvalidResponse, OctoPrintTunnelError, Probl
 from .message import Request, Response
 from .route import Route
 from .traffic import Traffic
+from .verified_connection import VerifiedConnection
 
 LOCAL_TIMEOUT: Final = ClientTimeout(total=10, connect=2)  # seconds
 IDENTIFY_TIMEOUT: Final = ClientTimeout(total=3, connect=2)  # seconds; a healthy local OctoPrint responds quickly
@@ -30,6 +32,7 @@ STATUSES_OF_OCTOPRINT: Final = (
 """Statuses of OctoPrint's responses to GET; any other comes from a proxy before it, perhaps with a log-in page."""
 
 VERIFICATION_MAX_AGE: Final = 8  # seconds; the limit is 10, and to connect takes up to 2
+SOCKET_MAX_AGE: Final = 300  # seconds; from a verification, how long the push socket may stand in for the next one
 PROBES_TO_RETURN: Final = 2  # verifications in a row before an address that has failed is used again
 
 
@@ -62,6 +65,9 @@ class Candidate:
 
     url: URL
     verified_at: float | None = None
+    responded_at: float | None = None
+    """When a ping was sent that its push socket has returned."""
+    connection: VerifiedConnection = field(default_factory=VerifiedConnection, compare=False)
     failures: int = 0
     good_probes: int = 0
     retry_at: float = 0
@@ -77,6 +83,15 @@ class Candidate:
         """Tell whether it was the same OctoPrint at most VERIFICATION_MAX_AGE ago."""
         return self.verified_at is not None and now - self.verified_at < VERIFICATION_MAX_AGE
 
+    def has_responded(self, now: float) -> bool:
+        """Tell whether its push socket returned a ping that was sent at most VERIFICATION_MAX_AGE ago."""
+        return self.responded_at is not None and now - self.responded_at < VERIFICATION_MAX_AGE
+
+    def may_rely_on_socket(self, now: float) -> bool:
+        """Tell whether the push socket can show that it is still the device that was verified."""
+        is_recent = self.verified_at is not None and now - self.verified_at < SOCKET_MAX_AGE
+        return is_recent and self.is_usable and not self.failures
+
     def record_success(self, now: float) -> None:
         """Record that it is the same OctoPrint."""
         if not self.is_verified(now):  # else a request at the same time has counted it
@@ -90,8 +105,20 @@ class Candidate:
             self.retry_at = now + min(FIRST_RETRY * 2**self.failures, LONGEST_RETRY)
             self.failures += 1
         self.good_probes = 0
-        self.verified_at = None
+        self.verified_at = self.responded_at = None
+        self.connection.forget()
         self.reason = reason
+
+
+class Socket(Protocol):
+    """An open push socket."""
+
+    @property
+    def peer(self) -> object:
+        """Return the IP address and port of the other end, None if the connection is closed."""
+
+    async def responds(self) -> bool:
+        """Tell whether the other end returns a ping now."""
 
 
 class Router:
@@ -99,6 +126,12 @@ class Router:
 
     The API key goes to a local address only while that is verified to be the same OctoPrint as behind the tunnel. Only
     GET requests are sent again the other way: of any other it is not known whether it has arrived.
+
+    A push socket saves most verifications of readings. It is a TCP connection, which another device that takes over the
+    IP address cannot continue, so a ping that it returns shows that the address has not changed hands. That says
+    nothing of new connections: a name, a port or a proxy may lead those elsewhere. So a reading goes only on a
+    connection that is still open, that was verified itself, and that has the other end of the socket; else the address
+    is verified.
     """
 
     def __init__(
@@ -130,6 +163,16 @@ class Router:
         self._addresses = addresses
         self._blocked_by = blocked_by
         self._report = report
+        self._socket: tuple[URL, Socket] | None = None
+
+    @contextmanager
+    def following(self, route: Route, socket: Socket) -> Generator[None]:
+        """Let an open push socket to the address of `route` stand in for verifications."""
+        self._socket = (route.base_url, socket)
+        try:
+            yield
+        finally:
+            self._socket = None
 
     async def choose(self, *, verify: bool = False) -> tuple[Way, Route]:
         """Return the way for requests now, and its route. Raises the problem that blocks the tunnel.
@@ -161,7 +204,7 @@ class Router:
 
     async def send(self, request: Request) -> Response:
         """Send a request. Raises the errors of `Route.send`, and the problem that blocks the tunnel."""
-        if candidate := await self._usable_candidate():
+        if candidate := await self._usable_candidate(by_socket=request.method == HTTPMethod.GET):
             response = await self._send_locally(candidate, request)
             if response is not None:
                 self.way = Way.LOCAL
@@ -171,8 +214,14 @@ class Router:
     async def _send_locally(self, candidate: Candidate, request: Request) -> Response | None:
         """Send a request over the local network; None if it has to go through the tunnel."""
         may_repeat = request.method == HTTPMethod.GET
+        route = self._local(candidate, LOCAL_TIMEOUT)
         try:
-            response = await self._local(candidate, LOCAL_TIMEOUT).send(request)
+            response = await self._send_verified(candidate, route, request)
+            if response is None:
+                await self._verify(candidate)
+                if not candidate.is_usable:
+                    return None
+                response = await route.send(request)
         except OctoPrintTunnelError as error:
             candidate.record_failure(error.problem.summary, time.monotonic())
             if may_repeat:
@@ -183,6 +232,18 @@ class Router:
             return None
         candidate.failures = 0
         return response
+
+    async def _send_verified(self, candidate: Candidate, route: Route, request: Request) -> Response | None:
+        """Send a request; None if nothing was sent, because the socket does not speak for its connection."""
+        if candidate.is_verified(time.monotonic()):
+            return await route.send(request)
+        with candidate.connection.only(self._peer(candidate)) as restriction:
+            try:
+                return await route.send(request)
+            except OctoPrintTunnelError:
+                if not restriction.is_refused:
+                    raise
+        return None
 
     async def _send_through_tunnel(self, request: Request) -> Response:
         if problem := self._blocked_by():  # a request would only cost data to fail in the same way
@@ -199,30 +260,53 @@ class Router:
         self.way = Way.TUNNEL
         return response
 
-    async def _usable_candidate(self, *, verify: bool = False) -> Candidate | None:
-        """Return the first local address that is verified to be the same OctoPrint, None if there is none."""
+    async def _usable_candidate(self, *, verify: bool = False, by_socket: bool = False) -> Candidate | None:
+        """Return the first local address that is verified to be the same OctoPrint, None if there is none.
+
+        `by_socket` accepts one that the push socket stands in for.
+        """
         known = {candidate.url: candidate for candidate in self.candidates}
         self.candidates = [known.get(url) or Candidate(url) for url in dict.fromkeys(self._addresses())]
         for candidate in self.candidates:
             now = time.monotonic()
             if now < candidate.retry_at:
                 continue
-            if verify or not candidate.is_verified(now):
+            if (verify or not candidate.is_verified(now)) and not (by_socket and await self._responds(candidate)):
                 await self._verify(candidate)
             if candidate.is_usable:
                 return candidate
         return None
 
+    def _peer(self, candidate: Candidate) -> object:
+        """Return where the push socket leads to, None if it is not open to this address."""
+        url, socket = self._socket or (None, None)
+        return socket.peer if socket and url == candidate.url else None
+
+    async def _responds(self, candidate: Candidate) -> bool:
+        """Tell whether the push socket shows that an address is still that of the device that was verified."""
+        now = time.monotonic()
+        peer = self._peer(candidate)
+        if peer is None or self._socket is None or not candidate.may_rely_on_socket(now):
+            return False
+        if candidate.has_responded(now):
+            return True
+        if not candidate.connection.leads_to(peer) or not await self._socket[1].responds():
+            return False
+        candidate.responded_at = now
+        return True
+
     async def _verify(self, candidate: Candidate) -> None:
         """Ask a local address for its instance id, without the API key."""
         try:
-            instance_uuid = await self._identify(self._local(candidate, IDENTIFY_TIMEOUT))
+            with candidate.connection.watch() as record_connection:
+                instance_uuid = await self._identify(self._local(candidate, IDENTIFY_TIMEOUT))
         except OctoPrintTunnelError as error:
             reason: str | None = error.problem.summary
         else:
             reason = self._why_not_the_same(instance_uuid)
         if reason is None:
             candidate.record_success(time.monotonic())
+            record_connection()
         else:
             candidate.record_failure(reason, time.monotonic())
 

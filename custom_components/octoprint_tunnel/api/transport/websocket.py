@@ -79,6 +79,11 @@ class WebSocket:
         """Return the code that closed the socket, None while it is open or if the connection broke."""
         return self._socket.close_code
 
+    @property
+    def peer(self) -> object:
+        """Return the IP address and port of the other end, None if the connection is closed."""
+        return self._socket.get_extra_info("peername")
+
     def __aiter__(self) -> ClientWebSocketResponse[Literal[False]]:
         """Yield each frame as it arrives, until the socket closes."""
         return self._socket
