@@ -9,6 +9,7 @@ from homeassistant.core import CoreState, HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import ConfigType
 
+from .account_webhook import AccountPrinter, async_forget_account_webhook
 from .api.remote_text import as_name, one_line
 from .api.tunnels import tunnel_from_data
 from .authorize import async_serve_redirects
@@ -112,8 +113,10 @@ def _create_runtime(hass: HomeAssistant, entry: OctoPrintTunnelConfigEntry) -> R
         detection = DetectionCoordinator(hass, entry, outage, service.failure_detection, printer)
     updates = UpdatesCoordinator(hass, entry, outage, tunnel, printer)
     webcams = Webcams(hass, entry, service, printer)
-    notifications = None
-    if service.notifications:
+    notifications: Notifications | AccountPrinter | None = None
+    if service.account_notifications:
+        notifications = AccountPrinter(hass, entry, service.account_notifications, printer)
+    elif service.notifications:
         notifications = Notifications(
             hass,
             entry,
@@ -186,3 +189,4 @@ async def async_remove_entry(hass: HomeAssistant, entry: OctoPrintTunnelConfigEn
     await async_forget_layers(hass, entry)
     await async_forget_usage(hass, entry)
     await async_forget_webhook(hass, entry)
+    await async_forget_account_webhook(hass, entry)

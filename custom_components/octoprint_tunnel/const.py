@@ -9,6 +9,7 @@ LOGGER = logging.getLogger(__package__)
 
 DEFAULT_NAME: Final = "OctoPrint"  # of a printer whose name neither the service nor OctoPrint tells
 
+CONF_ACCOUNT_WEBHOOK_ID: Final = "account_webhook_id"
 CONF_DATA_AUTOPILOT: Final = "data_autopilot"
 CONF_DISCOVERED_URL: Final = "discovered_url"
 CONF_INSTANCE_UUID: Final = "instance_uuid"

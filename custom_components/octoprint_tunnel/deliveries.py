@@ -1,6 +1,6 @@
 """Receives notifications on a webhook of Home Assistant."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Final
@@ -18,7 +18,7 @@ from .api.errors import InvalidResponse
 from .api.json_object import JsonObject
 from .api.token_bucket import TokenBucket
 from .api.tunnels.base import NotificationWebhook
-from .api.tunnels.models import NotificationType
+from .api.tunnels.models import Notification, NotificationType
 from .const import DOMAIN, LOGGER
 
 MAX_DELIVERY: Final = 64 * 1024  # bytes
@@ -32,6 +32,43 @@ def signal_of(entry: ConfigEntry) -> str:
     return f"{DOMAIN}_{entry.entry_id}_notification"
 
 
+class Inbox:
+    """Turns the notifications of one printer into events, and not too many of them."""
+
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, refresh: Callable[[], object]) -> None:
+        """Prepare for notifications; each of them calls `refresh`, but not too often."""
+        self.last_at: datetime | None = None
+        """When the service last delivered anything."""
+        self._hass = hass
+        self._entry = entry
+        self._bucket = TokenBucket(burst=BURST, per_second=PER_SECOND)
+        self._is_flooded = False
+        self._refresh = Debouncer(hass, LOGGER, cooldown=REFRESH_COOLDOWN, immediate=True, function=refresh)
+
+    async def async_take(self, notification: Notification) -> None:
+        """Make an event of a notification, unless there are too many."""
+        if self._is_allowed():
+            async_dispatcher_send(self._hass, signal_of(self._entry), notification)
+            await self._refresh.async_call()
+
+    @callback
+    def async_close(self) -> None:
+        """Refresh no more."""
+        self._refresh.async_shutdown()
+
+    @callback
+    def _is_allowed(self) -> bool:
+        """Return whether this delivery may become an event. A flood of them is logged once."""
+        if self._bucket.is_full:
+            self._is_flooded = False
+        if self._bucket.take():
+            return True
+        if not self._is_flooded:
+            LOGGER.warning("%s: too many notifications at once, some are dropped", self._entry.title)
+        self._is_flooded = True
+        return False
+
+
 class Deliveries:
     """The webhook that a service sends the notifications of one printer to."""
 
@@ -42,12 +79,13 @@ class Deliveries:
         self._hass = hass
         self._entry = entry
         self._service = service
-        self._bucket = TokenBucket(burst=BURST, per_second=PER_SECOND)
-        self._is_flooded = False
+        self._inbox = Inbox(hass, entry, refresh)
         self._expects_test = False
-        self.last_at: datetime | None = None
-        """When the service last delivered anything."""
-        self._refresh = Debouncer(hass, LOGGER, cooldown=REFRESH_COOLDOWN, immediate=True, function=refresh)
+
+    @property
+    def last_at(self) -> datetime | None:
+        """Return when the service last delivered anything."""
+        return self._inbox.last_at
 
     @callback
     def async_open(self, webhook_id: str) -> None:
@@ -69,38 +107,35 @@ class Deliveries:
     @callback
     def async_close(self, webhook_id: str) -> None:
         """Accept no more deliveries."""
-        self._refresh.async_shutdown()
+        self._inbox.async_close()
         webhook.async_unregister(self._hass, webhook_id)
 
     async def _handle(self, hass: HomeAssistant, webhook_id: str, request: web.Request) -> web.Response:
         """Handle one delivery."""
-        try:
-            if len(body := await _read_body(request)) > MAX_DELIVERY:
-                return web.Response(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-            notification = self._service.read(JsonObject.parse(body))
-        except (InvalidResponse, web.RequestPayloadError) as error:
-            LOGGER.debug("%s: refused a notification: %s", self._entry.title, type(error).__name__)
-            return web.Response(status=HTTPStatus.BAD_REQUEST)
-        self.last_at = dt_util.utcnow()
+        return await handle_delivery(request, self._entry.title, self._take)
+
+    async def _take(self, delivery: JsonObject) -> None:
+        notification = self._service.read(delivery)
+        self._inbox.last_at = dt_util.utcnow()
         if self._expects_test and notification.type is NotificationType.TEST:
             self.forget_test()
-        elif self._is_allowed():
-            async_dispatcher_send(hass, signal_of(self._entry), notification)
-            await self._refresh.async_call()
-        # A dropped delivery succeeds, too: the service disables a webhook that refuses too many.
-        return web.Response(status=HTTPStatus.OK)
+        else:
+            await self._inbox.async_take(notification)
 
-    @callback
-    def _is_allowed(self) -> bool:
-        """Return whether this delivery may become an event. A flood of them is logged once."""
-        if self._bucket.is_full:
-            self._is_flooded = False
-        if self._bucket.take():
-            return True
-        if not self._is_flooded:
-            LOGGER.warning("%s: too many notifications at once, some are dropped", self._entry.title)
-        self._is_flooded = True
-        return False
+
+async def handle_delivery(
+    request: web.Request, title: str, take: Callable[[JsonObject], Awaitable[None]]
+) -> web.Response:
+    """Handle one delivery; `take` raises InvalidResponse for what it cannot read, and `title` begins the log line."""
+    try:
+        if len(body := await _read_body(request)) > MAX_DELIVERY:
+            return web.Response(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        await take(JsonObject.parse(body))
+    except (InvalidResponse, web.RequestPayloadError) as error:
+        LOGGER.debug("%s: refused a notification: %s", title, type(error).__name__)
+        return web.Response(status=HTTPStatus.BAD_REQUEST)
+    # A dropped delivery succeeds, too: the service disables a webhook that refuses too many.
+    return web.Response(status=HTTPStatus.OK)
 
 
 async def _read_body(request: web.Request) -> bytes:

@@ -14,6 +14,7 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_VERIFY_SSL
 from homeassistant.core import HomeAssistant
 
+from .account_webhook import AccountPrinter
 from .api.octoprint.connection import Connection
 from .api.octoprint.heaters import Heater
 from .api.octoprint.job import Job
@@ -107,12 +108,15 @@ def _runtime(runtime: RuntimeData) -> dict[str, Any]:
     }
 
 
-def _notifications(notifications: Notifications) -> dict[str, Any]:
-    return {
+def _notifications(notifications: Notifications | AccountPrinter) -> dict[str, Any]:
+    shown = {
         "unreachable": notifications.unreachable,
         **asdict(notifications.registration),
         "last_delivery_at": notifications.last_delivery_at,
     }
+    if isinstance(notifications, AccountPrinter):
+        shown["unknown_printers"] = notifications.unknown_printers
+    return shown
 
 
 def _poll(coordinator: RemedyCoordinator[Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .account_webhook import AccountPrinter
 from .api.octoprint.print_event import PrintEvent, PrintEventType
 from .api.tunnels.models import Notification, NotificationType
 from .coordinator import TunnelCoordinator
@@ -69,9 +70,9 @@ class NotificationEvent(OctoPrintTunnelEntity[TunnelCoordinator], EventEntity):
         entry: OctoPrintTunnelConfigEntry,
         tunnel: TunnelCoordinator,
         description: EventEntityDescription,
-        notifications: Notifications,
+        notifications: Notifications | AccountPrinter,
     ) -> None:
-        """Show the notifications that `notifications` registers for."""
+        """Show the notifications that `notifications` receives."""
         super().__init__(entry, tunnel, description)
         self._notifications = notifications
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from homeassistant.config_entries import ConfigEntry
 
+from .account_webhook import AccountPrinter
 from .connect_choices import ConnectChoices
 from .coordinator import PrinterCoordinator, TunnelCoordinator
 from .detection import DetectionCoordinator
@@ -27,7 +28,7 @@ class RuntimeData:
     webcams: Webcams
     connect_choices: ConnectChoices
     layers: Layers
-    notifications: Notifications | None
+    notifications: Notifications | AccountPrinter | None
     """None if the service sends none."""
 
 

@@ -21,6 +21,8 @@ class Unreachable(StrEnum):
 
     NO_HTTPS_ADDRESS = "no_https_address"
     CLOUD_FAILED = "cloud_failed"
+    NOT_SET_UP = "not_set_up"
+    """Its user has not asked for the address yet, which has to be entered at the service."""
 
 
 class WebhookAddress:

@@ -18,11 +18,10 @@ from ..transport.addresses import MAX_ADDRESS, has_credentials, web_address
 from ..transport.message import Request
 from ..transport.route import Route
 from .base import FailureDetection, LiveLinks, NotificationWebhook
-from .models import Detection, DetectionState, Limits, LiveLink, Notification, NotificationType, TunnelStatus
+from .models import MAX_TEXT, Detection, DetectionState, Limits, LiveLink, Notification, NotificationType, TunnelStatus
 
 DOMAIN = "octoeverywhere.com"
 
-MAX_TEXT = 255  # characters; Home Assistant's history takes some 16 kB with a state
 MAX_LAYERS = 1_000_000
 MAX_HEIGHT = 100_000  # mm
 

@@ -190,6 +190,28 @@ class NotificationWebhook(ABC):
         """Read what was sent to the webhook. Raises InvalidResponse if it has no event."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccountDelivery:
+    """A notification about one printer of an account, or about all of them if it names none."""
+
+    notification: Notification
+    printer_id: str | None = None
+    printer_name: str | None = None
+
+
+class AccountNotifications(ABC):
+    """Sends what happens in the prints of an account to one webhook, which its user enters at the service."""
+
+    @property
+    @abstractmethod
+    def is_on_local_network(self) -> bool:
+        """Tell whether the service reaches Home Assistant on the local network, where http is enough."""
+
+    @abstractmethod
+    def read(self, delivery: JsonObject) -> AccountDelivery:
+        """Read what was sent to the webhook. Raises InvalidResponse if it has no event."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Service(ABC):
     """A tunnel with a session. A capability that the service does not have is None."""
@@ -202,6 +224,7 @@ class Service(ABC):
     failure_detection: FailureDetection | None = None
     live_links: LiveLinks | None = None
     notifications: NotificationWebhook | None = None
+    account_notifications: AccountNotifications | None = None
     stream_time: StreamTime = field(default_factory=StreamTime)
 
     @abstractmethod

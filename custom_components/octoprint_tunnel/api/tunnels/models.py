@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+MAX_TEXT = 255  # characters; Home Assistant's history takes some 16 kB with a state
 CAP_TOLERANCE = 1.1  # Obico's server closes a tunnel above this multiple of the cap
 
 
@@ -102,6 +103,11 @@ class NotificationType(StrEnum):
     THIRD_LAYER_COMPLETE = "third_layer_complete"
     BED_COOLED_DOWN = "bed_cooled_down"
     TEST = "test"
+    CANCELED = "canceled"
+    HEATER_COOLED_DOWN = "heater_cooled_down"
+    HEATER_TARGET_REACHED = "heater_target_reached"
+    POSSIBLE_FAILURE = "possible_failure"
+    FAILURE_PAUSED = "failure_paused"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -31,6 +31,7 @@ from ..transport.route import Route, StatusCodes
 from ..webcam.source import Pictures, Resource
 from .base import APP_NAME, AuthorizationError, Authorized, FailureDetection, Service, Tunnel, is_header_text
 from .models import Detection, TunnelStatus, Usage
+from .obico_notifications import ObicoNotifications
 from .setup import SERVER_IS_HTTP, Field, OwnServer, Setup
 
 CLOUD_DOMAIN = "obico.io"
@@ -51,6 +52,7 @@ ENTITY_KEYS = frozenset(
         "tunnel_usage_forecast",
         "print_failing",
         "failure_probability",
+        "notification",
     }
 )
 
@@ -186,6 +188,7 @@ class Obico(Tunnel):
             octoprint=self.route(session),
             api=api,
             failure_detection=Prediction(api=api),
+            account_notifications=ObicoNotifications(URL(self.server_url)),
             server=URL(self.server_url),
         )
 

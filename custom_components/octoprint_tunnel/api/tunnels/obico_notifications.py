@@ -1,0 +1,75 @@
+"""What Obico sends to the webhook that a user enters in its preferences.
+
+Source: Obico's server, notification plugin "webhook".
+"""
+
+from typing import Final, override
+
+from yarl import URL
+
+from ..errors import InvalidResponse
+from ..json_object import JsonObject
+from ..transport.addresses import MAX_ADDRESS, has_credentials, private_addresses, web_address
+from .base import AccountDelivery, AccountNotifications
+from .models import MAX_TEXT, Notification, NotificationType
+
+TEST: Final = "TestEvent"
+FAILURE: Final = "PrintFailure"
+TYPES: Final = {
+    "PrintStarted": NotificationType.STARTED,
+    "PrintDone": NotificationType.COMPLETE,
+    "PrintCancelled": NotificationType.CANCELED,
+    "PrintPaused": NotificationType.PAUSED,
+    "PrintResumed": NotificationType.RESUMED,
+    "FilamentChange": NotificationType.FILAMENT_CHANGE_REQUIRED,
+    "HeaterCooledDown": NotificationType.HEATER_COOLED_DOWN,
+    "HeaterTargetReached": NotificationType.HEATER_TARGET_REACHED,
+}
+MAX_PRINTER_ID: Final = 2**63 - 1
+
+
+class ObicoNotifications(AccountNotifications):
+    """The webhook of an account on one server."""
+
+    def __init__(self, server: URL) -> None:
+        """Read what this server sends."""
+        self._server = server
+
+    @property
+    @override
+    def is_on_local_network(self) -> bool:
+        return bool(private_addresses(self._server.host))
+
+    @override
+    def read(self, delivery: JsonObject) -> AccountDelivery:
+        if delivery.text("event") == TEST:
+            return AccountDelivery(notification=Notification(type=NotificationType.TEST))
+        printer, job = delivery.object("printer"), delivery.object("print")
+        printer_id = printer.integer("id", 0, MAX_PRINTER_ID)
+        return AccountDelivery(
+            printer_id=None if printer_id is None else str(printer_id),
+            printer_name=printer.text("name", MAX_TEXT),
+            notification=Notification(
+                type=_type(delivery.object("event")),
+                file=job.text("filename", MAX_TEXT),
+                snapshot_url=self._picture(delivery.exact("img_url", MAX_ADDRESS)),
+            ),
+        )
+
+    def _picture(self, text: str | None) -> str | None:
+        """Return the address of a picture; an http one only if it is on this server."""
+        url = web_address(text)
+        if url is None or has_credentials(url):
+            return None
+        is_own = (url.scheme, url.host) == (self._server.scheme, self._server.host)
+        return str(url) if url.scheme == "https" or is_own else None
+
+
+def _type(event: JsonObject) -> NotificationType:
+    name = event.text("type", MAX_TEXT)
+    if name is None:
+        raise InvalidResponse(detail="no event type in it")
+    if name == FAILURE:
+        is_paused = event.boolean("print_paused") is True
+        return NotificationType.FAILURE_PAUSED if is_paused else NotificationType.POSSIBLE_FAILURE
+    return TYPES.get(name, NotificationType.UNKNOWN)
