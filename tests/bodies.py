@@ -116,6 +116,10 @@ NOTIFICATION = json.loads("""{
 "SnapshotUrl": "https://octoeverywhere.com/snapshot/1.jpg", "DurationSec": 600, "Progress": 20.0,
 "TimeRemainingSec": 2400, "ZOffsetMM": 1.2, "CurrentLayer": 6, "TotalLayers": 100, "Error": "Heater",
 "PlatformErrorCode": 7, "SecretKey": "s"}""")
+ACCOUNT_DELIVERY = json.loads("""{
+"event": {"type": "PrintFailure", "is_warning": true, "print_paused": false},
+"printer": {"id": 7, "name": "Kitchen"}, "print": {"id": 1, "filename": "cube.gcode"},
+"img_url": "https://app.obico.io/media/tsd-pics/tagged/1.jpg"}""")
 COMPLETION: dict[str, str] = json.loads("""{
 "success": "true", "id": "conn-1", "url": "https://app-abcdef.octoeverywhere.com", "appApiToken": "token-1",
 "authBasicHttpUser": "user-1", "authBasicHttpPassword": "password-1", "authBearerToken": "bearer-1",

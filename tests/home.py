@@ -13,6 +13,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 from custom_components.octoprint_tunnel.const import DOMAIN
 from custom_components.octoprint_tunnel.live import LiveUpdates
 from custom_components.octoprint_tunnel.runtime import RuntimeData
+from custom_components.octoprint_tunnel.system_health import async_system_health_info
 from homeassistant.core import HomeAssistant, State
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 
@@ -196,3 +197,11 @@ def log_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     records = [record for record in caplog.records if DOMAIN in record.name and record.levelname != "DEBUG"]
     assert not [record for record in records if record.exc_info]
     return [line for record in records if not (line := record.getMessage()).endswith(NO_ADDRESS)]
+
+
+async def system_information(hass: HomeAssistant) -> dict[str, Any]:
+    """Return the integration's system information, without trying to reach any server."""
+    found = await async_system_health_info(hass)
+    for name in [name for name in found if name.startswith("reach_")]:
+        found.pop(name).close()
+    return found

@@ -16,12 +16,11 @@ from custom_components.octoprint_tunnel.account_webhook import async_account_web
 from custom_components.octoprint_tunnel.api.tunnels.obico_notifications import ObicoNotifications
 from custom_components.octoprint_tunnel.const import CONF_ACCOUNT_WEBHOOK_ID, CONF_PRINTER_ID, DOMAIN
 from custom_components.octoprint_tunnel.diagnostics import async_get_config_entry_diagnostics
-from custom_components.octoprint_tunnel.system_health import async_system_health_info
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 
 from .dialogs import reconfigure
-from .home import Home, log_lines, settle, state
+from .home import Home, log_lines, settle, state, system_information
 
 pytestmark = pytest.mark.parametrize("provider", ["obico"])
 BOTH_VERSIONS = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
@@ -244,7 +243,7 @@ async def test_one_address_for_an_account(home: Home, service: TestClient[Any, A
     secret = home.entry.data[CONF_ACCOUNT_WEBHOOK_ID]
     diagnostics = await async_get_config_entry_diagnostics(hass, home.entry)
     assert secret not in json.dumps(diagnostics, default=str)
-    assert secret not in json.dumps(await async_system_health_info(hass), default=str)
+    assert secret not in json.dumps(await system_information(hass), default=str)
     path = URL(address).path
     await hass.config_entries.async_remove(home.entry.entry_id)
     await service.post(path, data=json.dumps(body("PrintDone", name="Cellar")))

@@ -26,7 +26,6 @@ from custom_components.octoprint_tunnel.api.octoprint.print_event import PrintEv
 from custom_components.octoprint_tunnel.coordinator import PrinterCoordinator, TunnelCoordinator
 from custom_components.octoprint_tunnel.diagnostics import async_get_config_entry_diagnostics
 from custom_components.octoprint_tunnel.notifications import RENEW_INTERVAL, START_DELAY
-from custom_components.octoprint_tunnel.system_health import async_system_health_info
 from homeassistant.components.webhook import async_handle_webhook
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
@@ -38,7 +37,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.aiohttp import MockRequest
 
 from .dialogs import choose, decide, paste, step
-from .home import NO_ADDRESS, log_lines, settle, state, unload, until, wait
+from .home import NO_ADDRESS, log_lines, settle, state, system_information, unload, until, wait
 from .relay.app_apis import AppApis
 from .relay.octoeverywhere import AppConnection
 from .relay.server import Relay
@@ -184,7 +183,7 @@ async def test_verification(
     shown = await diagnosed(hass, registered)
     assert (shown["failure"], shown["unreachable"]) == (None, None)
     assert shown["registered_at"] == shown["verified_at"] == shown["last_delivery_at"] is not None
-    assert (await async_system_health_info(hass))["notifications"] == 1
+    assert (await system_information(hass))["notifications"] == 1
     assert connection.apis.webhook_url
     await deliver(connection.apis.webhook_url, {"EventType": 16})
     await settle(hass)
@@ -206,7 +205,7 @@ async def test_test_that_is_not_delivered(
     await wait(hass, freezer, 31)
     await wait(hass, freezer, 121)
     assert (await diagnosed(hass, entry))["failure"] == "not_delivered"
-    assert (await async_system_health_info(hass))["notifications"] == 0
+    assert (await system_information(hass))["notifications"] == 0
     for _ in range(2 * 24):
         await wait(hass, freezer, 3600)
     assert 4 <= len(relay.seen(path=SET)) <= 7

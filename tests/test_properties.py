@@ -11,6 +11,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import HealthCheck, given, settings, strategies as st
 import pytest
+from yarl import URL
 
 from custom_components.octoprint_tunnel.api.errors import OctoPrintTunnelError
 from custom_components.octoprint_tunnel.api.json_object import JsonObject
@@ -37,13 +38,15 @@ from custom_components.octoprint_tunnel.api.tunnels.app_apis import (
     live_link_from_json,
     notification_from_json,
 )
-from custom_components.octoprint_tunnel.api.tunnels.base import AuthorizationError, Authorized, Tunnel
+from custom_components.octoprint_tunnel.api.tunnels.base import AccountDelivery, AuthorizationError, Authorized, Tunnel
 from custom_components.octoprint_tunnel.api.tunnels.models import Detection, LiveLink, Notification
-from custom_components.octoprint_tunnel.api.tunnels.obico import Obico, server_address
+from custom_components.octoprint_tunnel.api.tunnels.obico import CLOUD_SERVER, Obico, server_address
+from custom_components.octoprint_tunnel.api.tunnels.obico_notifications import ObicoNotifications
 from custom_components.octoprint_tunnel.api.tunnels.octoeverywhere import OctoEverywhere
 from custom_components.octoprint_tunnel.api.tunnels.own_address import HEADER_FIELDS, OwnAddress
 
 from .bodies import (
+    ACCOUNT_DELIVERY,
     COMPLETION,
     CONTROLS,
     ENDPOINT,
@@ -104,6 +107,7 @@ PARSERS: dict[str, tuple[Callable[[JsonObject], object], Any, list[Any]]] = {
     "gadget": (detection_from_json, Detection, [GADGET]),
     "live_link": (live_link_from_json, LiveLink, [LIVE_LINK]),
     "notification": (notification_from_json, Notification, [NOTIFICATION]),
+    "account_delivery": (ObicoNotifications(URL(CLOUD_SERVER)).read, AccountDelivery, [ACCOUNT_DELIVERY]),
 }
 """Each parser with its result and with bodies as they are documented."""
 

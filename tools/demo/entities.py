@@ -80,6 +80,7 @@ ENTITIES = (
     Expected("sensor", "gadget_status", "unknown", provider="octoeverywhere"),
     Expected("sensor", "failure_probability", "unknown", provider="obico"),
     Expected("event", "notification", "unavailable", provider="octoeverywhere"),  # no https address
+    Expected("event", "notification", "unavailable", provider="obico"),  # not set up
     Expected("number", "tool0_target", None, after=a_number),
     Expected("number", "bed_target", None, after=a_number),
     Expected("button", "pause", "unavailable"),
