@@ -13,10 +13,12 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from yarl import URL
 
 from custom_components.octoprint_tunnel.account_webhook import async_account_webhook_address
+from custom_components.octoprint_tunnel.api.tunnels import tunnel_from_data
 from custom_components.octoprint_tunnel.api.tunnels.obico_notifications import ObicoNotifications
 from custom_components.octoprint_tunnel.const import CONF_ACCOUNT_WEBHOOK_ID, CONF_PRINTER_ID, DOMAIN
 from custom_components.octoprint_tunnel.diagnostics import async_get_config_entry_diagnostics
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.setup import async_setup_component
 
 from .dialogs import reconfigure
@@ -221,7 +223,7 @@ async def test_impossible_ids(home: Home, deliver: Deliver, number: object) -> N
 )
 def test_pictures(server: str, picture: str, is_shown: bool, provider: str) -> None:
     """Addresses are https ones, or those of a server that has http itself."""
-    assert (ObicoNotifications(URL(server))._picture(picture) is not None) is is_shown
+    assert (ObicoNotifications(URL(server), is_cloud=False)._picture(picture) is not None) is is_shown
 
 
 async def test_flood(home: Home, deliver: Deliver, caplog: pytest.LogCaptureFixture) -> None:
@@ -271,7 +273,7 @@ async def test_another_server_is_another_account(home: Home, deliver: Deliver) -
     ("server", "address"),
     [
         ("https://app.obico.io", None),
-        ("http://obico.example.com", None),
+        ("https://obico.example.com", "http://192.168.1.2:8123/api/webhook/"),
         ("http://192.168.1.9:3334", "http://192.168.1.2:8123/api/webhook/"),
     ],
 )
@@ -279,7 +281,10 @@ async def test_http_is_enough_on_the_local_network(home: Home, server: str, addr
     """Only for a server there; others get no address, and the page says so."""
     home.hass.config.external_url = None
     home.hass.config.internal_url = "http://192.168.1.2:8123"
-    found = await async_account_webhook_address(home.hass, home.entry, ObicoNotifications(URL(server)))
+    tunnel = tunnel_from_data({**home.entry.data, "server_url": server})
+    service = tunnel.connect(async_get_clientsession(home.hass)).account_notifications
+    assert service is not None
+    found = await async_account_webhook_address(home.hass, home.entry, service)
     assert (found is None) is (address is None)
     assert found is None or found.startswith(address or "")
 

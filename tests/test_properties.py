@@ -107,7 +107,11 @@ PARSERS: dict[str, tuple[Callable[[JsonObject], object], Any, list[Any]]] = {
     "gadget": (detection_from_json, Detection, [GADGET]),
     "live_link": (live_link_from_json, LiveLink, [LIVE_LINK]),
     "notification": (notification_from_json, Notification, [NOTIFICATION]),
-    "account_delivery": (ObicoNotifications(URL(CLOUD_SERVER)).read, AccountDelivery, [ACCOUNT_DELIVERY]),
+    "account_delivery": (
+        ObicoNotifications(URL(CLOUD_SERVER), is_cloud=True).read,
+        AccountDelivery,
+        [ACCOUNT_DELIVERY],
+    ),
 }
 """Each parser with its result and with bodies as they are documented."""
 

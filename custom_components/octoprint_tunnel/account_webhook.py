@@ -161,7 +161,7 @@ async def async_account_webhook_address(
 
     if url := await WebhookAddress(hass, entry.title, lambda: None).async_find(webhook_id):
         return url
-    if not service.is_on_local_network:
+    if not service.is_self_hosted:
         return None
     try:
         base = get_url(hass, allow_external=False, allow_cloud=False)

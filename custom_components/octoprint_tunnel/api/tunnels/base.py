@@ -204,8 +204,8 @@ class AccountNotifications(ABC):
 
     @property
     @abstractmethod
-    def is_on_local_network(self) -> bool:
-        """Tell whether the service reaches Home Assistant on the local network, where http is enough."""
+    def is_self_hosted(self) -> bool:
+        """Tell whether the service may be on the local network, where it reaches Home Assistant with http, too."""
 
     @abstractmethod
     def read(self, delivery: JsonObject) -> AccountDelivery:

@@ -182,14 +182,14 @@ class Obico(Tunnel):
     @override
     def connect(self, session: ClientSession) -> ObicoService:
         # The server itself responds on some paths of the tunnel.
-        api = self.route(session)
+        api, server = self.route(session), URL(self.server_url)
         return ObicoService(
             tunnel=self,
             octoprint=self.route(session),
             api=api,
             failure_detection=Prediction(api=api),
-            account_notifications=ObicoNotifications(URL(self.server_url)),
-            server=URL(self.server_url),
+            account_notifications=ObicoNotifications(server, is_cloud=_is_cloud(server.host or "")),
+            server=server,
         )
 
 

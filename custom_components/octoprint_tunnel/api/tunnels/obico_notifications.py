@@ -9,7 +9,7 @@ from yarl import URL
 
 from ..errors import InvalidResponse
 from ..json_object import JsonObject
-from ..transport.addresses import MAX_ADDRESS, has_credentials, private_addresses, web_address
+from ..transport.addresses import MAX_ADDRESS, has_credentials, web_address
 from .base import AccountDelivery, AccountNotifications
 from .models import MAX_TEXT, Notification, NotificationType
 
@@ -31,14 +31,15 @@ MAX_PRINTER_ID: Final = 2**63 - 1
 class ObicoNotifications(AccountNotifications):
     """The webhook of an account on one server."""
 
-    def __init__(self, server: URL) -> None:
+    def __init__(self, server: URL, *, is_cloud: bool) -> None:
         """Read what this server sends."""
         self._server = server
+        self._is_cloud = is_cloud
 
     @property
     @override
-    def is_on_local_network(self) -> bool:
-        return bool(private_addresses(self._server.host))
+    def is_self_hosted(self) -> bool:
+        return not self._is_cloud
 
     @override
     def read(self, delivery: JsonObject) -> AccountDelivery:
