@@ -17,6 +17,7 @@ from custom_components.octoprint_tunnel.api.tunnels import tunnel_from_data
 from custom_components.octoprint_tunnel.api.tunnels.obico_notifications import ObicoNotifications
 from custom_components.octoprint_tunnel.const import CONF_ACCOUNT_WEBHOOK_ID, CONF_PRINTER_ID, DOMAIN
 from custom_components.octoprint_tunnel.diagnostics import async_get_config_entry_diagnostics
+from custom_components.octoprint_tunnel.identity import kept_data
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.setup import async_setup_component
@@ -164,6 +165,12 @@ async def test_unknown_printer(home: Home, deliver: Deliver, which: dict[str, ob
     assert diagnostics["notifications"]["unknown_printers"] == 1
 
 
+async def test_delivery_that_names_no_printer(home: Home, deliver: Deliver) -> None:
+    """It is not about any, unless it is a test."""
+    assert await deliver({"event": {"type": "PrintStarted"}}) == HTTPStatus.OK
+    assert shown(home) is None
+
+
 async def test_two_printers_with_one_name(home: Home, deliver: Deliver) -> None:
     """Neither of them is told."""
     second = await add_second(home, "Kitchen")
@@ -253,6 +260,13 @@ async def test_one_address_for_an_account(home: Home, service: TestClient[Any, A
     assert shown(home, second) == "complete"
     await hass.config_entries.async_remove(second.entry_id)
     await service.post(path, data=json.dumps(body("PrintDone", name="Cellar")))  # Home Assistant ignores it
+
+
+@pytest.mark.parametrize(("server", "is_kept"), [("https://app.obico.io", True), ("http://192.168.1.9:3334", False)])
+async def test_new_connection(home: Home, deliver: Deliver, server: str, is_kept: bool) -> None:
+    """The address stays when the user signs in again, because it is still entered at Obico; not at another server."""
+    data = {**home.entry.data, "url": "https://new.example.com", "server_url": server}
+    assert (CONF_ACCOUNT_WEBHOOK_ID in kept_data(home.entry, data, tunnel_from_data(data))) is is_kept
 
 
 async def test_another_server_is_another_account(home: Home, deliver: Deliver) -> None:

@@ -15,6 +15,7 @@ from homeassistant.util.hass_dict import HassKey
 from .api.json_object import JsonObject
 from .api.tunnels import tunnel_from_data
 from .api.tunnels.base import AccountDelivery, AccountNotifications
+from .api.tunnels.models import NotificationType
 from .attempts import result_or_error
 from .const import CONF_ACCOUNT_WEBHOOK_ID, CONF_PRINTER_ID, DOMAIN, LOGGER
 from .coordinator import PrinterCoordinator
@@ -107,7 +108,7 @@ class AccountWebhook:
 
     def _concerned(self, delivery: AccountDelivery) -> list[AccountPrinter]:
         """Return the printers that a delivery is about. A name that only one of them has teaches the service's id."""
-        if delivery.printer_id is None and delivery.printer_name is None:
+        if delivery.notification.type is NotificationType.TEST:
             return list(self.printers)
         known = {printer.entry.data.get(CONF_PRINTER_ID): printer for printer in self.printers}
         if delivery.printer_id is not None and delivery.printer_id in known:
@@ -185,8 +186,8 @@ def _async_create(hass: HomeAssistant, entry: ConfigEntry) -> str:
 async def async_forget_account_webhook(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Delete the address that Home Assistant Cloud gave, if the entry that is removed is the last of its account."""
     webhook_id = entry.data.get(CONF_ACCOUNT_WEBHOOK_ID)
-    entries = hass.config_entries.async_entries(DOMAIN)
-    if webhook_id is None or any(each.data.get(CONF_ACCOUNT_WEBHOOK_ID) == webhook_id for each in entries):
+    others = [each for each in hass.config_entries.async_entries(DOMAIN) if each.entry_id != entry.entry_id]
+    if webhook_id is None or any(each.data.get(CONF_ACCOUNT_WEBHOOK_ID) == webhook_id for each in others):
         return
     if CLOUD in hass.config.components:
         from homeassistant.components import cloud

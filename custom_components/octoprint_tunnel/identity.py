@@ -20,7 +20,7 @@ from .api.octoprint.client import OctoPrint
 from .api.octoprint.server import Instance
 from .api.tunnels import tunnel_from_data
 from .api.tunnels.base import Tunnel
-from .const import CONF_DISCOVERED_URL, CONF_INSTANCE_UUID, DOMAIN
+from .const import CONF_ACCOUNT_WEBHOOK_ID, CONF_DISCOVERED_URL, CONF_INSTANCE_UUID, DOMAIN
 
 
 @callback
@@ -82,6 +82,9 @@ async def async_find_recognized(
 def kept_data(entry: ConfigEntry, data: Mapping[str, Any], tunnel: Tunnel) -> dict[str, Any]:
     """Return what stays of a printer's data when it gets new data: ids and addresses only if they still hold."""
     kept = [CONF_WEBHOOK_ID]
+    stored = tunnel_from_data(entry.data)
+    if (stored.provider, stored.server) == (tunnel.provider, tunnel.server):
+        kept.append(CONF_ACCOUNT_WEBHOOK_ID)  # which the user has entered there
     uuid = data.get(CONF_INSTANCE_UUID)
     if uuid == entry.data.get(CONF_INSTANCE_UUID) or (uuid is None and is_same_connection(entry, tunnel)):
         kept += [CONF_INSTANCE_UUID, CONF_DISCOVERED_URL]

@@ -192,7 +192,7 @@ class NotificationWebhook(ABC):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AccountDelivery:
-    """A notification about one printer of an account, or about all of them if it names none."""
+    """A notification about one printer of an account; a test is about all of them."""
 
     notification: Notification
     printer_id: str | None = None
