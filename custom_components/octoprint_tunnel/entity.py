@@ -29,7 +29,13 @@ class OctoPrintTunnelEntity[CoordinatorT: DataUpdateCoordinator[Any]](Coordinato
         super().__init__(coordinator)
         self.entity_description = description
         self._attr_unique_id = f"{entry.unique_id}_{description.key}"
-        self._attr_device_info = DeviceInfo(identifiers={(DOMAIN, str(entry.unique_id))})
+
+    @property
+    @override
+    def device_info(self) -> DeviceInfo | None:
+        # Not an attribute: Home Assistant asks once, and a printer has some seventy entities.
+        entry = self.platform.config_entry
+        return None if entry is None else DeviceInfo(identifiers={(DOMAIN, str(entry.unique_id))})
 
     @property
     @override
