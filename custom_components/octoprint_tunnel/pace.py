@@ -14,7 +14,7 @@ from .const import WAIT_INTERVAL
 LIVE_INTERVAL: Final = timedelta(minutes=15)  # to check what the push socket reports
 PRINT_INTERVAL: Final = timedelta(seconds=14)  # with a push socket, which does not report progress and temperatures
 SLOWEST_POLL: Final = timedelta(minutes=5)  # to save data without a push socket; only the user can make it slower
-READING: Final = 600  # bytes of job and temperatures
+READING: Final = 720  # bytes of job and temperatures; OctoPrint 2.0 sends some less
 AFTER_RESET: Final = timedelta(seconds=5)  # after the month's end; clocks differ
 STEADY_INTERVAL: Final = timedelta(minutes=10)  # to ask the service while a push socket shows that its tunnel works
 

@@ -362,7 +362,7 @@ class OctoPrint:
         `path` has to be what `is_stored_path` accepts. OctoPrint refuses it while it prints.
         """
         request = Request("POST", f"/api/files/local/{path}", json={"command": "select", "print": True})
-        response = await self.send(request, permission=FILES_SELECT, expected=HTTPStatus.NOT_FOUND)
+        response = await self.send(request, permission=f"{FILES_SELECT}, {PRINT}", expected=HTTPStatus.NOT_FOUND)
         return response.status != HTTPStatus.NOT_FOUND
 
     async def start(self) -> None:
