@@ -4,8 +4,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from http import HTTPStatus
 import json
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
+from aiohttp import web
 from aiohttp.test_utils import TestClient
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -19,11 +22,15 @@ from custom_components.octoprint_tunnel.const import CONF_ACCOUNT_WEBHOOK_ID, CO
 from custom_components.octoprint_tunnel.diagnostics import async_get_config_entry_diagnostics
 from custom_components.octoprint_tunnel.identity import kept_data
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.setup import async_setup_component
 
 from .dialogs import reconfigure
 from .home import Home, log_lines, settle, state, system_information
+from .test_notifications import cloud
+
+__all__ = ["cloud"]
 
 pytestmark = pytest.mark.parametrize("provider", ["obico"])
 BOTH_VERSIONS = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
@@ -178,6 +185,29 @@ async def test_two_printers_with_one_name(home: Home, deliver: Deliver) -> None:
     assert (shown(home), shown(home, second)) == (None, None)
 
 
+async def test_namesake_that_is_not_loaded(home: Home, deliver: Deliver) -> None:
+    """It counts, too: its id is not learned by the other one."""
+    second = await add_second(home, "Kitchen")
+    await home.hass.config_entries.async_unload(second.entry_id)
+    await deliver(body())
+    assert shown(home) is None
+    assert CONF_PRINTER_ID not in home.entry.data
+
+
+async def test_unloaded_while_a_delivery_arrives(
+    home: Home, deliver: Deliver, hass: HomeAssistant, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The delivery changes nothing, and nothing fails."""
+
+    async def unload(request: web.Request) -> bytes:
+        await hass.config_entries.async_unload(home.entry.entry_id)
+        return json.dumps(body()).encode()
+
+    with patch("custom_components.octoprint_tunnel.deliveries._read_body", unload):
+        assert await deliver(body()) == HTTPStatus.OK
+    assert "Error processing webhook" not in caplog.text
+
+
 async def test_page_of_obico_opens_on_the_printer(home: Home, deliver: Deliver) -> None:
     """With the id that a delivery has told."""
     await deliver(body(number=42))
@@ -265,8 +295,13 @@ async def test_one_address_for_an_account(home: Home, service: TestClient[Any, A
 @pytest.mark.parametrize(("server", "is_kept"), [("https://app.obico.io", True), ("http://192.168.1.9:3334", False)])
 async def test_new_connection(home: Home, deliver: Deliver, server: str, is_kept: bool) -> None:
     """The address stays when the user signs in again, because it is still entered at Obico; not at another server."""
+    await deliver(body())
     data = {**home.entry.data, "url": "https://new.example.com", "server_url": server}
-    assert (CONF_ACCOUNT_WEBHOOK_ID in kept_data(home.entry, data, tunnel_from_data(data))) is is_kept
+    kept = kept_data(home.entry, data, tunnel_from_data(data))
+    assert (CONF_ACCOUNT_WEBHOOK_ID in kept) is is_kept
+    assert CONF_PRINTER_ID not in kept
+    kept = kept_data(home.entry, home.entry.data, tunnel_from_data(home.entry.data))
+    assert (CONF_ACCOUNT_WEBHOOK_ID in kept, kept[CONF_PRINTER_ID]) == (True, "7")
 
 
 async def test_another_server_is_another_account(home: Home, deliver: Deliver) -> None:
@@ -301,6 +336,23 @@ async def test_http_is_enough_on_the_local_network(home: Home, server: str, addr
     found = await async_account_webhook_address(home.hass, home.entry, service)
     assert (found is None) is (address is None)
     assert found is None or found.startswith(address or "")
+
+
+async def test_cloud(home: Home, cloud: SimpleNamespace) -> None:
+    """The address of Home Assistant Cloud is shown, and deleted with the last printer."""
+    page = await ask_for_address(home)
+    assert page["description_placeholders"]["address"] == "https://hooks.nabu.casa/abc"
+    await home.hass.config_entries.async_remove(home.entry.entry_id)
+    cloud.async_delete_cloudhook.assert_awaited_once()
+
+
+async def test_cloud_that_fails(home: Home, cloud: SimpleNamespace) -> None:
+    """No address was shown, so no notification can come."""
+    cloud.async_get_or_create_cloudhook.side_effect = HomeAssistantError
+    page = await ask_for_address(home)
+    assert page["errors"] == {"base": "no_webhook_address"}
+    assert home.state("notification").state == "unavailable"
+    assert CONF_ACCOUNT_WEBHOOK_ID not in home.entry.data
 
 
 async def test_no_address(home: Home) -> None:

@@ -68,7 +68,7 @@ class AccountPrinter:
         accounts = self._hass.data.setdefault(_ACCOUNTS, {})
         account = accounts.get(webhook_id)
         if account is None:
-            account = accounts[webhook_id] = AccountWebhook(self._hass, webhook_id, self.entry.title)
+            account = accounts[webhook_id] = AccountWebhook(self._hass, webhook_id, self.entry.title, self.service)
         account.printers.append(self)
 
         @callback
@@ -85,19 +85,20 @@ class AccountPrinter:
 class AccountWebhook:
     """The webhook of an account, open while one of its printers is loaded."""
 
-    def __init__(self, hass: HomeAssistant, webhook_id: str, title: str) -> None:
-        """Accept deliveries."""
+    def __init__(self, hass: HomeAssistant, webhook_id: str, title: str, service: AccountNotifications) -> None:
+        """Accept deliveries of `service`."""
         self.printers: list[AccountPrinter] = []
         self.unknown_printers = 0
         self._hass = hass
         self._title = title
+        self._service = service
         webhook.async_register(hass, DOMAIN, title, webhook_id, self._handle, allowed_methods=[hdrs.METH_POST])
 
     async def _handle(self, hass: HomeAssistant, webhook_id: str, request: web.Request) -> web.Response:
         return await handle_delivery(request, self._title, self._take)
 
     async def _take(self, body: JsonObject) -> None:
-        delivery = self.printers[0].service.read(body)
+        delivery = self._service.read(body)  # its printers may have been unloaded while the body arrived
         concerned = self._concerned(delivery)
         if not concerned:
             self.unknown_printers += 1
@@ -116,6 +117,9 @@ class AccountWebhook:
         name = _folded(delivery.printer_name or "")
         named = [printer for printer in self.printers if name and _folded(printer.entry.title) == name]
         if len(named) != 1 or named[0].entry.data.get(CONF_PRINTER_ID) is not None:
+            return []
+        titles = [_folded(entry.title) for entry in _async_neighbors(self._hass, named[0].entry)]
+        if titles.count(name) != 1:  # another one is not loaded
             return []
         if delivery.printer_id is not None:
             entry = named[0].entry
@@ -154,33 +158,34 @@ async def async_account_webhook_address(
 ) -> str | None:
     """Return the address to enter at the service, None if the service cannot reach Home Assistant.
 
-    The webhook is created when its address is first asked for, for all printers of the account.
+    The webhook is created when there first is an address for it, for all printers of the account.
     """
+    webhook_id = _async_adopt(hass, entry) or webhook.async_generate_id()
+    url = await WebhookAddress(hass, entry.title, lambda: None).async_find(lambda: webhook_id)
+    if url is None and service.is_self_hosted:
+        url = _local_url(hass, webhook_id)
+    if url and CONF_ACCOUNT_WEBHOOK_ID not in entry.data:
+        _async_share(hass, entry, webhook_id)
+    return url
 
-    def webhook_id() -> str:
-        return _async_adopt(hass, entry) or _async_create(hass, entry)
 
-    if url := await WebhookAddress(hass, entry.title, lambda: None).async_find(webhook_id):
-        return url
-    if not service.is_self_hosted:
-        return None
+def _local_url(hass: HomeAssistant, webhook_id: str) -> str | None:
+    """Return the address of the webhook on the local network, None if there is none."""
     try:
         base = get_url(hass, allow_external=False, allow_cloud=False)
     except NoURLAvailableError:
         return None
-    return base + webhook.async_generate_path(webhook_id())
+    return base + webhook.async_generate_path(webhook_id)
 
 
 @callback
-def _async_create(hass: HomeAssistant, entry: ConfigEntry) -> str:
-    """Create the webhook, and let all printers of the account receive."""
-    webhook_id = webhook.async_generate_id()
+def _async_share(hass: HomeAssistant, entry: ConfigEntry, webhook_id: str) -> None:
+    """Let all printers of the account receive on a new webhook."""
     for each in _async_neighbors(hass, entry):
         data = {**each.data, CONF_ACCOUNT_WEBHOOK_ID: webhook_id}
         hass.config_entries.async_update_entry(each, data=data)
         if each.state is ConfigEntryState.LOADED:
             hass.config_entries.async_schedule_reload(each.entry_id)
-    return webhook_id
 
 
 async def async_forget_account_webhook(hass: HomeAssistant, entry: ConfigEntry) -> None:

@@ -20,7 +20,7 @@ from .api.octoprint.client import OctoPrint
 from .api.octoprint.server import Instance
 from .api.tunnels import tunnel_from_data
 from .api.tunnels.base import Tunnel
-from .const import CONF_ACCOUNT_WEBHOOK_ID, CONF_DISCOVERED_URL, CONF_INSTANCE_UUID, DOMAIN
+from .const import CONF_ACCOUNT_WEBHOOK_ID, CONF_DISCOVERED_URL, CONF_INSTANCE_UUID, CONF_PRINTER_ID, DOMAIN
 
 
 @callback
@@ -85,6 +85,8 @@ def kept_data(entry: ConfigEntry, data: Mapping[str, Any], tunnel: Tunnel) -> di
     stored = tunnel_from_data(entry.data)
     if (stored.provider, stored.server) == (tunnel.provider, tunnel.server):
         kept.append(CONF_ACCOUNT_WEBHOOK_ID)  # which the user has entered there
+    if is_same_connection(entry, tunnel):
+        kept.append(CONF_PRINTER_ID)
     uuid = data.get(CONF_INSTANCE_UUID)
     if uuid == entry.data.get(CONF_INSTANCE_UUID) or (uuid is None and is_same_connection(entry, tunnel)):
         kept += [CONF_INSTANCE_UUID, CONF_DISCOVERED_URL]
