@@ -26,7 +26,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.setup import async_setup_component
 
-from .dialogs import reconfigure
+from .dialogs import reconfigure, step
 from .home import Home, log_lines, settle, state, system_information
 from .test_notifications import cloud
 
@@ -43,7 +43,12 @@ type Deliver = Callable[..., Awaitable[HTTPStatus]]
 def body(event: object = "PrintStarted", *, name: object = "Kitchen", number: object = 7, **values: object) -> Any:
     """Return what Obico sends about a printer."""
     kind = {"type": event} if isinstance(event, str) else event
-    return {"event": kind, "printer": {"id": number, "name": name}, "print": {"filename": "part.gcode"}, **values}
+    return {
+        "event": kind,
+        "printer": {"id": number, "name": name},
+        "print": {"id": 5, "filename": "part.gcode"},
+        **values,
+    }
 
 
 @pytest.fixture
@@ -125,7 +130,7 @@ async def test_events(home: Home, deliver: Deliver, event: object, expected: str
     assert await deliver(body(event, img_url=PICTURE)) == HTTPStatus.OK
     notification = home.state("notification").attributes
     assert (notification["event_type"], notification["file"]) == (expected, "part.gcode")
-    assert notification["snapshot_url"] == PICTURE
+    assert (notification["snapshot_url"], notification["print_id"]) == (PICTURE, "5")
 
 
 async def test_test(home: Home, deliver: Deliver) -> None:
@@ -215,6 +220,19 @@ async def test_page_of_obico_opens_on_the_printer(home: Home, deliver: Deliver) 
     assert URL(page["url"]).query["printer_id"] == "42"
 
 
+async def test_signing_in_again(home: Home, deliver: Deliver) -> None:
+    """Obico's id of a printer that has another name there still counts when the tunnel is the same."""
+    await deliver(body(number=42))
+    stored = home.entry.data
+    endpoint = str(URL(stored["url"]).with_user(stored["username"]).with_password(stored["password"]))
+    form = await reconfigure(home.hass, home.entry, "obico", "obico_paste")
+    result = await step(home.hass, form, {"tunnel_endpoint": endpoint})
+    assert result["reason"] == "reconfigure_successful"
+    await settle(home.hass)
+    await deliver(body("PrintDone", name="Workshop", number=42))
+    assert shown(home) == "complete"
+
+
 # Harm
 
 
@@ -248,19 +266,22 @@ async def test_impossible_ids(home: Home, deliver: Deliver, number: object) -> N
 
 
 @pytest.mark.parametrize(
-    ("server", "picture", "is_shown"),
+    ("server", "picture", "expected"),
     [
-        ("https://app.obico.io", "http://app.obico.io/1.jpg", False),
-        ("https://app.obico.io", "https://user:secret@app.obico.io/1.jpg", False),
-        ("https://app.obico.io", "javascript:alert(1)", False),
-        ("http://192.168.1.9:3334", "http://192.168.1.9:3334/1.jpg", True),
-        ("http://192.168.1.9:3334", "http://192.168.1.1/1.jpg", False),
-        ("http://192.168.1.9:3334", "https://elsewhere.example/1.jpg", True),
+        ("https://app.obico.io", "http://app.obico.io/1.jpg", "https://app.obico.io/1.jpg"),
+        ("https://app.obico.io", "https://user:secret@app.obico.io/1.jpg", None),
+        ("https://app.obico.io", "javascript:alert(1)", None),
+        ("http://192.168.1.9:3334", "http://192.168.1.9:3334/1.jpg", "http://192.168.1.9:3334/1.jpg"),
+        ("http://192.168.1.9:3334", "http://192.168.1.9:22/1.jpg", "http://192.168.1.9:3334/1.jpg"),
+        ("http://192.168.1.9:3334", "http://192.168.1.1/1.jpg", "http://192.168.1.9:3334/1.jpg"),
+        ("http://192.168.1.9:3334", "http://localhost:3334/1.jpg?d=%2B", "http://192.168.1.9:3334/1.jpg?d=%2B"),
+        ("https://obico.example.com", "https://127.0.0.1/1.jpg", "https://obico.example.com/1.jpg"),
+        ("http://192.168.1.9:3334", "https://elsewhere.example/1.jpg", "https://elsewhere.example/1.jpg"),
     ],
 )
-def test_pictures(server: str, picture: str, is_shown: bool, provider: str) -> None:
-    """Addresses are https ones, or those of a server that has http itself."""
-    assert (ObicoNotifications(URL(server), is_cloud=False)._picture(picture) is not None) is is_shown
+def test_pictures(server: str, picture: str, expected: str | None, provider: str) -> None:
+    """An https address stays; of any other, the path on the entered server counts."""
+    assert ObicoNotifications(URL(server), is_cloud=False)._picture(picture) == expected
 
 
 async def test_flood(home: Home, deliver: Deliver, caplog: pytest.LogCaptureFixture) -> None:

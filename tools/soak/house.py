@@ -15,7 +15,10 @@ from tests.relay.printer import Printer
 from tests.relay.server import Relay
 
 POLL = 3  # seconds
-CHANGING = ("tunnel_usage", "tunnel_usage_reset", "print_progress", "print_time_elapsed", "print_started")
+CHANGING = (
+    *("tunnel_usage", "tunnel_usage_reset", "tunnel_usage_left", "tunnel_usage_forecast", "tunnel_usage_own"),
+    *("print_progress", "print_time_elapsed", "print_started"),
+)
 """What may differ after the faults.
 
 The usage grows, the month ends, and a hostile response may report a print, which is kept as the last one.

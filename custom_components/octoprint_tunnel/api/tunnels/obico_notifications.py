@@ -9,7 +9,7 @@ from yarl import URL
 
 from ..errors import InvalidResponse
 from ..json_object import JsonObject
-from ..transport.addresses import MAX_ADDRESS, has_credentials, web_address
+from ..transport.addresses import MAX_ADDRESS, has_credentials, is_loopback, web_address
 from .base import AccountDelivery, AccountNotifications
 from .models import MAX_TEXT, Notification, NotificationType
 
@@ -25,7 +25,7 @@ TYPES: Final = {
     "HeaterCooledDown": NotificationType.HEATER_COOLED_DOWN,
     "HeaterTargetReached": NotificationType.HEATER_TARGET_REACHED,
 }
-MAX_PRINTER_ID: Final = 2**63 - 1
+MAX_ID: Final = 2**63 - 1
 
 
 class ObicoNotifications(AccountNotifications):
@@ -46,24 +46,30 @@ class ObicoNotifications(AccountNotifications):
         if delivery.text("event") == TEST:
             return AccountDelivery(notification=Notification(type=NotificationType.TEST))
         printer, job = delivery.object("printer"), delivery.object("print")
-        printer_id = printer.integer("id", 0, MAX_PRINTER_ID)
+        printer_id, print_id = (each.integer("id", 0, MAX_ID) for each in (printer, job))
         return AccountDelivery(
             printer_id=None if printer_id is None else str(printer_id),
             printer_name=printer.text("name", MAX_TEXT),
             notification=Notification(
                 type=_type(delivery.object("event")),
+                print_id=None if print_id is None else str(print_id),
                 file=job.text("filename", MAX_TEXT),
                 snapshot_url=self._picture(delivery.exact("img_url", MAX_ADDRESS)),
             ),
         )
 
     def _picture(self, text: str | None) -> str | None:
-        """Return the address of a picture; an http one only if it is on this server."""
+        """Return the address of a picture: an https one, else the same path on this server.
+
+        A self-hosted server may not know its own address (`http://localhost:3334` after an installation).
+        """
         url = web_address(text)
         if url is None or has_credentials(url):
             return None
-        is_own = (url.scheme, url.host) == (self._server.scheme, self._server.host)
-        return str(url) if url.scheme == "https" or is_own else None
+        if url.scheme == "https" and not is_loopback(url):
+            return str(url)
+        url = web_address(f"{self._server.origin()}{url.raw_path_qs}")
+        return str(url) if url and url.origin() == self._server.origin() else None
 
 
 def _type(event: JsonObject) -> NotificationType:
