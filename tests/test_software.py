@@ -424,6 +424,7 @@ async def test_update_from_octoprints_own_page(live_home: Home, folder: Path) ->
     await until(lambda: live_home.state("plugin_update").attributes["in_progress"])
     await live_home.in_octoprint(software.wait_for_restart, folder)
     await live_home.in_octoprint(software.restart, folder)
+    await live_home.runtime.tunnel.async_refresh()  # which was asked when the socket ended
     await live_home.refresh()
     assert shown(live_home, "plugin_update") == ("off", NEW, NEW, False)
 

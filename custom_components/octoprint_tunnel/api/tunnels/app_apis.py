@@ -26,7 +26,7 @@ MAX_LAYERS = 1_000_000
 MAX_HEIGHT = 100_000  # mm
 
 STATES = tuple(DetectionState)  # Gadget numbers them from 0
-TYPES = tuple(NotificationType)  # numbered from 1, after UNKNOWN
+TYPES = tuple(NotificationType)[:17]  # UNKNOWN, and those that the service numbers from 1; others are of Obico
 
 _TIME_SPAN = re.compile(r"(?:([0-9]{1,4})\.)?([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]{1,7})?", re.ASCII)
 BARE_FIELDS = ("IsOnline", "State", "Url", "ShortUrl")
