@@ -14,6 +14,7 @@ from homeassistant.setup import async_setup_component
 
 from .home import Home
 from .octoprint import printing
+from .relay.octoeverywhere import AppConnection
 
 BOTH_VERSIONS = pytest.mark.parametrize("octoprint_version", ["1.11", "2.0"])
 ROOT = "media-source://octoprint_tunnel"
@@ -114,7 +115,7 @@ async def test_play_in_a_browser(
 
 
 async def test_refused(home: Home, hass_client: ClientSessionGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is no timelapse, too large, too many at once, or cannot be reached."""
+    """What is no timelapse, too many at once, or cannot be reached."""
     browser = await hass_client()
     url = await url_of(home, NAME)
     for wrong in (
@@ -126,12 +127,32 @@ async def test_refused(home: Home, hass_client: ClientSessionGenerator, monkeypa
     assert (await browser.get(await url_of(home, "missing.mp4"))).status == HTTPStatus.BAD_GATEWAY
     monkeypatch.setattr(timelapse_view, "MAX_VIEWERS", 0)
     assert (await browser.get(url)).status == HTTPStatus.SERVICE_UNAVAILABLE
-    monkeypatch.setattr(timelapse_view, "MAX_VIEWERS", 1)
-    monkeypatch.setattr(timelapse_view, "MAX_SIZE", 1000)
-    status = home.runtime.tunnel.data.status
-    assert status.limits.max_download is None or status.limits.max_download > len(VIDEO)
-    if status.limits.max_download is None:
-        assert (await browser.get(url)).status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+@BOTH_VERSIONS
+async def test_larger_than_the_account_allows(
+    home: Home, hass_client: ClientSessionGenerator, connection: AppConnection
+) -> None:
+    """A video is refused before it is received, a part of it that is small enough is played."""
+    connection.info = {"PrinterLimits": {"MaxDownloadFileSizeBytes": len(VIDEO) - 1}}
+    await home.reload()
+    browser = await hass_client()
+    url = await url_of(home, NAME)
+    assert (await browser.get(url)).status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    part = await browser.get(url, headers={"Range": "bytes=1000-1999"})
+    assert (part.status, await part.read()) == (HTTPStatus.PARTIAL_CONTENT, VIDEO[1000:2000])
+    home.relay.fail("tunnel", 607, path="/downloads")
+    assert (await browser.get(url)).status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+@pytest.mark.parametrize("provider", ["own_address"])
+async def test_larger_than_any_video(
+    home: Home, hass_client: ClientSessionGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a limit of an account, there is one all the same."""
+    monkeypatch.setattr(timelapse_view, "MAX_SIZE", len(VIDEO) - 1)
+    browser = await hass_client()
+    assert (await browser.get(await url_of(home, NAME))).status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 @pytest.mark.parametrize("provider", ["obico"])
@@ -163,6 +184,7 @@ async def test_video_that_ends_early(home: Home, hass_client: ClientSessionGener
     assert await (await browser.get(url)).read() == VIDEO
 
 
+@BOTH_VERSIONS
 async def test_part_after_the_end(home: Home, hass_client: ClientSessionGenerator) -> None:
     """A player that asks for more than there is learns that it has all."""
     browser = await hass_client()

@@ -11,7 +11,7 @@ from homeassistant.components.http import KEY_HASS, HomeAssistantView
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
 
-from .api.errors import OctoPrintTunnelError
+from .api.errors import DownloadTooLarge, OctoPrintTunnelError
 from .api.octoprint.timelapses import is_byte_range, is_timelapse_name, video_type
 from .api.transport.route import Download
 from .api.transport.router import Way
@@ -67,10 +67,7 @@ class TimelapseView(HomeAssistantView):
             return await self._send(request, entry, name)
         except OctoPrintTunnelError as error:
             LOGGER.debug("%s: timelapse: %s", entry.title, error)
-            is_after_end = error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
-            return web.Response(
-                status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE if is_after_end else HTTPStatus.BAD_GATEWAY
-            )
+            return web.Response(status=_status(error))
         finally:
             self._viewers -= 1
 
@@ -102,6 +99,15 @@ class TimelapseView(HomeAssistantView):
             return response
         finally:
             download.close()
+
+
+def _status(error: OctoPrintTunnelError) -> HTTPStatus:
+    """Return what tells a player whether it may ask for another part, or again."""
+    if isinstance(error, DownloadTooLarge):
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        return HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+    return HTTPStatus.BAD_GATEWAY
 
 
 def _response(download: Download, name: str, size: int) -> web.StreamResponse:
