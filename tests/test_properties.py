@@ -26,7 +26,7 @@ from custom_components.octoprint_tunnel.api.octoprint.print_event import PrintEv
 from custom_components.octoprint_tunnel.api.octoprint.printer_error import PrinterError
 from custom_components.octoprint_tunnel.api.octoprint.prompt import PLUGIN as PROMPT_PLUGIN, Prompt
 from custom_components.octoprint_tunnel.api.octoprint.server import Instance, User
-from custom_components.octoprint_tunnel.api.octoprint.stored import Stored, stored_from_json
+from custom_components.octoprint_tunnel.api.octoprint.stored import Listing
 from custom_components.octoprint_tunnel.api.octoprint.thumbnails import StoredFile, Thumbnail, thumbnails_from_json
 from custom_components.octoprint_tunnel.api.octoprint.timelapses import Timelapse, timelapses_from_json
 from custom_components.octoprint_tunnel.api.octoprint.updates import Updates
@@ -92,7 +92,7 @@ PARSERS: dict[str, tuple[Callable[[JsonObject], object], Any, list[Any]]] = {
     "print_event": (partial(PrintEvent.from_push, "PrintFailed"), PrintEvent, [FRAMES[4]["event"]["payload"]]),
     "controls": (controls_from_json, tuple[CustomControl, ...], [CONTROLS]),
     "timelapses": (timelapses_from_json, tuple[Timelapse, ...], [{"files": [{"name": "a.mp4", "bytes": 9}]}]),
-    "listed": (stored_from_json, tuple[Stored, ...], [LISTED]),
+    "listed": (Listing.from_json, Listing, [LISTED]),
     "prompt": (Prompt.from_json, Prompt | None, [{"text": "Load?", "choices": ["Yes", "No"]}]),
     "shown prompt": (partial(PrintEvent.from_push, PROMPT_PLUGIN), PrintEvent | None, [FRAMES[7]["plugin"]["data"]]),
     "file": (LocalFile.from_json, LocalFile | None, [JOB["job"]["file"]]),

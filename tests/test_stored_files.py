@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from custom_components.octoprint_tunnel.api.octoprint import stored
 from homeassistant.exceptions import ServiceValidationError
 
 from .home import Home, settle, until
@@ -65,6 +66,7 @@ async def test_list(home: Home) -> None:
     sizes = [item["size"] for item in (await answer(home, sort="size", search=".gcode"))["items"]]
     assert sizes == sorted(sizes, reverse=True)
     assert len(sizes) >= 2
+    assert not (await answer(home, recursive=True))["truncated"]
     newest = await answer(home, sort="date", search=".gcode", limit=1, recursive=True)
     assert (len(newest["items"]), newest["total"] >= 3) == (1, True)
     [part] = (await answer(home, search="part.gcode"))["items"]
@@ -74,6 +76,16 @@ async def test_list(home: Home) -> None:
     assert folder["type"] == "folder"
     for missing in ("nowhere", "../..", "a/../b", "part.gcode"):
         assert await refusal(home, "list_files", folder=missing) == "no_such_folder"
+
+
+@BOTH_VERSIONS
+async def test_more_than_is_read(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The response tells that something is missing, and nothing is where all was read."""
+    total = (await answer(home, recursive=True))["total"]
+    for most, truncated in ((total - 1, True), (total, False)):
+        monkeypatch.setattr(stored, "MAX_LISTED", most)
+        response = await answer(home, recursive=True)
+        assert (response["total"], response["truncated"]) == (most, truncated)
 
 
 @BOTH_VERSIONS

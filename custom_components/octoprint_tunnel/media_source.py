@@ -104,7 +104,7 @@ async def _files(entry: OctoPrintTunnelConfigEntry, folder: str) -> list[BrowseM
     if stored is None:
         raise BrowseError(f"There is no folder {folder}")
     base = f"{entry.entry_id}/{FILES}"
-    items = sorted(stored, key=lambda item: (not item.is_folder, item.name.casefold()))
+    items = sorted(stored.items, key=lambda item: (not item.is_folder, item.name.casefold()))
     return [
         _folder(f"{base}/{item.path}", item.name) if item.is_folder else _leaf(f"{base}/{item.path}", item.name)
         for item in items

@@ -39,8 +39,12 @@ async def async_list(
     stored = await printer.octoprint.stored(folder, recursive=recursive)
     if stored is None:
         raise validation_error("no_such_folder", path=one_line(folder or "/", MAX_SHOWN))
-    found = [item for item in stored if _fits(item, search)]
-    return {"total": len(found), "items": [_shown(item) for item in _sorted(found, sort)[:limit]]}
+    found = [item for item in stored.items if _fits(item, search)]
+    return {
+        "total": len(found),
+        "items": [_shown(item) for item in _sorted(found, sort)[:limit]],
+        "truncated": stored.truncated,
+    }
 
 
 def _fits(item: Stored, search: str | None) -> bool:

@@ -34,7 +34,7 @@ from .server import (
     Instance,
     User,
 )
-from .stored import Stored, stored_from_json
+from .stored import Listing
 from .thumbnails import Picture, StoredFile, Thumbnail, thumbnails_from_json
 from .timelapses import Timelapse, timelapses_from_json
 from .updates import UPDATE_CHECK, UPDATE_INSTALL, Updates
@@ -341,7 +341,7 @@ class OctoPrint:
         response = await self.send(Request("POST", "/api/files/local", form=form), permission=FILES_UPLOAD)
         return UploadedFile.from_json(response.json())
 
-    async def stored(self, folder: str | None = None, *, recursive: bool = False) -> tuple[Stored, ...] | None:
+    async def stored(self, folder: str | None = None, *, recursive: bool = False) -> Listing | None:
         """Return what is in the local storage, or in one folder of it; None if there is no such folder.
 
         A file takes some 1.7 kB, and more than MAX_BODY bytes are not read. `folder` has to be what `is_stored_path`
@@ -354,7 +354,7 @@ class OctoPrint:
             return None
         found = response.json()
         is_file = folder is not None and found.exact("type") not in (None, "folder")
-        return None if is_file else stored_from_json(found)
+        return None if is_file else Listing.from_json(found)
 
     async def print_file(self, path: str) -> bool:
         """Select a file of the local storage and print it; False if there is no such file.

@@ -6,6 +6,7 @@ Source: OctoPrint's REST API, "Retrieve all files", and what 1.11 and 2.0 send.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Final, Self
 
 from ..json_object import JsonObject
@@ -43,18 +44,22 @@ class Stored:
         )
 
 
-def stored_from_json(response: JsonObject) -> tuple[Stored, ...]:
-    """Read the list of a storage, or of one folder of it, with what is in the folders that it lists."""
-    found: list[Stored] = []
-    for item in _items(response, "children" if response.length("children") else "files"):
-        if len(found) >= MAX_LISTED:
-            break
-        if stored := Stored.from_json(item):
-            found.append(stored)
-    return tuple(found)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listing:
+    """What is in a folder. `truncated` tells that there is more."""
+
+    items: tuple[Stored, ...]
+    truncated: bool = False
+
+    @classmethod
+    def from_json(cls, response: JsonObject) -> Self:
+        """Read the list of a storage, or of one folder of it, with what is in the folders that it lists."""
+        items = _items(response, "children" if response.length("children") else "files")
+        found = [Stored.from_json(item) for item in islice(items, MAX_LISTED)]
+        return cls(items=tuple(item for item in found if item), truncated=next(items, None) is not None)
 
 
 def _items(response: JsonObject, name: str) -> Iterator[JsonObject]:
-    for item in response.objects(name, MAX_LISTED):
+    for item in response.objects(name, MAX_LISTED + 1):
         yield item
         yield from _items(item, "children")
