@@ -1,5 +1,6 @@
 """Files that are stored in OctoPrint are listed and printed."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -76,6 +77,20 @@ async def test_list(home: Home) -> None:
     assert folder["type"] == "folder"
     for missing in ("nowhere", "../..", "a/../b", "part.gcode"):
         assert await refusal(home, "list_files", folder=missing) == "no_such_folder"
+
+
+@BOTH_VERSIONS
+async def test_estimated_time(home: Home) -> None:
+    """OctoPrint estimates files that extrude, some seconds after the upload."""
+    data = b"M83\nG1 X1 E1 F3000\n" + printing.gcode(50)
+    await home.in_octoprint(lambda server: printing.store(server, data, "estimated.gcode"))
+    estimates: list[float] = []
+    async with asyncio.timeout(30):
+        while not any(estimates):
+            await asyncio.sleep(0.2)
+            [file] = (await answer(home, search="estimated.gcode"))["items"]
+            estimates.append(file["estimated_time"] or 0)
+    assert 5 <= estimates[-1] < 60
 
 
 @BOTH_VERSIONS
