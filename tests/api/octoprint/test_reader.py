@@ -20,6 +20,7 @@ from custom_components.octoprint_tunnel.api.errors import (
 from custom_components.octoprint_tunnel.api.octoprint import reader as reader_module
 from custom_components.octoprint_tunnel.api.octoprint.client import OctoPrint
 from custom_components.octoprint_tunnel.api.octoprint.connection import Connection, ConnectionOptions, PrinterState
+from custom_components.octoprint_tunnel.api.octoprint.custom_controls import CustomControl
 from custom_components.octoprint_tunnel.api.octoprint.heaters import Heater, PrinterReading
 from custom_components.octoprint_tunnel.api.octoprint.job import Job
 from custom_components.octoprint_tunnel.api.octoprint.printer_error import PrinterError
@@ -92,7 +93,7 @@ class ScriptedOctoPrint:
         response = self.responses.get(name)
         if isinstance(response, list):
             response = response.pop(0)
-        if isinstance(response, type):
+        if isinstance(response, type | OctoPrintTunnelError):
             raise response
         return response
 
@@ -438,6 +439,38 @@ async def test_octoprint_that_is_away(bench: Bench, part: str, text: str) -> Non
     assert bench.asked == [CONNECTION, *heaters, JOB, VERSION, COMMANDS, *controls]
     assert (back.version, back.system_commands) == ("2.0.1", frozenset({"reboot"}))
     assert (back.job and back.job.started_at) == (before.job and before.job.started_at)
+
+
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize("error", [InvalidResponse, Rejected, UnexpectedStatus])
+async def test_custom_controls_that_failed(
+    bench: Bench, clock: Clock, error: type[OctoPrintTunnelError], live: bool
+) -> None:
+    """They are read again when the whole connection is, not with each reading."""
+    controls = (CustomControl(name="Home", lines=("G28",)),)
+    bench.octoprint.script(custom_controls=error)
+    assert (await bench.settle("Operational", live=live)).custom_controls is None
+    bench.octoprint.script(custom_controls=controls)
+    for _ in range(3):
+        assert (await bench.read(live=live)).custom_controls is None
+        assert "custom_controls" not in bench.asked
+    clock.now += reader_module.LIVE_CONNECTION_MAX_AGE
+    assert (await bench.read(live=live)).custom_controls == controls
+    assert bench.asked.count("custom_controls") == 1
+    await bench.read(live=live)
+    assert "custom_controls" not in bench.asked
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionMissing(), DownloadTooLarge(), UnexpectedStatus(code=404)], ids=["permission", "size", "404"]
+)
+async def test_custom_controls_that_are_not_to_be_had(bench: Bench, clock: Clock, error: OctoPrintTunnelError) -> None:
+    """They are not read again while OctoPrint runs."""
+    bench.octoprint.script(custom_controls=error)
+    assert (await bench.settle("Operational")).custom_controls == ()
+    clock.now += reader_module.LIVE_CONNECTION_MAX_AGE
+    await bench.read()
+    assert "custom_controls" not in bench.asked
 
 
 # What changes between two requests of a reading

@@ -48,6 +48,7 @@ class Reader:
         self._way = way
         self._metered = metered
         self._connection_read_at: float | None = None
+        self._controls_failed_with: float | None = -1.0
         self._is_first = True
         self._expects_state = False
         self._error: PrinterError | None = None
@@ -168,15 +169,20 @@ class Reader:
         if is_set_up and status.system_commands is None:
             commands = await _or_none(self._octoprint.system_commands())
             status = replace(status, system_commands=commands or frozenset())
-        if is_set_up and status.custom_controls is None and status.state.is_connected:
+        # What failed is read again when the whole connection was.
+        is_due = status.custom_controls is None and self._controls_failed_with != self._connection_read_at
+        if is_set_up and status.state.is_connected and is_due:
             status = replace(status, custom_controls=await self._custom_controls())
         return status
 
-    async def _custom_controls(self) -> tuple[CustomControl, ...]:
+    async def _custom_controls(self) -> tuple[CustomControl, ...] | None:
         try:
             return await self._octoprint.custom_controls()
-        except (PermissionMissing, *_PART_FAILED):
+        except PermissionMissing, DownloadTooLarge:
             return ()
+        except _PART_FAILED as error:
+            self._controls_failed_with = self._connection_read_at
+            return () if error.code == HTTPStatus.NOT_FOUND else None
 
     async def _read_prompt(self, status: PrinterStatus, *, live: bool) -> None:
         """Read what the printer asks: with live updates once, because OctoPrint reports it then.
