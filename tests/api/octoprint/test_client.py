@@ -387,6 +387,14 @@ async def test_the_error_names_the_missing_permission(
     assert len(relay.seen(path=USER)) == 1
 
 
+@both_versions
+async def test_the_error_names_both_permissions_to_print(tunnelled: Route, octoprint: OctoPrintServer) -> None:
+    """To select a file and to print it need one each."""
+    with pytest.raises(PermissionMissing) as caught:
+        await OctoPrint(tunnelled, octoprint.limited_api_key).print_file("part.gcode")
+    assert caught.value.detail == "FILES_SELECT, PRINT"
+
+
 @pytest.mark.parametrize("call", [OctoPrint.connection, OctoPrint.version, OctoPrint.reading])
 async def test_to_read_needs_a_permission_too(client: OctoPrint, relay: Relay, call: Call) -> None:
     """Every user has it by default."""
