@@ -208,7 +208,7 @@ async def test_two_users_save_data(metered: Home) -> None:
 
 
 async def test_month_that_ended_while_home_assistant_was_off(metered: Home) -> None:
-    """The options are changed back at the start; a default that nobody chose stays a default."""
+    """The options are changed back at the start; a default that no user chose stays a default."""
     await metered.set_up(
         live_updates=True, data_autopilot=True, saving={"until": "2026-12-01T00:00:00+00:00", "before": {}}
     )

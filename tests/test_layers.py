@@ -208,7 +208,7 @@ async def test_a_file_is_never_read_through_a_tunnel(tunnel_home: Home) -> None:
 
 
 async def test_another_file_at_the_same_path(local_home: Home, tmp_path: Path) -> None:
-    """What was uploaded anew, or in another way, is another file."""
+    """What was uploaded again, or in another way, is another file."""
     await upload(local_home, tmp_path / "box.gcode", sliced("cura", layers=3).data)
     print_ = sliced("simplify3d", layers=6, moves=4, dwell=100)
     await store(local_home, print_.data, "box.gcode")
@@ -421,7 +421,7 @@ class TestDisplayLayerProgress:
 
 
 async def test_a_file_is_not_read_for_entities_that_are_disabled(stored: Home) -> None:
-    """Nobody needs its layers."""
+    """Its layers are not needed."""
     registry = er.async_get(stored.hass)
     for key in KEYS:
         registry.async_update_entity(stored.state(key).entity_id, disabled_by=er.RegistryEntryDisabler.USER)

@@ -105,7 +105,7 @@ async def test_play(new_live_home: Home, home: Home, hass_client: ClientSessionG
 async def test_play_in_a_browser(
     home: Home, hass_ws_client: WebSocketGenerator, hass_client_no_auth: ClientSessionGenerator
 ) -> None:
-    """The signed address is enough, whatever the name has in it."""
+    """The signed address is enough, with any characters in the name."""
     media = {"media_content_id": f"{ROOT}/{home.entry.entry_id}/timelapses/{NAME}"}
     socket = await hass_ws_client()
     await socket.send_json_auto_id({"type": "media_source/resolve_media", **media})

@@ -171,7 +171,7 @@ def test_days_without_a_record_share_what_others_used() -> None:
 
 
 def test_the_service_counts_later_than_home_assistant() -> None:
-    """Own bytes that the total does not contain yet are taken from nobody."""
+    """Own bytes that the total does not contain yet are not taken from others."""
     history = of_days((0, 100)).record(100, 50, 50, BEGIN + NOON).record(150, 0, 0, BEGIN + NOON)
     assert [(day.own, day.others) for day in history.days] == [(50, 100)]
 
@@ -203,8 +203,8 @@ def test_clock_that_is_set_back() -> None:
     assert back.own(BEGIN) == 36
 
 
-def test_total_that_begins_anew() -> None:
-    """Home Assistant's clock was ahead of the service's at the end of the month: nobody has used so much on one day."""
+def test_total_that_begins_again() -> None:
+    """Home Assistant's clock was ahead of the service's at the end of the month: that is not the usage of one day."""
     history = of_days(*[(10, 9_000)] * 30).record(270_300, 5, 5, RESET + timedelta(minutes=15))
     assert history.days[-1].others == 270_295
     history = history.record(40, 5, 5, RESET + timedelta(minutes=30)).record(70, 0, 0, RESET + timedelta(days=1))
@@ -219,7 +219,7 @@ def test_total_that_begins_anew() -> None:
     assert month.others_to_come < 300_000
 
 
-def test_total_that_begins_anew_too_early() -> None:
+def test_total_that_begins_again_too_early() -> None:
     """Home Assistant's clock was behind the service's: what others used in the month is still known."""
     history = of_days(*[(10, 90)] * 30)
     early = history.record(0, 5, 5, RESET - timedelta(seconds=1))

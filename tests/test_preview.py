@@ -153,7 +153,7 @@ async def test_picture_of_a_print(viewer: Viewer, octoprint_version: str, caplog
 
 @BOTH_VERSIONS
 async def test_file_without_a_picture(viewer: Viewer, caplog: pytest.LogCaptureFixture) -> None:
-    """It is unavailable when somebody has looked, and fetched once. A file that is selected later has its own."""
+    """It is unavailable when a user has looked, and fetched once. A file that is selected later has its own."""
     await viewer.upload("bare.gcode", sliced())
     await viewer.until_selected("bare.gcode", "unavailable")
     assert await viewer.look() is None
@@ -265,7 +265,7 @@ async def test_redirect(printing_viewer: Viewer) -> None:
     assert not printing_viewer.home.relay.seen(host="evil.example")
 
 
-async def test_outage_while_somebody_looks(printing_viewer: Viewer, caplog: pytest.LogCaptureFixture) -> None:
+async def test_outage_while_a_user_looks(printing_viewer: Viewer, caplog: pytest.LogCaptureFixture) -> None:
     """The picture is fetched when a user looks after it, and not before the time of the next try."""
     relay = printing_viewer.home.relay
     relay.fail("tunnel", 502, path=PICTURES["2.0"])
@@ -282,7 +282,7 @@ async def test_outage_while_somebody_looks(printing_viewer: Viewer, caplog: pyte
 
 @pytest.fixture
 async def looking(viewer: Viewer) -> AsyncGenerator[tuple[Home, asyncio.Task[bytes | None]]]:
-    """Return a home where somebody looks at a picture that is on its way."""
+    """Return a home where a user looks at a picture that is on its way."""
     await viewer.upload("slow.gcode", sliced(rendered(64, 64)))
     await viewer.until_selected("slow.gcode", "unavailable")
     viewer.home.relay.delay("tunnel", 30, path=PICTURES["2.0"])
@@ -292,7 +292,7 @@ async def looking(viewer: Viewer) -> AsyncGenerator[tuple[Home, asyncio.Task[byt
     viewer.home.relay.heal()
 
 
-async def test_another_file_while_somebody_looks(looking: tuple[Home, asyncio.Task[bytes | None]]) -> None:
+async def test_another_file_while_a_user_looks(looking: tuple[Home, asyncio.Task[bytes | None]]) -> None:
     """The picture of the file before is not shown for it."""
     home, look = looking
     known = home.runtime.printer.data.file

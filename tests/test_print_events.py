@@ -159,7 +159,7 @@ async def test_prints(new_live_home: Home, octoprint_version: str, is_local: boo
 
 @BOTH_VERSIONS
 async def test_error_that_cancels_a_print(told: Told) -> None:
-    """Nobody has canceled it: it has failed. OctoPrint 1.11 does not report such an error."""
+    """No user has canceled it: it has failed. OctoPrint 1.11 does not report such an error."""
     home = told.home
 
     async def set_up(disconnect: bool) -> None:

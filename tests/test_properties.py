@@ -268,7 +268,7 @@ def test_links(data: st.DataObject) -> None:
     st.dictionaries(st.sampled_from(["username", "password", "bearer_token", *HEADER_FIELDS]), TEXTS | HEADERS),
 )
 def test_own_addresses(address: str, entered: dict[str, str]) -> None:
-    """Whatever is entered in the form, what is stored can be sent: https, and headers of one line."""
+    """For anything that is entered in the form, what is stored can be sent: https, and headers of one line."""
 
     def from_form() -> Authorized:
         authorized = OwnAddress.from_form({"address": address, "verify_ssl": True, **entered}, "")

@@ -130,7 +130,7 @@ def test_choices_with_one_name() -> None:
 @BOTH_VERSIONS
 @ALL_TUNNELS
 async def test_speed_and_flow(live_home: Home) -> None:
-    """The printer gets what is set, and begins with 100 % when it is connected anew."""
+    """The printer gets what is set, and begins with 100 % when it is connected again."""
     home = live_home
     assert home.states("speed", "flow") == ("unavailable", "unavailable")
     await home.in_octoprint(printing.connect)

@@ -101,7 +101,7 @@ SERVICES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
-    """Return the assertion with Home Assistant's extension, whatever the order in which plugins are loaded."""
+    """Return the assertion with Home Assistant's extension, in any order of loading the plugins."""
     return snapshot.use_extension(HomeAssistantSnapshotExtension)
 
 

@@ -105,7 +105,7 @@ def register(hass: HomeAssistant, entry: MockConfigEntry, provider: str) -> dict
 
 @BOTH_TUNNELS
 async def test_entities_of_0_1_0(new_home: Home, provider: str) -> None:
-    """Each keeps its id, its unit and its being enabled, whatever the defaults are today."""
+    """Each keeps its id, its unit and its being enabled, with any defaults of today."""
     new_home.entry.add_to_hass(new_home.hass)
     before = register(new_home.hass, new_home.entry, provider)
     await new_home.in_octoprint(printing.connect)

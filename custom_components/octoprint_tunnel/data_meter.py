@@ -68,7 +68,7 @@ class DataMeter:
         return MonthlyUsage.of(self.history, usage, now, mode=self._mode, print_needs=self._print_needs)
 
     async def async_save(self) -> None:
-        """Save what was counted until now: the printer is unloaded, and its traffic begins anew."""
+        """Save what was counted until now: the printer is unloaded, and its traffic is counted from zero again."""
         await self._store.async_save(self._to_data())
 
     @callback

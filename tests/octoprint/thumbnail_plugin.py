@@ -1,6 +1,6 @@
 """A plugin of OctoPrint 1.11 that adds to files what Slicer Thumbnails adds; OctoPrint's own Python runs this file.
 
-It takes the largest picture that a slicer put into a file, in whatever format it is, and tells its path in the file's
+It takes the largest picture that a slicer put into a file, in any format, and tells its path in the file's
 metadata.
 """
 

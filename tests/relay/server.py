@@ -224,7 +224,7 @@ class Relay(Record):
             if service := stand.service_of(host, request.path):
                 break
         else:
-            return web.Response(status=421, text=f"Nobody here is called {host}")
+            return web.Response(status=421, text=f"No host here is called {host}")
         exchange = Exchange(
             service=service,
             host=host,

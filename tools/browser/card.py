@@ -50,7 +50,7 @@ _SHOWN = (("button", "pause"), ("button", "cancel"), ("sensor", "bed_actual_temp
 
 
 class CardTour(Tour):
-    """Add the card in the picker, and use it during a print; whatever is wrong ends it with a BrowserError."""
+    """Add the card in the picker, and use it during a print; anything that is wrong ends it with a BrowserError."""
 
     @override
     def go(self) -> None:

@@ -34,7 +34,7 @@ def keys(texts: dict[str, Any]) -> Iterator[str]:
 
 
 class Tour:
-    """One way through all dialogs and pages; whatever is wrong ends it with a BrowserError."""
+    """One way through all dialogs and pages; anything that is wrong ends it with a BrowserError."""
 
     def __init__(self, stage: Stage, browser: Chromium, images: Path | None) -> None:
         """Begin in front of the log-in, and save pictures in a folder, if there is one."""
@@ -367,7 +367,7 @@ class Tour:
     def _look(self, picture: str | None = None, *, part: str = "dialog[open]") -> None:
         """See that the page is as it should be, once it is at rest, and take the documentation's picture of it.
 
-        The picture shows the dialog or whatever other part, and the whole page where there is no such part.
+        The picture shows the dialog or another part, and the whole page where there is no such part.
         """
         self._browser.rest()
         texts = self._browser.texts()

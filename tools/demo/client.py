@@ -101,7 +101,7 @@ class HomeAssistantClient:
         return self._events[number]
 
     async def _send(self, command: str, parameters: dict[str, object]) -> tuple[int, Any]:
-        assert self._socket is not None, "Nobody is logged in"
+        assert self._socket is not None, "No user is logged in"
         number = next(self._ids)
         answered = self._answers[number] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"id": number, "type": command, **parameters})

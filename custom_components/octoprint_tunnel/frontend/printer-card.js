@@ -221,7 +221,7 @@ class PrinterCard extends HTMLElement {
     for (const update of this._updates) update();
   }
 
-  /** Find the entities, and build the card anew if they are others. */
+  /** Find the entities, and build the card again if they are others. */
   _find() {
     this._deviceId = this._config.device_id ?? firstPrinter(this._hass);
     this._entities = entitiesOf(this._hass, this._deviceId);
@@ -486,7 +486,7 @@ class PrinterCard extends HTMLElement {
 
   async _showCamera(slot, entity) {
     const { createCardElement } = await window.loadCardHelpers();
-    if (!slot.isConnected && this._card.isConnected) return; // the card was built anew meanwhile
+    if (!slot.isConnected && this._card.isConnected) return; // the card was built again meanwhile
     const config = { type: "picture-entity", entity, camera_view: "auto", show_name: false, show_state: false };
     this._camera = createCardElement(config);
     this._camera.hass = this._hass;

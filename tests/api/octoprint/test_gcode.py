@@ -1,4 +1,4 @@
-"""The layers of G-code files, as slicers write them and as nobody should."""
+"""The layers of G-code files, as slicers write them, and as none should."""
 
 from time import process_time
 import tracemalloc

@@ -43,7 +43,7 @@ def preview_of(found: Found, age: float) -> Preview:
 
 
 async def test_picture_that_is_found_after_the_upload(freezer: FrozenDateTimeFactory) -> None:
-    """A plugin of OctoPrint 1.11 takes some time. Until somebody may look again, there is no picture."""
+    """A plugin of OctoPrint 1.11 takes some time. Until a user may look again, there is no picture."""
     found = Found()
     preview = preview_of(found, age=1)
     assert (await preview.picture(), preview.is_available) == (None, False)

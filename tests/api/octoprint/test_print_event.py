@@ -116,7 +116,7 @@ def test_printer_error() -> None:
 
 
 def test_error_that_ended_the_print() -> None:
-    """OctoPrint cancels a print after some errors, and then nobody has canceled it."""
+    """OctoPrint cancels a print after some errors, and then no user has canceled it."""
     runaway = error(RUNAWAY)
     canceled = PrintEvent(type=PrintEventType.CANCELED)
     failed = canceled.with_error(runaway)

@@ -115,7 +115,7 @@ class Bench:
 
 
 def test_reports_are_told_with_the_next_reading() -> None:
-    """Once, whatever the reading shows."""
+    """Once, with any reading."""
     bench = Bench()
     bench.report(STARTED)
     assert bench.read("Printing", job()) == [STARTED]

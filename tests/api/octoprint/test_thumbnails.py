@@ -94,7 +94,7 @@ def test_file_of_a_job(file: dict[str, Any], expected: StoredFile | None) -> Non
 
 
 def test_type_of_a_picture() -> None:
-    """By its first bytes, whatever type is declared."""
+    """By its first bytes, with any declared type."""
     assert Picture.of(b"\x89PNG\r\n\x1a\n...").content_type == "image/png"
     assert Picture.of(b"\xff\xd8\xff\xe0...").content_type == "image/jpeg"
     for body in (b"", b"GIF89a", b"<svg/>", b"RIFF....WEBP"):
