@@ -384,9 +384,13 @@ async def test_no_address(home: Home) -> None:
     assert home.state("notification").state == "unavailable"
 
 
-async def test_other_tunnels_have_no_such_option(home: Home) -> None:
-    """Obico's options have it, and it is off each time."""
+async def test_option(home: Home, entries: dict[str, MockConfigEntry]) -> None:
+    """Obico's options have it, and it is off each time; other tunnels have no such address."""
     form = await home.hass.config_entries.options.async_init(home.entry.entry_id)
     schema = form["data_schema"]
     assert schema is not None
     assert schema({})["show_webhook"] is False
+    others = [tunnel_from_data(entry.data) for provider, entry in entries.items() if provider != "obico"]
+    assert others
+    for tunnel in others:
+        assert tunnel.connect(async_get_clientsession(home.hass)).account_notifications is None
