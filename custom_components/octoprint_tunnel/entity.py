@@ -43,6 +43,14 @@ class OctoPrintTunnelEntity[CoordinatorT: DataUpdateCoordinator[Any]](Coordinato
         name = super().suggested_object_id
         return name and shorten_name(name)
 
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Write the state only if it changed: most updates change few of a printer's entities."""
+        old, new = self.hass.states.get(self.entity_id), self._async_calculate_state()
+        if old is None or old.state != new.state or old.attributes != new.attributes:
+            super()._handle_coordinator_update()
+
 
 @callback
 def async_add_when_available[CoordinatorT: PrinterCoordinator | Webcams, DescriptionT: EntityDescription](
