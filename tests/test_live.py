@@ -285,7 +285,7 @@ async def test_more_or_longer_messages_than_octoprint_sends(
 
 async def test_polls_are_few(new_live_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a socket OctoPrint is polled every 15 minutes."""
-    monkeypatch.setattr(live, "CHECK_INTERVAL", timedelta(days=1))  # which waits for a pong in real time
+    monkeypatch.setattr(live, "PING_INTERVAL", timedelta(days=1))  # which waits for a pong in real time
     live_home = new_live_home
     await live_home.listen()
     live_home.relay.clear()
@@ -488,13 +488,24 @@ async def test_change_while_the_socket_opens(new_live_home: Home, monkeypatch: p
 async def test_no_pong(new_live_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket whose other end is gone is closed, and another one is opened."""
     home = new_live_home
-    monkeypatch.setattr(live, "CHECK_INTERVAL", timedelta(seconds=0.1))
+    monkeypatch.setattr(live, "PING_INTERVAL", timedelta(seconds=0.1))
     await home.listen()
     await asyncio.sleep(0.5)  # pongs come: it stays
     assert sockets(home) == 1
     home.relay.freeze_sockets()
     await until(lambda: sockets(home) == 2)
     await until_open(home)
+
+
+async def test_socket_that_is_silent_for_half_a_minute(live_home: Home) -> None:
+    """The service is asked then; its next regular poll would come much later."""
+    live_home.relay.printer.online = False
+    live_home.relay.freeze_sockets()
+    for seconds in (15, 30):
+        assert live_home.state("octoprint_online").state == "on"
+        async_fire_time_changed(live_home.hass, dt_util.utcnow() + timedelta(seconds=seconds + 0.6))
+        await settle(live_home.hass)
+    await live_home.until_state("off", "octoprint_online")
 
 
 async def test_poll_fails(live_home: Home) -> None:

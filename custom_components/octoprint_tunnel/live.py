@@ -43,6 +43,7 @@ START_DELAY: Final = 5  # seconds; the set-up of the printer, and of Home Assist
 FIRST_RETRY: Final = 5  # seconds, doubling
 LONGEST_RETRY: Final = 300
 SLOWEST_RETRY: Final = 3600  # seconds, to save data; a socket that does not last costs 11 kB each time
+PING_INTERVAL: Final = timedelta(seconds=15)  # a socket whose other end is gone is noticed at the second ping
 CHECK_INTERVAL: Final = timedelta(seconds=60)
 
 READ_DELAY: Final = 0.1  # seconds from an event to the poll; events of one change come within less
@@ -159,6 +160,7 @@ class _Watch:
         """Watch until the socket has ended."""
         stop = (
             self._printer.async_add_listener(self._poll_came),
+            async_track_time_interval(self._hass, self._ping, PING_INTERVAL),
             async_track_time_interval(self._hass, self._check, CHECK_INTERVAL),
         )
         try:
@@ -217,10 +219,19 @@ class _Watch:
         if not self._printer.last_update_success:
             self._close()
 
-    async def _check(self, _now: datetime) -> None:
-        """Close a socket whose other end is gone, that did not report a change, or that goes the worse way."""
+    async def _ping(self, _now: datetime) -> None:
+        """Close a socket whose other end is gone."""
         try:
-            is_good = await self._socket.is_alive() and self._agrees()
+            is_alive = await self._socket.is_alive()
+        except OctoPrintTunnelError:
+            return
+        if not is_alive:
+            self._close()
+
+    async def _check(self, _now: datetime) -> None:
+        """Close a socket that did not report a change, or that goes the worse way."""
+        is_good = self._agrees()
+        try:
             if is_good and self._way is Way.TUNNEL:  # the local network is preferred, and its failures end the socket
                 way, _ = await self._printer.router.choose()
                 is_good = way is self._way
