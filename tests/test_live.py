@@ -472,7 +472,7 @@ async def test_socket_that_does_not_report_a_change(new_live_home: Home, monkeyp
 async def test_change_while_the_socket_opens(new_live_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket cannot report what changed before it was open, and stays in use."""
     home = new_live_home
-    monkeypatch.setattr(live, "CHECK_INTERVAL", timedelta(seconds=0.3))
+    monkeypatch.setattr(live, "PING_INTERVAL", timedelta(days=1))  # which waits for a pong in real time
     home.relay.delay("octoeverywhere_tunnel", 4, path="/api/login")
     await home.set_up()
     await until(lambda: home.relay.seen(path="/api/login"))
@@ -480,7 +480,9 @@ async def test_change_while_the_socket_opens(new_live_home: Home, monkeypatch: p
     assert home.state("printer_state").state == "offline"
     await until_open(home)
     await home.until_state("operational")
-    await asyncio.sleep(0.7)
+    for minutes in (1, 2):
+        async_fire_time_changed(home.hass, dt_util.utcnow() + timedelta(minutes=minutes, seconds=1))
+        await settle(home.hass)
     assert home.runtime.live.since
     assert sockets(home) == 1
 
