@@ -343,11 +343,17 @@ async def test_service_is_asked_when_a_request_fails(live_home: Home) -> None:
 
 
 async def test_service_of_a_tunnel_that_is_not_used(new_live_home: Home) -> None:
-    """A socket on the local network tells nothing of it."""
-    await new_live_home.listen(local_url=f"{new_live_home.relay.local.url}/octoprint")
-    await new_live_home.runtime.tunnel.async_refresh()
-    assert new_live_home.state("active_route").state == "local"
-    assert new_live_home.runtime.tunnel.update_interval == POLLED
+    """Its service is asked more often: a socket on the local network tells nothing of it, unless it ends."""
+    home = new_live_home
+    await home.listen(local_url=f"{home.relay.local.url}/octoprint")
+    await home.runtime.tunnel.async_refresh()
+    assert home.state("active_route").state == "local"
+    assert home.runtime.tunnel.update_interval == timedelta(minutes=5)
+    home.relay.printer.online = False
+    home.relay.drop("local")
+    await home.relay.close_sockets(3000)
+    await home.until_state("off", "octoprint_online")
+    assert home.runtime.tunnel.update_interval == POLLED
 
 
 @BOTH_VERSIONS

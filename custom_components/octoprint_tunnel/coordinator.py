@@ -55,7 +55,7 @@ class TunnelCoordinator(RemedyCoordinator[TunnelSnapshot]):
         self.service = service
         self.meter = meter
         self.data = TunnelSnapshot()
-        self._has_socket = False
+        self._socket = Way.NONE
 
     @property
     def blocked_by(self) -> Problem | None:
@@ -82,14 +82,14 @@ class TunnelCoordinator(RemedyCoordinator[TunnelSnapshot]):
         return data
 
     def _interval(self, data: TunnelSnapshot) -> timedelta:
-        return service_interval(data, self.poll_interval, dt_util.utcnow(), has_socket=self._has_socket)
+        return service_interval(data, self.poll_interval, dt_util.utcnow(), socket=self._socket)
 
     @callback
-    def async_set_socket(self, is_open: bool) -> None:
-        """Ask the service rarely while a push socket goes through the tunnel, and at once when that ends."""
-        if is_open is not self._has_socket:
-            self._has_socket = is_open
-            if not is_open and self.data.route_problem is None:  # with which it was asked already
+    def async_set_socket(self, way: Way) -> None:
+        """Ask the service rarely while a push socket is open, and at once when that ends; NONE is no socket."""
+        if way is not self._socket:
+            self._socket = way
+            if way is Way.NONE and self.data.route_problem is None:  # with which it was asked already
                 self.async_refresh_soon()
 
     @override
@@ -105,7 +105,7 @@ class TunnelCoordinator(RemedyCoordinator[TunnelSnapshot]):
             problem = None  # the request reached OctoPrint
         # A little less than the poll interval of a closed tunnel, so that the poll after it tries the tunnel.
         closed_until = time.monotonic() + WAIT_INTERVAL.total_seconds() - 60
-        has_failed = problem is not None and self.data.route_problem is None and self._has_socket
+        has_failed = problem is not None and self.data.route_problem is None and self._socket is not Way.NONE
         if not self._async_set_last_request(TunnelRequest(problem=problem, closed_until=closed_until)):
             return
         was_closed = problem is None and self.problem is not None and not self.problem.needs_user
@@ -291,7 +291,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
     def async_set_live(self, live: bool, way: Way) -> None:
         """Poll rarely while OctoPrint reports changes on this way, and once now."""
         self._pace.live = live
-        self._tunnel.async_set_socket(live and way is Way.TUNNEL)
+        self._tunnel.async_set_socket(way if live else Way.NONE)
         self._reader.invalidate_connection()
         self._reader.expect_prompt()
         self.async_refresh_soon()
