@@ -55,6 +55,7 @@ async def test_unexpected_error_reaches_the_log(
     assert len(log_lines(caplog)) >= 1
 
 
+@pytest.mark.usefixtures("all_enabled")
 async def test_outage_is_one_line_and_its_end_another(home: Home, caplog: pytest.LogCaptureFixture) -> None:
     """Without the internet both coordinators fail, whichever of Home Assistant's ways begins a poll."""
     caplog.clear()

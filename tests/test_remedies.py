@@ -112,6 +112,7 @@ async def test_back_off_where_polls_are_rare(new_home: Home) -> None:
 
 
 @pytest.mark.parametrize("fault", [600, 502])
+@pytest.mark.usefixtures("all_enabled")
 async def test_service_fails_but_not_the_tunnel(home: Home, fault: int) -> None:
     """The printer is read on; a gateway error of the service's site says nothing about OctoPrint."""
     home.relay.fail("octoeverywhere_api", fault)

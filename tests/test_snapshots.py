@@ -46,7 +46,10 @@ PRINTING: dict[str, Any] = {
         },
     },
     "/api/job": {
-        "job": {"file": {"display": "Cube.gcode", "path": "parts/Cube.gcode", "size": 1468987}},
+        "job": {
+            "file": {"display": "Cube.gcode", "path": "parts/Cube.gcode", "size": 1468987},
+            "filament": {"tool0": {"length": 810.5, "volume": 5.36}},
+        },
         "progress": {"completion": 22.5, "printTime": 600, "printTimeLeft": 2400},
         "state": "Printing",
     },

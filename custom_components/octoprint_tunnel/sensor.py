@@ -75,7 +75,7 @@ class FilamentSensorDescription(OctoPrintTunnelSensorDescription[PrinterCoordina
             self,
             key=self.key if is_first else f"{tool}_{self.key}",
             translation_placeholders=heater_placeholders(tool),
-            entity_registry_enabled_default=is_first,
+            entity_registry_enabled_default=is_first and self.entity_registry_enabled_default,
             value_fn=lambda printer: self.amount(printer.data.job, tool),
         )
 
@@ -116,6 +116,7 @@ TUNNEL_DESCRIPTIONS = (
     TunnelSensorDescription(
         key="last_connected",
         translation_key="last_connected",
+        entity_registry_enabled_default=False,
         device_class=SensorDeviceClass.TIMESTAMP,
         value_fn=lambda tunnel: tunnel.data.status.last_connected,
     ),
@@ -263,6 +264,7 @@ PRINTER_DESCRIPTIONS = (
     OctoPrintTunnelSensorDescription[PrinterCoordinator](
         key="printer_profile",
         translation_key="printer_profile",
+        entity_registry_enabled_default=False,
         entity_category=EntityCategory.DIAGNOSTIC,
         value_fn=lambda printer: printer.data.connection.profile_name,
     ),
@@ -365,6 +367,7 @@ FILAMENT_DESCRIPTIONS = (
     FilamentSensorDescription(
         key="filament_volume",
         translation_key="filament_volume",
+        entity_registry_enabled_default=False,
         device_class=SensorDeviceClass.VOLUME,
         native_unit_of_measurement=UnitOfVolume.MILLILITERS,
         suggested_display_precision=1,

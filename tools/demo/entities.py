@@ -39,7 +39,6 @@ class Expected:
     before: State | None
     after: State | None = None
     provider: str | None = None
-    octoprint: str | None = None
 
     def state(self, *, connected: bool) -> State | None:
         """Return the expected state."""
@@ -50,7 +49,6 @@ ENTITIES = (
     Expected("binary_sensor", "octoprint_online", "on"),
     Expected("sensor", "tunnel_status", "ok"),
     Expected("sensor", "active_route", "tunnel"),
-    Expected("sensor", "last_connected", a_timestamp, provider="octoeverywhere"),
     Expected("sensor", "tunnel_usage", a_number, provider="obico"),
     Expected("sensor", "tunnel_usage_cap", "300.0", provider="obico"),  # MiB
     Expected("sensor", "tunnel_usage_reset", a_timestamp, provider="obico"),
@@ -67,8 +65,6 @@ ENTITIES = (
     Expected("update", "octoprint_update", "unavailable"),  # no Software Update plugin
     Expected("update", "plugin_update", "unavailable", provider="octoeverywhere"),
     Expected("update", "plugin_update", "unavailable", provider="obico"),
-    Expected("sensor", "printer_profile", "unknown", after="Default", octoprint="2.0"),
-    Expected("sensor", "printer_profile", "Default", octoprint="1.11"),
     Expected("sensor", "tool0_actual_temperature", None, after=a_number),
     Expected("sensor", "bed_actual_temperature", None, after=a_number),
     Expected("binary_sensor", "printing", "off"),
@@ -101,19 +97,16 @@ ENTITIES = (
     Expected("sensor", "height", "unknown"),
     Expected("image", "print_preview", "unavailable"),  # no file is selected
     Expected("sensor", "filament_length", "unknown"),
-    Expected("sensor", "filament_volume", "unknown"),
     Expected("button", "connect", "unknown", after="unavailable"),
     Expected("button", "disconnect", "unavailable", after="unknown"),
     Expected("button", "repair", "unavailable", after="unknown"),
 )
-"""Every entity that is enabled by default, with the provider or the version of OctoPrint if not all have it."""
+"""Every entity that is enabled by default, with the provider if not all have it."""
 
 
-def expected_entities(provider: str, octoprint: str) -> list[Expected]:
-    """Return the expected entities with this provider and this version of OctoPrint."""
-    return [
-        entity for entity in ENTITIES if entity.provider in (None, provider) and entity.octoprint in (None, octoprint)
-    ]
+def expected_entities(provider: str) -> list[Expected]:
+    """Return the expected entities with this provider."""
+    return [entity for entity in ENTITIES if entity.provider in (None, provider)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -153,7 +153,7 @@ class Story:
 
     async def _settled(self, client: HomeAssistantClient, *, connected: bool) -> dict[str, Shown]:
         """Return the entities when all have the expected states, which takes some seconds."""
-        expected = expected_entities(self._choices.provider, self._choices.octoprint)
+        expected = expected_entities(self._choices.provider)
         shown: dict[str, Shown] = {}
 
         async def ask() -> bool | None:
