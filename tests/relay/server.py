@@ -243,7 +243,8 @@ class Relay(Record):
         if treatment.drop or treatment.hang or self._stopping.is_set():
             return _dropped(request, exchange)
         if treatment.answer:
-            await request.release()  # an unread body would block its connection
+            with contextlib.suppress(ConnectionResetError):
+                await request.release()  # an unread body would block its connection
         answer = treatment.answer or await stand.answer(request, exchange)
         if isinstance(answer, web.StreamResponse):
             return answer

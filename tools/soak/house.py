@@ -17,11 +17,12 @@ from tests.relay.server import Relay
 POLL = 3  # seconds
 CHANGING = (
     *("tunnel_usage", "tunnel_usage_reset", "tunnel_usage_left", "tunnel_usage_forecast", "tunnel_usage_own"),
-    *("print_progress", "print_time_elapsed", "print_started"),
+    *("print_progress", "print_time_elapsed", "print_started", "print_event"),
+    *("total_prints", "total_successful_prints", "total_print_time", "total_filament"),
 )
 """What may differ after the faults.
 
-The usage grows, the month ends, and a hostile response may report a print, which is kept as the last one.
+The usage grows, the month ends, and a hostile response may report a print, which is counted and kept as the last one.
 """
 STATES = {"Operational": "operational", "Offline": "offline", "Closed": "offline"}
 
