@@ -11,6 +11,7 @@ about:
   of the bench's own, straight to OctoPrint, says that the printer is connected or is not; it ends with the state in
   Home Assistant. OctoPrint and all sockets run in real time; once everything live must have come, the time until the
   next poll is a time-lapse. So are the pauses between changes.
+- **States**: writes to the state machine in the same hour. What OctoPrint pushes meanwhile is not a part of it.
 - **CPU**: time of the event loop's thread during the hour; TLS is a part of it, so what goes through a tunnel is
   compared with `octoprint` over https. An update is one refresh of a coordinator; where OctoPrint pushes there are few
   of them, so there the hour as a whole is compared.
@@ -133,10 +134,18 @@ def costs(report: Report) -> Iterator[Costs]:
                 times_less = own.hours[situation].printer.bytes / max(1, cost.hours[situation].printer.bytes)
                 report.at_least(f"fewer bytes, {situation}, {name}", times_less, 20, "times")
         if variant.live and variant.local:
+        states = report.table(
+            f"One hour, one printer, OctoPrint {version}: states that were written, and updates of coordinators",
+            *("", *(f"{situation}: {what}" for situation in SITUATIONS for what in ("changed", "same", "updates"))),
+        )
+        written = [f"{number}" for hour in hours for number in (hour.changes, hour.reports, hour.updates)]
+        states.rows.append((variant.name, *written))
             size, own_size = (each.hours["printing"].printer.bytes / 1e3 for each in (cost, own))
             report.at_most(f"printing, {name}", size, round(own_size, 1), "kB an hour")
         if not (alike := costs.get((version, OWN_HTTPS if variant.https else OWN))):
             continue
+        reports = max(hour.reports / max(1, hour.updates) for hour in cost.hours.values())
+        report.at_most(f"unchanged states written, {name}", reports, 1, "an update")
         ours, theirs = cost.hours["connected"], alike.hours["connected"]
         if variant.live:
             # A push is no refresh, so the hour with a socket is compared.
