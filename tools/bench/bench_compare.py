@@ -176,7 +176,7 @@ async def bench_hours(
         await hass.config_entries.async_unload(entry.entry_id)
     before, _ = await remote.call_aside(Stage.counts)
     await set_up(hass, time_lapse, entry)
-    await sockets_open(remote, before.sockets + variant.live)
+    await sockets_open(hass, remote, time_lapse, before.sockets + variant.live)
     after, _ = await remote.call_aside(Stage.counts)
     cost = Cost(setup_seconds=median(seconds), opening=after - before)
     try:
@@ -227,7 +227,7 @@ async def bench_delay(
     for variant in VARIANTS:
         entries[variant] = await variant.add(hass, remote, octoprint)
         await set_up(hass, time_lapse, entries[variant])
-    await sockets_open(remote, sum(variant.live for variant in VARIANTS))
+    await sockets_open(hass, remote, time_lapse, sum(variant.live for variant in VARIANTS))
     watched = {variant.state_entity(hass, entry): variant for variant, entry in entries.items()}
     connected: dict[Variant, tuple[bool, float]] = {}
 

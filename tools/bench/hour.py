@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.octoprint_tunnel.live import START_DELAY
 from homeassistant.const import EVENT_STATE_CHANGED, EVENT_STATE_REPORTED
 from homeassistant.core import Event, EventStateChangedData, EventStateReportedData, HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
@@ -19,7 +20,7 @@ from .time_lapse import TimeLapse
 from .variants import Variant
 
 HOUR = 3600
-OPENING = 30  # seconds of real time for sockets to open after the set-up
+OPENING = 30  # seconds of real time for sockets to open
 SUBSCRIBING = 1.5  # seconds of real time until the poll after that
 WINDOW = 8  # seconds of real time in which pushes are counted
 
@@ -104,8 +105,10 @@ async def set_up(hass: HomeAssistant, time_lapse: TimeLapse, entry: MockConfigEn
     return time.perf_counter() - started
 
 
-async def sockets_open(remote: RemoteRelay, number: int) -> None:
-    """Wait in real time until so many sockets have been opened in all."""
+async def sockets_open(hass: HomeAssistant, remote: RemoteRelay, time_lapse: TimeLapse, number: int) -> None:
+    """Wait until so many sockets have been opened in all."""
+    if number:
+        await time_lapse.pass_by(hass, START_DELAY)
     deadline = time.perf_counter() + OPENING
     while await remote.call_aside(Stage.opened_sockets) < number and time.perf_counter() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.1)
