@@ -30,6 +30,19 @@ from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from tests.octoprint.server import OctoPrintServer
 
+from .documents import (
+    CONNECTED,
+    IDLE,
+    IDLE_DAY,
+    IDLE_REQUESTS,
+    LOOP,
+    MAXIMUM,
+    MEDIAN,
+    OLD_PRINTING,
+    PRINTING,
+    UPDATE,
+    Documents,
+)
 from .hour import Hour, measured, set_up, sockets_open
 from .remote import Counts, RemoteRelay, Stage
 from .report import Report
@@ -38,7 +51,7 @@ from .variants import OWN, OWN_HTTPS, VARIANTS, Variant
 
 SETUPS = 5
 SITUATIONS = ("idle", "connected", "printing")
-VERSIONS = ("1.11", "2.0")
+OLD, NEW = VERSIONS = ("1.11", "2.0")
 
 PUSH_TIME = 1.5  # seconds of real time for a change to arrive by push
 LONGEST_POLL = 150  # seconds
@@ -86,10 +99,12 @@ async def bring_about(hass: HomeAssistant, octoprint: OctoPrintServer, remote: R
 
 
 @pytest.fixture(scope="module")
-def costs(report: Report) -> Iterator[Costs]:
+def costs(report: Report, documents: Documents) -> Iterator[Costs]:
     """Collect costs, and report on them."""
     costs: Costs = {}
     yield costs
+    for (version, variant), cost in costs.items():
+        _document(documents, version, variant, cost)
     for (version, variant), cost in costs.items():
         traffic = report.table(
             f"One hour, one printer, OctoPrint {version}: requests to OctoPrint and to the service, kB both ways",
@@ -119,10 +134,18 @@ def costs(report: Report) -> Iterator[Costs]:
                 f"{cost.hours['connected'].cpu_per_update * 1e3:.2f}",
             )
         )
+        states = report.table(
+            f"One hour, one printer, OctoPrint {version}: states that were written, and updates of coordinators",
+            *("", *(f"{situation}: {what}" for situation in SITUATIONS for what in ("changed", "same", "updates"))),
+        )
+        written = [f"{number}" for hour in hours for number in (hour.changes, hour.reports, hour.updates)]
+        states.rows.append((variant.name, *written))
     for (version, variant), cost in costs.items():
         if variant.service is None:
             continue
         name = f"{variant.name}, OctoPrint {version}"
+        reports = max(hour.reports / max(1, hour.updates) for hour in cost.hours.values())
+        report.at_most(f"unchanged states written, {name}", reports, 1, "an update")
         if not variant.local:
             report.at_most(f"idle day, {name}", cost.idle_day, 0.3 if variant.live else 3, "MB")
             if variant.live:
@@ -134,18 +157,10 @@ def costs(report: Report) -> Iterator[Costs]:
                 times_less = own.hours[situation].printer.bytes / max(1, cost.hours[situation].printer.bytes)
                 report.at_least(f"fewer bytes, {situation}, {name}", times_less, 20, "times")
         if variant.live and variant.local:
-        states = report.table(
-            f"One hour, one printer, OctoPrint {version}: states that were written, and updates of coordinators",
-            *("", *(f"{situation}: {what}" for situation in SITUATIONS for what in ("changed", "same", "updates"))),
-        )
-        written = [f"{number}" for hour in hours for number in (hour.changes, hour.reports, hour.updates)]
-        states.rows.append((variant.name, *written))
             size, own_size = (each.hours["printing"].printer.bytes / 1e3 for each in (cost, own))
             report.at_most(f"printing, {name}", size, round(own_size, 1), "kB an hour")
         if not (alike := costs.get((version, OWN_HTTPS if variant.https else OWN))):
             continue
-        reports = max(hour.reports / max(1, hour.updates) for hour in cost.hours.values())
-        report.at_most(f"unchanged states written, {name}", reports, 1, "an update")
         ours, theirs = cost.hours["connected"], alike.hours["connected"]
         if variant.live:
             # A push is no refresh, so the hour with a socket is compared.
@@ -154,6 +169,32 @@ def costs(report: Report) -> Iterator[Costs]:
             report.at_most(
                 f"event loop per update, {name}", ours.cpu_per_update * 1e3, round(theirs.cpu_per_update * 1e3, 2), "ms"
             )
+
+
+def _size(kilobytes: float) -> str:
+    return f"{kilobytes:.0f}" if kilobytes >= 100 else f"{kilobytes:.1f}"
+
+
+def _document(documents: Documents, version: str, variant: Variant, cost: Cost) -> None:
+    """Set the cells of the documentation, which is about OctoPrint 2.0."""
+    kilobytes = {situation: _size(hour.printer.bytes / 1e3) for situation, hour in cost.hours.items()}
+    if version == OLD:
+        documents.data.note(variant.name, {OLD_PRINTING: kilobytes["printing"]})
+        return
+    documents.data.note(
+        variant.name,
+        {
+            IDLE: kilobytes["idle"],
+            CONNECTED: kilobytes["connected"],
+            PRINTING: kilobytes["printing"],
+            IDLE_DAY: f"{cost.idle_day:.2f}",
+            IDLE_REQUESTS: f"{cost.idle_requests}",
+        },
+    )
+    connected = cost.hours["connected"]
+    # A push is no update, so this says nothing of a variant with a socket.
+    update = "" if variant.live else f"{connected.cpu_per_update * 1e3:.1f}"
+    documents.time.note(variant.name, {LOOP: f"{connected.cpu:.2f}", UPDATE: update})
 
 
 @pytest.mark.timeout(600)
@@ -193,7 +234,7 @@ async def bench_hours(
 
 
 @pytest.fixture(scope="module")
-def delays(report: Report) -> Iterator[Delays]:
+def delays(report: Report, documents: Documents) -> Iterator[Delays]:
     """Collect delays, and report on them."""
     delays: Delays = {}
     yield delays
@@ -203,12 +244,19 @@ def delays(report: Report) -> Iterator[Delays]:
             *("", "changes", "median", "maximum"),
         )
         table.rows.append((variant.name, f"{len(seconds)}", f"{median(seconds):.3f}", f"{max(seconds):.3f}"))
+        if version == NEW:
+            documents.time.note(variant.name, {MEDIAN: _duration(median(seconds)), MAXIMUM: _duration(max(seconds))})
         if variant.live:
             name = f"{variant.name}, OctoPrint {version}"
             report.at_most(f"median delay, {name}", median(seconds), 0.5, "s")
             report.at_most(f"maximum delay, {name}", max(seconds), 1, "s")
             times_shorter = median(delays[version, OWN]) / max(0.001, median(seconds))
             report.at_least(f"shorter delay, {name}", times_shorter, 20, "times")
+
+
+def _duration(seconds: float) -> str:
+    """Return the seconds, or the milliseconds of less than one."""
+    return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds * 1e3:.0f} ms"
 
 
 @pytest.mark.timeout(1800)

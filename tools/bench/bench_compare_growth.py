@@ -27,6 +27,7 @@ from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from tests.leftovers import resident_memory
 from tests.octoprint.server import OctoPrintServer
 
+from .documents import MEMORY, SOCKET, Documents
 from .hour import HOUR, measured, set_up, sockets_open
 from .remote import RemoteRelay, Stage
 from .report import Report
@@ -65,10 +66,15 @@ def socket_memory() -> list[float]:
 
 
 @pytest.fixture(scope="module")
-def growths(report: Report, socket_memory: list[float]) -> Iterator[Growths]:
+def growths(report: Report, documents: Documents, socket_memory: list[float]) -> Iterator[Growths]:
     """Collect the figures, and report on them."""
     growths: Growths = {}
     yield growths
+    for variant in VARIANTS:
+        if variant not in GROWING:
+            documents.time.note(variant.name, {MEMORY: ""})
+        elif variant in growths:
+            documents.time.note(variant.name, {MEMORY: f"{growths[variant][MANY].memory:.2f}"})
     for variant, growth in growths.items():
         table = report.table(
             "Many printers in one Home Assistant, connected, OctoPrint 2.0: each takes",
@@ -125,9 +131,10 @@ def bench_growth(growths: Growths, variant: Variant, tmp_path: Path) -> None:
     growths[variant] = {int(number): Growth(**each) for number, each in found.items()}
 
 
-def bench_growth_of_sockets(report: Report, socket_memory: list[float], tmp_path: Path) -> None:
+def bench_growth_of_sockets(report: Report, documents: Documents, socket_memory: list[float], tmp_path: Path) -> None:
     """Measure a socket through a tunnel without a printer."""
     socket_memory.append(_alone("alone_sockets", tmp_path / "found.json"))
+    documents.time.note(SOCKET, {**dict.fromkeys(documents.time.columns, ""), MEMORY: f"{socket_memory[0]:.2f}"})
     table = report.table("WebSockets through a tunnel, open and nothing else: each takes", "", "MB")
     table.rows.append((f"{MANY} of aiohttp", f"{socket_memory[0]:.2f}"))
 
