@@ -41,7 +41,8 @@ LARGE = (VARIANTS[0], OWN)
 SOME, MANY, MOST = 50, 100, 300
 PRINTERS = (1, 10, SOME, MANY, MOST)  # the last ones only for LARGE
 ALLOWED = 0.55  # megabytes of each printer without its socket
-TIME = HOUR // 4  # that passes; in it, each printer is polled at least once
+TIME = HOUR // 4  # seconds that pass; each printer is polled at least once
+OWN_TIME = 120  # seconds, as all polls of `octoprint` are alike
 REST, GLANCE = 60, 5  # seconds; within a poll interval, all connections of polls are closed at some time
 SETTLED = 5  # seconds of real time until the last socket is idle
 
@@ -185,7 +186,7 @@ async def alone_growth(
             # One OctoPrint cannot respond to a hundred at once in time.
             if len(entries) == number or (variant.live and len(entries) % 20 == 0):
                 await sockets_open(hass, remote, time_lapse, (len(entries) + 1) * variant.live)
-        hour = await measured(hass, remote, time_lapse, variant, TIME)
+        hour = await measured(hass, remote, time_lapse, variant, OWN_TIME if variant is OWN else TIME)
         memory = (await _memory_at_rest(hass, time_lapse) - empty) / number
         growth[number] = Growth(memory=memory, cpu=hour.cpu / number)
     for entry in entries:
