@@ -11,6 +11,7 @@ about:
   of the bench's own, straight to OctoPrint, says that the printer is connected or is not; it ends with the state in
   Home Assistant. OctoPrint and all sockets run in real time; once everything live must have come, the time until the
   next poll is a time-lapse. So are the pauses between changes.
+- **States**: writes to the state machine in the same hour. What OctoPrint pushes meanwhile is not a part of it.
 - **CPU**: time of the event loop's thread during the hour; TLS is a part of it, so what goes through a tunnel is
   compared with `octoprint` over https. An update is one refresh of a coordinator; where OctoPrint pushes there are few
   of them, so there the hour as a whole is compared.
@@ -29,6 +30,19 @@ from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from tests.octoprint.server import OctoPrintServer
 
+from .documents import (
+    CONNECTED,
+    IDLE,
+    IDLE_DAY,
+    IDLE_REQUESTS,
+    LOOP,
+    MAXIMUM,
+    MEDIAN,
+    OLD_PRINTING,
+    PRINTING,
+    UPDATE,
+    Documents,
+)
 from .hour import Hour, measured, set_up, sockets_open
 from .remote import Counts, RemoteRelay, Stage
 from .report import Report
@@ -37,7 +51,7 @@ from .variants import OWN, OWN_HTTPS, VARIANTS, Variant
 
 SETUPS = 5
 SITUATIONS = ("idle", "connected", "printing")
-VERSIONS = ("1.11", "2.0")
+OLD, NEW = VERSIONS = ("1.11", "2.0")
 
 PUSH_TIME = 1.5  # seconds of real time for a change to arrive by push
 LONGEST_POLL = 150  # seconds
@@ -85,10 +99,12 @@ async def bring_about(hass: HomeAssistant, octoprint: OctoPrintServer, remote: R
 
 
 @pytest.fixture(scope="module")
-def costs(report: Report) -> Iterator[Costs]:
+def costs(report: Report, documents: Documents) -> Iterator[Costs]:
     """Collect costs, and report on them."""
     costs: Costs = {}
     yield costs
+    for (version, variant), cost in costs.items():
+        _document(documents, version, variant, cost)
     for (version, variant), cost in costs.items():
         traffic = report.table(
             f"One hour, one printer, OctoPrint {version}: requests to OctoPrint and to the service, kB both ways",
@@ -118,10 +134,18 @@ def costs(report: Report) -> Iterator[Costs]:
                 f"{cost.hours['connected'].cpu_per_update * 1e3:.2f}",
             )
         )
+        states = report.table(
+            f"One hour, one printer, OctoPrint {version}: states that were written, and updates of coordinators",
+            *("", *(f"{situation}: {what}" for situation in SITUATIONS for what in ("changed", "same", "updates"))),
+        )
+        written = [f"{number}" for hour in hours for number in (hour.changes, hour.reports, hour.updates)]
+        states.rows.append((variant.name, *written))
     for (version, variant), cost in costs.items():
         if variant.service is None:
             continue
         name = f"{variant.name}, OctoPrint {version}"
+        reports = max(hour.reports / max(1, hour.updates) for hour in cost.hours.values())
+        report.at_most(f"unchanged states written, {name}", reports, 1, "an update")
         if not variant.local:
             report.at_most(f"idle day, {name}", cost.idle_day, 0.3 if variant.live else 3, "MB")
             if variant.live:
@@ -147,6 +171,32 @@ def costs(report: Report) -> Iterator[Costs]:
             )
 
 
+def _size(kilobytes: float) -> str:
+    return f"{kilobytes:.0f}" if kilobytes >= 100 else f"{kilobytes:.1f}"
+
+
+def _document(documents: Documents, version: str, variant: Variant, cost: Cost) -> None:
+    """Set the cells of the documentation, which is about OctoPrint 2.0."""
+    kilobytes = {situation: _size(hour.printer.bytes / 1e3) for situation, hour in cost.hours.items()}
+    if version == OLD:
+        documents.data.note(variant.name, {OLD_PRINTING: kilobytes["printing"]})
+        return
+    documents.data.note(
+        variant.name,
+        {
+            IDLE: kilobytes["idle"],
+            CONNECTED: kilobytes["connected"],
+            PRINTING: kilobytes["printing"],
+            IDLE_DAY: f"{cost.idle_day:.2f}",
+            IDLE_REQUESTS: f"{cost.idle_requests}",
+        },
+    )
+    connected = cost.hours["connected"]
+    # A push is no update, so this says nothing of a variant with a socket.
+    update = "" if variant.live else f"{connected.cpu_per_update * 1e3:.1f}"
+    documents.time.note(variant.name, {LOOP: f"{connected.cpu:.2f}", UPDATE: update})
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
 @pytest.mark.parametrize("octoprint_version", VERSIONS)
@@ -167,7 +217,7 @@ async def bench_hours(
         await hass.config_entries.async_unload(entry.entry_id)
     before, _ = await remote.call_aside(Stage.counts)
     await set_up(hass, time_lapse, entry)
-    await sockets_open(remote, before.sockets + variant.live)
+    await sockets_open(hass, remote, time_lapse, before.sockets + variant.live)
     after, _ = await remote.call_aside(Stage.counts)
     cost = Cost(setup_seconds=median(seconds), opening=after - before)
     try:
@@ -184,7 +234,7 @@ async def bench_hours(
 
 
 @pytest.fixture(scope="module")
-def delays(report: Report) -> Iterator[Delays]:
+def delays(report: Report, documents: Documents) -> Iterator[Delays]:
     """Collect delays, and report on them."""
     delays: Delays = {}
     yield delays
@@ -194,12 +244,19 @@ def delays(report: Report) -> Iterator[Delays]:
             *("", "changes", "median", "maximum"),
         )
         table.rows.append((variant.name, f"{len(seconds)}", f"{median(seconds):.3f}", f"{max(seconds):.3f}"))
+        if version == NEW:
+            documents.time.note(variant.name, {MEDIAN: _duration(median(seconds)), MAXIMUM: _duration(max(seconds))})
         if variant.live:
             name = f"{variant.name}, OctoPrint {version}"
             report.at_most(f"median delay, {name}", median(seconds), 0.5, "s")
             report.at_most(f"maximum delay, {name}", max(seconds), 1, "s")
             times_shorter = median(delays[version, OWN]) / max(0.001, median(seconds))
             report.at_least(f"shorter delay, {name}", times_shorter, 20, "times")
+
+
+def _duration(seconds: float) -> str:
+    """Return the seconds, or the milliseconds of less than one."""
+    return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds * 1e3:.0f} ms"
 
 
 @pytest.mark.timeout(1800)
@@ -218,7 +275,7 @@ async def bench_delay(
     for variant in VARIANTS:
         entries[variant] = await variant.add(hass, remote, octoprint)
         await set_up(hass, time_lapse, entries[variant])
-    await sockets_open(remote, sum(variant.live for variant in VARIANTS))
+    await sockets_open(hass, remote, time_lapse, sum(variant.live for variant in VARIANTS))
     watched = {variant.state_entity(hass, entry): variant for variant, entry in entries.items()}
     connected: dict[Variant, tuple[bool, float]] = {}
 

@@ -14,7 +14,10 @@ from tests.home import press, settle, state, wait
 from tests.octoprint.server import OctoPrintServer
 from tests.relay.server import Relay
 
-DAY = 24 * 3600
+from .documents import DAYS, SERVICES, Documents
+from .report import Report
+
+SECONDS = 24 * 3600
 POLL_INTERVAL = DEFAULTS[CONF_POLL_INTERVAL]
 FREE_CAP = 300 * 1024 * 1024  # bytes a month, of Obico's free plan
 
@@ -36,29 +39,25 @@ class Row:
 
 
 @pytest.fixture(scope="module")
-def rows() -> Iterator[list[Row]]:
-    """Collect the lines and print the table."""
+def rows(report: Report, documents: Documents) -> Iterator[list[Row]]:
+    """Collect the lines, and report on them."""
     rows: list[Row] = []
     yield rows
-    print(f"\n\nOne day, one printer, polled every {POLL_INTERVAL} s (bytes: bodies through the tunnel)\n")
-    head = ("provider", "OctoPrint is", "to the service", "through the tunnel", "MB a day", "of 300 MB a month")
-    print("| " + " | ".join(head) + " |")
-    print("|---|---|--:|--:|--:|--:|")
+    table = report.table(
+        f"One day, one printer, polled every {POLL_INTERVAL} s (bytes: bodies through the tunnel)",
+        *("", *documents.day.columns),
+    )
     for row in rows:
-        cells = (
-            row.provider,
-            row.situation,
-            f"{row.service_requests}",
-            f"{row.tunnel_requests}",
-            f"{row.tunnel_bytes / 1e6:.2f}",
-            f"{row.share_of_cap:.1%}",
-        )
-        print("| " + " | ".join(cells) + " |")
+        share = f"{row.share_of_cap * 100:.1f} %" if row.provider == "obico" else ""
+        cells = (f"{row.service_requests}", f"{row.tunnel_requests}", f"{row.tunnel_bytes / 1e6:.2f}", share)
+        name = f"{SERVICES[row.provider]}, {row.situation}"
+        table.rows.append((name, *cells))
+        documents.day.note(name, dict(zip(documents.day.columns, cells, strict=True)))
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("situation", ["off", "idle", "connected", "idle, local access"])
-@pytest.mark.parametrize("provider", ["octoeverywhere", "obico"])
+@pytest.mark.parametrize("situation", DAYS)
+@pytest.mark.parametrize("provider", SERVICES)
 async def bench_day(
     hass: HomeAssistant,
     freezer: FrozenDateTimeFactory,
@@ -87,7 +86,7 @@ async def bench_day(
     if situation == "off":
         relay.printer.online = False
     relay.clear()
-    for _ in range(DAY // POLL_INTERVAL):
+    for _ in range(SECONDS // POLL_INTERVAL):
         await wait(hass, freezer, POLL_INTERVAL)
     tunnel = relay.traffic("tunnel")
     service = len(relay.requests) - tunnel.requests - len(relay.seen("local"))

@@ -40,12 +40,12 @@ async def bench_memory(
     """Add printers that are live through a tunnel, and see what each of them holds."""
     await remote.call_aside(Stage.change, "connect")
     await set_up(hass, time_lapse, await VARIANTS[0].add(hass, remote, octoprint))  # loads modules
-    await sockets_open(remote, 1)
+    await sockets_open(hass, remote, time_lapse, 1)
     tracemalloc.start()
     before = _sizes()
     for number in range(1, PRINTERS + 1):
         await set_up(hass, time_lapse, await VARIANTS[0].add(hass, remote, octoprint, number))
-    await sockets_open(remote, PRINTERS + 1)
+    await sockets_open(hass, remote, time_lapse, PRINTERS + 1)
     await time_lapse.pass_by(hass, REST)
     after = _sizes()
     tracemalloc.stop()

@@ -5,9 +5,11 @@ of the push socket.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 import json
+from statistics import mean
 from typing import Final
+import zlib
 
 from aiohttp import ClientSession, WSMsgType
 import pytest
@@ -25,40 +27,69 @@ WAYS: Final = {
     "job, tool and bed": ("/api/job", "/api/printer/tool", "/api/printer/bed"),
     "job alone": ("/api/job",),
 }
-FEED: Final = "state messages of the push socket, without logs and messages"
+READING: Final = PRINT_INTERVAL.total_seconds()
+FEEDS: Final = {seconds: f"feed every {seconds} s" for seconds in (1, 7, 14, 28)}
+"""State messages of the push socket, without logs and messages, by their interval."""
+DEFLATED: Final = ", compressed frames"
+SYNC: Final = 4  # bytes at the end of a compressed frame, which are not sent
+COMPRESSED: Final = ("frames of the push socket", "responses")
+SOCKET: Final = "/sockjs/websocket"
 HOUR: Final = 3600
 BASE: Final = 0.5  # seconds; OctoPrint's throttle is a multiple of it
-WINDOW: Final = 45  # seconds of real time for the feed: three messages, the first of which is left out
+WINDOW: Final = 65  # seconds of real time for the feed: three messages at the longest interval; the first is left out
+
+type Figures[T] = dict[tuple[str, str], T]
+"""Figures by row and version."""
 
 
 @pytest.fixture(scope="module")
-def sizes(report: Report) -> Iterator[dict[tuple[str, str], float]]:
-    """Collect the bytes of one reading by way and version, and report on them."""
-    sizes: dict[tuple[str, str], float] = {}
+def sizes(report: Report) -> Iterator[Figures[float]]:
+    """Collect the mean bytes of a reading or message, and report on them."""
+    sizes: Figures[float] = {}
     yield sizes
-    readings = HOUR / PRINT_INTERVAL.total_seconds()
     table = report.table(
-        f"A print, {readings:.0f} readings an hour: bytes that Obico counts",
-        *("", *(f"OctoPrint {version}: {what}" for version in VERSIONS for what in ("a reading", "kB an hour"))),
+        f"A print, read every {READING:.0f} s or followed: bytes that Obico counts",
+        *("", *(f"OctoPrint {version}: {what}" for version in VERSIONS for what in ("each", "kB an hour"))),
     )
-    for way in (*WAYS, FEED):
+    ways = dict.fromkeys(WAYS, READING) | {way: seconds for seconds, way in FEEDS.items()}
+    ways |= {f"{way}{DEFLATED}": seconds for seconds, way in FEEDS.items()}
+    for way, interval in ways.items():
         found = [sizes[way, version] for version in VERSIONS if (way, version) in sizes]
-        cells = (cell for size in found for cell in (f"{size:.0f}", f"{size * readings / 1e3:.0f}"))
+        cells = (cell for size in found for cell in (f"{size:.0f}", f"{size * HOUR / interval / 1e3:.0f}"))
         table.rows.append((way, *cells))
+
+
+@pytest.fixture(scope="module")
+def compressed(report: Report) -> Iterator[Figures[bool]]:
+    """Collect what OctoPrint compresses for a client that asks for it, and report on that."""
+    compressed: Figures[bool] = {}
+    yield compressed
+    versions = [version for version in VERSIONS if (COMPRESSED[0], version) in compressed]
+    table = report.table("OctoPrint compresses", "", *versions)
+    for what in COMPRESSED:
+        table.rows.append((what, *("yes" if compressed[what, version] else "no" for version in versions)))
 
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("octoprint_version", VERSIONS)
 async def bench_printing(
-    octoprint: OctoPrintServer, octoprint_version: str, sizes: dict[tuple[str, str], float]
+    octoprint: OctoPrintServer, octoprint_version: str, sizes: Figures[float], compressed: Figures[bool]
 ) -> None:
     """Follow a print in every way."""
     await asyncio.to_thread(_print, octoprint)
     headers = {"X-Api-Key": octoprint.api_key, "X-OctoPrint-Api-Version": API_VERSION}
     async with ClientSession(octoprint.url, headers=headers) as session:
-        sizes[FEED, octoprint_version] = await _feed(session)  # which takes long enough for a time left
+        # Takes long enough for a time left.
+        feeds = await asyncio.gather(*(_feed(session, seconds) for seconds in FEEDS))
+        for way, messages in zip(FEEDS.values(), feeds, strict=True):
+            sizes[way, octoprint_version] = _mean(map(len, messages))
+            sizes[f"{way}{DEFLATED}", octoprint_version] = _mean(_deflated(messages))
         for way, paths in WAYS.items():
             sizes[way, octoprint_version] = sum([await _size(session, path) for path in paths])
+        async with session.ws_connect(SOCKET, compress=15) as socket:
+            compressed[COMPRESSED[0], octoprint_version] = bool(socket.compress)
+        async with session.get("/api/job", headers={"Accept-Encoding": "gzip"}) as response:
+            compressed[COMPRESSED[1], octoprint_version] = "Content-Encoding" in response.headers
     await asyncio.to_thread(octoprint.request, "POST", "/api/job", {"command": "cancel"})
 
 
@@ -74,14 +105,26 @@ async def _size(session: ClientSession, path: str) -> int:
         return len(await response.read())
 
 
-async def _feed(session: ClientSession) -> float:
-    """Return the mean size of a state message at the integration's interval."""
+def _mean(sizes: Iterable[int]) -> float:
+    """Return the mean without the first message, which may come early and fills the dictionary of the compression."""
+    return mean(list(sizes)[1:])
+
+
+def _deflated(messages: Iterable[bytes]) -> Iterator[int]:
+    """Yield the sizes of messages that are compressed as frames of one socket (RFC 7692)."""
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    for message in messages:
+        yield len(compressor.compress(message) + compressor.flush(zlib.Z_SYNC_FLUSH)) - SYNC
+
+
+async def _feed(session: ClientSession, seconds: int) -> list[bytes]:
+    """Return the state messages at this interval."""
     async with session.post("/api/login", json={"passive": True}) as response:
         login = await response.json()
-    sizes = []
-    async with session.ws_connect("/sockjs/websocket") as socket:
+    messages: list[bytes] = []
+    async with session.ws_connect(SOCKET) as socket:
         await socket.send_json({"auth": f"{login['name']}:{login['session']}"})
-        await socket.send_json({"throttle": round(PRINT_INTERVAL.total_seconds() / BASE)})
+        await socket.send_json({"throttle": round(seconds / BASE)})
         await socket.send_json(
             {"subscribe": {"state": {"logs": False, "messages": False}, "events": [], "plugins": []}}
         )
@@ -90,8 +133,7 @@ async def _feed(session: ClientSession) -> float:
                 async for message in socket:
                     assert message.type is WSMsgType.TEXT
                     if "current" in json.loads(message.data):
-                        sizes.append(len(message.data))
+                        messages.append(message.data.encode())
         except TimeoutError:
             pass
-    later = sizes[1:]
-    return sum(later) / len(later)
+    return messages

@@ -10,6 +10,7 @@ import pytest
 from tests.relay.network import reach_services
 from tests.relay.printer import Printer
 
+from .documents import Documents
 from .remote import RelayProcess, RemoteRelay
 from .report import Report
 from .time_lapse import TimeLapse
@@ -19,6 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("bench")
     group.addoption("--changes", type=int, default=20, help="how many changes of the printer's state are timed")
+    group.addoption("--write-docs", action="store_true", help="write the tables of docs/data.md that are complete")
     group.addoption("--enforce", action="store_true", help="fail where a target is missed")
 
 
@@ -30,6 +32,15 @@ def report(request: pytest.FixtureRequest) -> Iterator[Report]:
     print(f"\n\n{report}\n")
     if report.missed and request.config.getoption("--enforce"):
         pytest.fail(f"Targets missed: {'; '.join(report.missed)}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def documents(request: pytest.FixtureRequest) -> Iterator[Documents]:
+    """Collect the cells of the documentation's tables, and write them at the end."""
+    documents = Documents()
+    yield documents
+    if request.config.getoption("--write-docs"):
+        documents.write()
 
 
 @pytest.fixture(scope="session")

@@ -119,6 +119,14 @@ class Stage:
         """Connect or disconnect the printer; see Observer."""
         return await self.observer.change(command)
 
+    async def hang(self, host: str) -> None:
+        """Accept requests to this host without a response."""
+        self.relay.hang(host)
+
+    async def heal(self) -> None:
+        """Respond again."""
+        self.relay.heal()
+
     async def opened_sockets(self) -> int:
         """Return the number of WebSockets opened so far."""
         return sum(exchange.status == 101 for exchange in self.relay.requests)

@@ -18,7 +18,7 @@ class Table:
     @override
     def __str__(self) -> str:
         """Return the table, with its title above."""
-        return f"{self.title}\n\n{_markdown(self.head, self.rows)}"
+        return f"{self.title}\n\n{markdown(self.head, self.rows)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ def _short(number: float) -> str:
     return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
 
 
-def _markdown(head: Cells, rows: Iterable[Cells]) -> str:
+def markdown(head: Cells, rows: Iterable[Cells]) -> str:
     """Return a table."""
     lines = [head, ("---", *("--:" for _ in head[1:])), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
