@@ -132,8 +132,8 @@ async def test_soak(
     for when, megabytes in course.memory.items():
         FIGURES[f"soak: memory {when}, MB"] += round(megabytes)
     assert not log.errors, "\n".join(log.errors)
-    # Each coordinator keeps its last problem.
-    assert max(grown.values(), default=0) <= 2 * PRINTERS, grown
+    # Each of these coordinators of a printer keeps its last problem.
+    assert max(grown.values(), default=0) <= len(coordinators), grown
     assert course.memory["after"] - course.memory["before"] < GROWTH
     in_memory = " and ".join(f"{megabytes:.0f} MB {when}" for when, megabytes in course.memory.items())
     print(f"{course}\nin memory {in_memory}; no entity is wrong, and nothing is left over")
