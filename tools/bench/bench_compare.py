@@ -150,6 +150,9 @@ def costs(report: Report, documents: Documents) -> Iterator[Costs]:
             report.at_most(f"idle day, {name}", cost.idle_day, 0.3 if variant.live else 3, "MB")
             if variant.live:
                 report.at_most(f"requests in an idle day, {name}", cost.idle_requests, 300, "requests")
+        elif variant.live:
+            requests = 24 * cost.hours["idle"].service.requests
+            report.at_most(f"requests to the service in an idle day, {name}", requests, 300, "requests")
         if not (own := costs.get((version, OWN))):
             continue
         if variant.live:
