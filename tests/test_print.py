@@ -212,7 +212,10 @@ async def test_print_that_fails(connected: Home) -> None:
     [
         (
             "octoeverywhere",
-            {"last_disconnected", "max_download_size", "max_upload_size", "max_webcam_stream", "gadget_rating"},
+            {
+                *("last_connected", "last_disconnected", "gadget_rating"),
+                *("max_download_size", "max_upload_size", "max_webcam_stream"),
+            },
         ),
         ("obico", {"tunnel_usage_own"}),
     ],
@@ -221,7 +224,7 @@ async def test_entities_that_are_off_by_default(connected: Home, of_the_service:
     """Few users want them."""
     found = er.async_entries_for_config_entry(er.async_get(connected.hass), connected.entry.entry_id)
     off = {item.unique_id.removeprefix(f"{connected.entry.unique_id}_") for item in found if item.disabled}
-    of_the_printer = {"port", "baudrate", "connector", "print_file_size"}
+    of_the_printer = {"port", "baudrate", "connector", "printer_profile", "print_file_size", "filament_volume"}
     choices = {"connector_choice", "port_choice", "baudrate_choice", "printer_profile_choice"}
     controls = {"emergency_stop", "prompt_choice_1", "prompt_choice_2", "speed", "flow"}
     off -= {key for key in off if key.startswith("custom_control_")}
