@@ -12,6 +12,11 @@ _INDEPENDENT = (_VERSION, "provider", "chosen")
 """The parameters that stand for a version of OctoPrint and for a service."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Accept that the tests that are left out do not use their snapshots."""
+    config.option.warn_unused_snapshots = True
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep one of the tests that differ in nothing else, with the newest OctoPrint and the first service."""
     kept: dict[object, pytest.Item] = {}
