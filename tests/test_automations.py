@@ -1,6 +1,7 @@
 """Automations on real prints: what the templates of each read belongs to one moment, whichever entity triggers it."""
 
 from datetime import timedelta
+from itertools import product
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -33,10 +34,8 @@ ERRORS = ("error", "offline_after_error")
 
 MODES = [
     pytest.param(version, way, live, id=f"{version}-{way}-{'live' if live else 'polled'}")
-    for number, way in enumerate((*TUNNELS, "local"))
-    for version, live in (("1.11", number % 2 == 0), ("2.0", number % 2 == 1))
+    for version, way, live in product(("1.11", "2.0"), (*TUNNELS, "local"), (True, False))
 ]
-"""Each pair of a version, a way, and live updates or polls."""
 
 
 class Told:

@@ -1,6 +1,7 @@
 """Print events on real prints: each occurrence once, with what the other entities show at that moment."""
 
 from datetime import timedelta
+from itertools import product
 import json
 
 import pytest
@@ -19,10 +20,8 @@ MODES = [
     pytest.param(
         version, "obico" if way == "obico" else "octoeverywhere", way == "local", live, id=f"{version}-{way}-{live}"
     )
-    for way, *both in (("octoeverywhere", "live", "polled"), ("obico", "polled", "live"), ("local", "live", "polled"))
-    for version, live in zip(("1.11", "2.0"), both, strict=True)
+    for version, way, live in product(("1.11", "2.0"), ("octoeverywhere", "obico", "local"), ("live", "polled"))
 ]
-"""Each pair of a version, a way, and live updates or polls."""
 NOT = ("not_from", "not_to")
 READ = ("printer_state", "printing", "paused", "print_file", "print_progress")
 
