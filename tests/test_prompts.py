@@ -150,7 +150,8 @@ def until_asks(server: OctoPrintServer, text: str) -> None:
 
 
 def pause(server: OctoPrintServer) -> None:
-    """Pause the print, and wait until it is paused."""
+    """Pause the print once it is under way, and wait until it is paused."""
+    printing.wait_for(server, "Printing")
     server.request("POST", "/api/job", {"command": "pause", "action": "pause"})
     printing.wait_for(server, "Paused")
 
