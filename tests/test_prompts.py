@@ -90,7 +90,7 @@ async def test_polled_prompt(new_home: Home, octoprint_version: str) -> None:
     assert not home.relay.seen(path=PATH)
     await home.in_octoprint(pause)
     await home.in_octoprint(ask)
-    await until_asked(home)
+    await home.in_octoprint(until_asks, "Load filament?")
     await home.refresh()
     assert home.state("prompt").state == "Load filament?"
     for choice, key in (("Nothing", "no_such_choice"), ("3", "no_such_choice"), ("0", "no_such_choice")):
@@ -105,8 +105,9 @@ async def test_polled_prompt(new_home: Home, octoprint_version: str) -> None:
     with pytest.raises(ServiceValidationError) as caught:
         await home.call("answer_prompt", choice="1")
     assert caught.value.translation_key == "nothing_asked"
+    await settle(home.hass)  # it was read once more
     await home.in_octoprint(ask, "Again?", "1", "Yes")
-    await until_asked(home)
+    await home.in_octoprint(until_asks, "Again?", "Yes")
     await home.call("answer_prompt", choice="2")
     await home.in_octoprint(lambda server: server.request("POST", "/api/job", {"command": "cancel"}))
 
@@ -125,7 +126,7 @@ async def test_another_prompt(new_home: Home, by: str) -> None:
     await home.in_octoprint(printing.start)
     await home.in_octoprint(pause)
     await home.in_octoprint(ask)
-    await until_asked(home)
+    await home.in_octoprint(until_asks, "Load filament?")
     await home.refresh()
     assert home.state("prompt").state == "Load filament?"
     await home.in_octoprint(printing.command, "!!DEBUG:action_custom prompt_end")
@@ -143,9 +144,9 @@ async def test_another_prompt(new_home: Home, by: str) -> None:
     await home.in_octoprint(lambda server: server.request("POST", "/api/job", {"command": "cancel"}))
 
 
-def until_asks(server: OctoPrintServer, text: str) -> None:
-    """Wait until OctoPrint shows this prompt."""
-    while (shown := asked(server)) is None or text not in str(shown):
+def until_asks(server: OctoPrintServer, text: str, last_choice: str = CHOICES[-1]) -> None:
+    """Wait until OctoPrint shows this prompt with all of its choices."""
+    while text not in (shown := str(asked(server))) or last_choice not in shown:
         time.sleep(0.05)
 
 
@@ -154,12 +155,6 @@ def pause(server: OctoPrintServer) -> None:
     printing.wait_for(server, "Printing")
     server.request("POST", "/api/job", {"command": "pause", "action": "pause"})
     printing.wait_for(server, "Paused")
-
-
-async def until_asked(home: Home) -> None:
-    """Wait until OctoPrint shows a prompt."""
-    while not await home.hass.async_add_executor_job(asked, home.octoprint):  # noqa: ASYNC110 - no event exists
-        await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("code", [403, 404, 500])
