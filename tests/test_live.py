@@ -497,6 +497,7 @@ async def test_no_pong(new_live_home: Home, monkeypatch: pytest.MonkeyPatch) -> 
     """A socket whose other end is gone is closed, and another one is opened."""
     home = new_live_home
     monkeypatch.setattr(live, "PING_INTERVAL", timedelta(seconds=0.1))
+    monkeypatch.setattr(push, "ALIVE_TIMEOUT", 1)
     await home.listen()
     await asyncio.sleep(0.5)  # pongs come: it stays
     assert sockets(home) == 1
@@ -512,7 +513,7 @@ async def test_socket_that_is_silent_for_half_a_minute(live_home: Home) -> None:
     for seconds in (15, 30):
         assert live_home.state("octoprint_online").state == "on"
         async_fire_time_changed(live_home.hass, dt_util.utcnow() + timedelta(seconds=seconds + 0.6))
-        await settle(live_home.hass)
+        await live_home.hass.async_block_till_done()  # not for the pong
     await live_home.until_state("off", "octoprint_online")
 
 

@@ -43,7 +43,7 @@ START_DELAY: Final = 5  # seconds; the set-up of the printer, and of Home Assist
 FIRST_RETRY: Final = 5  # seconds, doubling
 LONGEST_RETRY: Final = 300
 SLOWEST_RETRY: Final = 3600  # seconds, to save data; a socket that does not last costs 11 kB each time
-PING_INTERVAL: Final = timedelta(seconds=15)  # a socket whose other end is gone is noticed at the second ping
+PING_INTERVAL: Final = timedelta(seconds=15)  # a socket whose other end is gone is noticed within twice that
 CHECK_INTERVAL: Final = timedelta(seconds=60)
 
 READ_DELAY: Final = 0.1  # seconds from an event to the poll; events of one change come within less
@@ -219,14 +219,15 @@ class _Watch:
         if not self._printer.last_update_success:
             self._close()
 
-    async def _ping(self, _now: datetime) -> None:
+    @callback
+    def _ping(self, _now: datetime) -> None:
         """Close a socket whose other end is gone."""
-        try:
-            is_alive = await self._socket.is_alive()
-        except OctoPrintTunnelError:
-            return
-        if not is_alive:
-            self._close()
+
+        async def close_if_dead() -> None:
+            if not await self._socket.is_alive():
+                await self._socket.close()
+
+        self._entry.async_create_background_task(self._hass, close_if_dead(), name="ping push socket")
 
     async def _check(self, _now: datetime) -> None:
         """Close a socket that did not report a change, or that goes the worse way."""

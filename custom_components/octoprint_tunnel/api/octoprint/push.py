@@ -28,6 +28,7 @@ from .prompt import PLUGIN as PROMPT_PLUGIN
 PATH = "/sockjs/websocket"
 GREETING_TIMEOUT = 10  # seconds; a service may open a socket while OctoPrint is offline
 PONG_TIMEOUT: Final = 2  # seconds; for a socket on the local network
+ALIVE_TIMEOUT: Final = 14  # seconds; for a socket that takes long, but is not dead
 MAX_MESSAGE: Final = 200_000  # bytes; the longest message is the greeting: 11 kB, and more with many plugins
 
 STATE_CHANGED = "PrinterStateChanged"
@@ -82,7 +83,7 @@ class PushSocket:
         self._octoprint = octoprint
         self._socket = socket
         self._traffic = traffic
-        self._waits_for_pong = False
+        self._received = asyncio.Event()
         self._pongs: dict[bytes, asyncio.Event] = {}
         self._events = TokenBucket(burst=EVENTS_AT_ONCE, per_second=EVENTS_PER_SECOND)
         self._others = TokenBucket(burst=OTHERS_AT_ONCE, per_second=OTHERS_PER_SECOND)
@@ -133,14 +134,17 @@ class PushSocket:
         return "sent too much" if self._is_flooded else f"closed with {self._socket.close_code}"
 
     async def is_alive(self) -> bool:
-        """Tell whether anything was received since the last call, and send a ping. Raises CannotConnect.
+        """Tell whether anything is received within ALIVE_TIMEOUT after a ping. `events` has to be read meanwhile.
 
         The service answers pings itself: this does not show that OctoPrint is online.
         """
-        if self._waits_for_pong:
+        self._received.clear()
+        try:
+            await self._send(WSMsgType.PING)
+            async with asyncio.timeout(ALIVE_TIMEOUT):
+                await self._received.wait()
+        except TimeoutError, CannotConnect:
             return False
-        self._waits_for_pong = True
-        await self._send(WSMsgType.PING)
         return True
 
     @property
@@ -180,7 +184,7 @@ class PushSocket:
 
     async def _messages(self) -> AsyncGenerator[JsonObject]:
         async for frame in self._socket:
-            self._waits_for_pong = False
+            self._received.set()
             if frame.type is WSMsgType.PONG and (pong := self._pongs.get(frame.data)):
                 pong.set()
             message = self._parse(frame.data) if frame.type is WSMsgType.TEXT else None
