@@ -194,7 +194,7 @@ async def test_clock_jumps(
                 relay.clear()
                 await two_polls(hass, freezer)
             site = SITE.get(chosen.data["provider"], "tunnel")
-            path = None if site in SITE.values() else "/api/connection"
+            path = None if site in SITE.values() else "/api/job"
             assert 1 <= len(relay.seen(site, path=path)) <= 4
 
 

@@ -86,7 +86,7 @@ async def test_lists_without_end(home: Home, caplog: pytest.LogCaptureFixture, s
     for path, response in (("/api/connection", body), ("/api/system/commands", {"core": named})):
         home.relay.fail("octoeverywhere_tunnel", 200, json.dumps(response), content_type="application/json", path=path)
     caplog.clear()
-    await home.wait(61, times=5)
+    await home.wait(61, times=16)  # the connection is read as a whole every 15 minutes
     printer = home.runtime.printer.data
     found = printer.connection.options
     assert printer.system_commands is not None

@@ -166,10 +166,10 @@ async def test_first_readings_of_an_offline_printer(bench: Bench) -> None:
     assert bench.asked == [CONNECTION, JOB, VERSION]
     assert (first.state, first.way, first.version, first.system_commands) == ("offline", Way.TUNNEL, "2.0.0", None)
     second = await bench.read()
-    assert bench.asked == [CONNECTION, COMMANDS]
+    assert bench.asked == [JOB, COMMANDS]
     assert (second.version, second.system_commands) == ("2.0.0", RESTART)
     assert await bench.read() == second
-    assert bench.asked == [CONNECTION]
+    assert bench.asked == [JOB]
 
 
 async def test_first_reading_of_a_connected_printer(bench: Bench) -> None:
@@ -190,7 +190,7 @@ async def test_first_reading_of_a_connected_printer(bench: Bench) -> None:
         ("Operational", True, [BOTH]),
         ("Printing", False, [JOB, HEATERS]),
         ("Printing", True, [JOB, HEATERS]),
-        ("Offline", False, [CONNECTION]),
+        ("Offline", False, [JOB]),
         ("Offline", True, [STATE]),
         ("Connecting", False, [CONNECTION]),
         ("Connecting", True, [CONNECTION]),
@@ -205,10 +205,10 @@ async def test_later_readings(bench: Bench, text: str, live: bool, expected: lis
 
 @pytest.mark.parametrize(
     ("metered", "way", "expected"),
-    [(True, Way.TUNNEL, [STATE]), (True, Way.LOCAL, [CONNECTION]), (False, Way.TUNNEL, [CONNECTION])],
+    [(True, Way.TUNNEL, [STATE]), (True, Way.LOCAL, [JOB]), (False, Way.TUNNEL, [JOB])],
 )
 async def test_offline_printer_on_a_metered_tunnel(clock: Clock, metered: bool, way: Way, expected: list[str]) -> None:
-    """The whole connection is many times larger than what shows that there is none."""
+    """The job's state shows attempts to connect, but what shows only that there is no printer is smaller."""
     bench = Bench(clock, metered=metered)
     bench.way = way
     assert (await bench.settle("Offline")).way is way
@@ -317,6 +317,45 @@ async def test_offline_printer_that_stays_offline(bench: Bench) -> None:
     assert await bench.read(live=True) == before
 
 
+@pytest.mark.parametrize("before", ["Offline", "Offline after error", "Error: No line number"])
+@pytest.mark.parametrize("now", ["Detecting serial connection", "Connecting", "Operational", "Error: Heating failed"])
+async def test_offline_printer_that_changes(bench: Bench, before: str, now: str) -> None:
+    """The job's state shows it, and the whole connection is read once; what OctoPrint forgets there stays known."""
+    await bench.settle(before)
+    connected = now == "Operational"
+    bench.octoprint.script(
+        connection=connection("Closed" if now.startswith("Error") else now, "OTHER" if connected else None),
+        job=job(now),
+        reading=PrinterReading(state_text=now, heaters=BED) if connected else None,
+    )
+    shown = await bench.read()
+    assert bench.asked[:2] == [JOB, CONNECTION]
+    assert (shown.state, shown.connection.port) == (PrinterState.from_text(now), "OTHER" if connected else None)
+    if now.startswith("Error"):
+        assert shown.connection.error == "Heating failed"
+        assert await bench.read() == shown
+        assert bench.asked == [JOB]
+
+
+@pytest.mark.parametrize("failing", [InvalidResponse, job(None)])
+async def test_offline_printer_whose_job_shows_no_state(bench: Bench, failing: object) -> None:
+    """The connection does, as long as it takes."""
+    before = await bench.settle("Offline")
+    bench.octoprint.script(job=failing)
+    for _ in range(2):
+        assert await bench.read() == before
+        assert bench.asked == [JOB, CONNECTION]
+
+
+async def test_error_that_octoprint_forgets(bench: Bench) -> None:
+    """It is shown until the printer is connected again."""
+    bench.octoprint.script(connection=connection("Closed"), job=job("Offline after error", error="No line number"))
+    await bench.read()
+    bench.octoprint.script(connection=connection("Closed"), job=job("Offline"))
+    for _ in range(2):
+        assert (await bench.read()).connection.error == "No line number"
+
+
 async def test_way(bench: Bench) -> None:
     """It is that of the last request, also where nothing else has changed."""
     before = await bench.settle("Offline", live=True)
@@ -421,10 +460,10 @@ async def test_version_and_commands_that_cannot_be_read(bench: Bench, error: typ
     shown = await bench.read()
     assert (shown.version, shown.system_commands) == (None, frozenset())
     await bench.read()
-    assert bench.asked == [CONNECTION]
+    assert bench.asked == [JOB]
 
 
-@pytest.mark.parametrize(("part", "text"), [("connection", "Offline"), ("reading", "Operational"), ("job", "Printing")])
+@pytest.mark.parametrize(("part", "text"), [("job", "Offline"), ("reading", "Operational"), ("job", "Printing")])
 async def test_octoprint_that_is_away(bench: Bench, part: str, text: str) -> None:
     """It may be updated or set up again meanwhile: then everything is read, and the last print goes on."""
     before = await bench.settle(text, progress=25)

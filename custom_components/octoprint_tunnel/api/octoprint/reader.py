@@ -17,7 +17,7 @@ from ..errors import (
 )
 from ..transport.router import Way
 from .client import OctoPrint
-from .connection import ERRORS, Connection, PrinterState
+from .connection import ERRORS, Connection, PrinterState, error_in
 from .custom_controls import CustomControl
 from .heaters import Heater
 from .job import DONE, Job
@@ -85,7 +85,7 @@ class Reader:
         try:
             status = None
             if known is not None and not after_command and self._is_connection_known(known, live=live):
-                status = await self._read_changes(known)
+                status = await self._read_changes(known, live=live)
             status = await self._add_server(status or await self._read_all(known), is_set_up=known is not None)
             status = replace(status, error=await self._printer_error(known, status))
             if known is not None:
@@ -101,28 +101,24 @@ class Reader:
     def _is_connection_known(self, known: PrinterStatus, *, live: bool) -> bool:
         if self._connection_read_at is None or known.state.is_settling:
             return False
-        # Without a printer, only the whole connection shows that OctoPrint begins to connect.
-        metered = self._metered and known.way is Way.TUNNEL
-        if not (known.state.is_connected or metered or live):
-            return False
         max_age = LIVE_CONNECTION_MAX_AGE if live else CONNECTION_MAX_AGE
         return time.monotonic() - self._connection_read_at < max_age
 
-    async def _read_changes(self, known: PrinterStatus) -> PrinterStatus | None:
+    async def _read_changes(self, known: PrinterStatus, *, live: bool) -> PrinterStatus | None:
         """Read state, job and temperatures; None where the connection may be another one."""
         expects_state, self._expects_state = self._expects_state, False
-        job = await self._job() if known.state.is_active or (expects_state and known.state.is_connected) else None
+        if not known.state.is_connected:
+            return await self._read_disconnected(known, live=live)
+        job = await self._job() if known.state.is_active or expects_state else None
         state_text = job.state_text if job else None
         try:
-            reading = await self._octoprint.reading(heaters=known.state.is_connected, state=state_text is None)
+            reading = await self._octoprint.reading(state=state_text is None)
         except _PART_FAILED:
             if state_text is None or not PrinterState.from_text(state_text).is_connected:
                 return None
             return self._put_together(known, known.connection.with_state(state_text), {}, job)
-        if reading is None:
-            return None if known.state.is_connected else known
-        state_text = state_text or reading.state_text
-        if state_text is None or not known.state.is_connected:
+        state_text = state_text or (reading.state_text if reading else None)
+        if reading is None or state_text is None:
             return None
         connection = known.connection.with_state(state_text)
         if not connection.state.is_connected:
@@ -131,14 +127,34 @@ class Reader:
             job = await self._job()
         return self._put_together(known, connection, reading.heaters, job)
 
-    async def _read_all(self, known: PrinterStatus | None) -> PrinterStatus:
+    async def _read_disconnected(self, known: PrinterStatus, *, live: bool) -> PrinterStatus | None:
+        """Return what is known while there is no printer and none is being connected, None where there may be.
+
+        Only the job's state shows an attempt to connect. A smaller response does where OctoPrint reports attempts, or
+        where each byte counts.
+        """
+        if live or (self._metered and known.way is Way.TUNNEL):
+            try:
+                return known if await self._octoprint.reading(heaters=False) is None else None
+            except _PART_FAILED:
+                return None
+        job = await self._job()
+        if job is None or job.state_text is None:
+            return None
+        state = PrinterState.from_text(job.state_text)
+        is_same = state is known.state and error_in(job.state_text) in (None, known.connection.error)
+        if is_same or (state is PrinterState.OFFLINE and known.state.is_lost):
+            return known
+        return await self._read_all(known, with_job=True)
+
+    async def _read_all(self, known: PrinterStatus | None, *, with_job: bool = False) -> PrinterStatus:
         """Read the whole connection, too; once more where it changed between two requests."""
-        status, agrees = await self._read_connection(known)
+        status, agrees = await self._read_connection(known, with_job=with_job)
         if not agrees:
-            status, _ = await self._read_connection(known)
+            status, _ = await self._read_connection(known, with_job=with_job)
         return status
 
-    async def _read_connection(self, known: PrinterStatus | None) -> tuple[PrinterStatus, bool]:
+    async def _read_connection(self, known: PrinterStatus | None, *, with_job: bool) -> tuple[PrinterStatus, bool]:
         """Read connection, temperatures and job; tells whether connection and job agree on whether there is one."""
         job = None
         try:
@@ -152,7 +168,7 @@ class Reader:
         heaters = await self._heaters() if connection.state.is_connected else {}
         # A printer that was connected may have printed since: a whole short print, or the rest of a longer one.
         was_connected = known is not None and known.state.is_connected
-        if job is None and (self._is_first or connection.state.is_active or was_connected):
+        if job is None and (with_job or self._is_first or connection.state.is_active or was_connected):
             job = await self._job()
         agrees = _is_connected(job) in (None, connection.state.is_connected)
         if job and not agrees:
