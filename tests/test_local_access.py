@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address
 from socket import AF_INET
@@ -100,12 +101,37 @@ async def test_the_tunnel_takes_over_and_hands_back(
     assert not relay.seen("tunnel")
 
 
-def break_local_connection(relay: Relay, trouble: str) -> None:
-    """Let local requests about the connection fail."""
+@pytest.mark.parametrize(("provider", "service"), [("octoeverywhere", "octoeverywhere_api"), ("obico", "obico_tsd")])
+async def test_the_service_is_asked_rarely_while_its_tunnel_is_not_used(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    relay: Relay,
+    entries: dict[str, MockConfigEntry],
+    provider: str,
+    service: str,
+) -> None:
+    """Every five minutes; and at once when requests go through the tunnel again, and as often as polls from then on."""
+    entry = await set_up(hass, entries[provider], relay.local.url)
+    tunnel = entry.runtime_data.tunnel
+    await tunnel.async_refresh()
+    assert tunnel.update_interval == timedelta(minutes=5)
+    relay.clear()
+    for _ in range(4):
+        await wait(hass, freezer, MINUTE)
+    assert not relay.seen(service)
+    relay.drop("local")
+    await wait(hass, freezer, MINUTE)
+    assert way(hass, entry) == "tunnel"
+    assert relay.seen(service)
+    assert tunnel.update_interval == timedelta(minutes=1)
+
+
+def break_locally(relay: Relay, path: str, trouble: str) -> None:
+    """Let local requests to a path fail."""
     if trouble == "silence":
-        relay.delay("local", 30, path="/api/connection")
+        relay.delay("local", 30, path=path)
     else:
-        relay.drop("local", path="/api/connection")
+        relay.drop("local", path=path)
 
 
 @pytest.mark.parametrize("trouble", ["silence", "drop"])
@@ -115,10 +141,10 @@ async def test_a_reading_that_fails_locally_is_repeated_through_the_tunnel(
     """Within the same poll."""
     monkeypatch.setattr(routing, "LOCAL_TIMEOUT", ClientTimeout(total=0.3))
     await set_up(hass, entry, relay.local.url)
-    break_local_connection(relay, trouble)
+    break_locally(relay, "/api/job", trouble)
     await entry.runtime_data.printer.async_refresh()
     assert states(hass, entry, "active_route", "printer_state") == ("tunnel", "offline")
-    assert relay.seen("tunnel")[0].path == "/api/connection"
+    assert relay.seen("tunnel")[0].path == "/api/job"
 
 
 @pytest.mark.parametrize("trouble", ["silence", "drop"])
@@ -129,7 +155,7 @@ async def test_a_command_that_fails_locally_is_not_repeated(
     monkeypatch.setattr(routing, "LOCAL_TIMEOUT", ClientTimeout(total=0.3))
     await set_up(hass, entry, relay.local.url)
     relay.clear()
-    break_local_connection(relay, trouble)
+    break_locally(relay, "/api/connection", trouble)
     with pytest.raises(HomeAssistantError):
         await press(hass, entry, "connect")
     assert [request.service for request in relay.requests if request.method == "POST"] == ["local"]

@@ -233,7 +233,7 @@ def test_a_service_is_asked_rarely_while_a_socket_goes_through_its_tunnel(
     tunnel: TunnelSnapshot, poll_interval: int, expected: int
 ) -> None:
     """The socket shows that the tunnel works; otherwise everything is as without one."""
-    interval = service_interval(tunnel, timedelta(seconds=poll_interval), NOW, socket=Way.TUNNEL)
+    interval = service_interval(tunnel, timedelta(seconds=poll_interval), NOW, steady=Way.TUNNEL)
     assert interval.total_seconds() == expected
 
 
@@ -249,7 +249,7 @@ def test_a_service_is_asked_rarely_while_a_socket_goes_over_the_local_network(
     tunnel: TunnelSnapshot, poll_interval: int, expected: int
 ) -> None:
     """The socket shows that OctoPrint is online, but not that the tunnel works."""
-    interval = service_interval(tunnel, timedelta(seconds=poll_interval), NOW, socket=Way.LOCAL)
+    interval = service_interval(tunnel, timedelta(seconds=poll_interval), NOW, steady=Way.LOCAL)
     assert interval.total_seconds() == expected
 
 
@@ -258,7 +258,7 @@ def test_a_month_that_slows_down_is_followed_closely() -> None:
     reset = NOW + timedelta(days=5)
     month = MonthlyUsage(used=99, cap=100, wanted_to_come=9, others_to_come=9, days=9, reset=reset, now=NOW)
     tunnel = replace(usage(used=99, reset=reset), month=month)
-    assert service_interval(tunnel, timedelta(minutes=1), NOW, socket=Way.TUNNEL) == timedelta(minutes=1)
+    assert service_interval(tunnel, timedelta(minutes=1), NOW, steady=Way.TUNNEL) == timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(("until_midnight", "expected"), [(595, 600), (594, 599), (5, 10), (0, 600)])
@@ -266,7 +266,7 @@ def test_a_day_is_counted_from_its_beginning(until_midnight: int, expected: int)
     """In UTC, as the services do."""
     now = datetime(2026, 11, 27, tzinfo=UTC) - timedelta(seconds=until_midnight)
     for zone in (UTC, timezone(timedelta(hours=5, minutes=30))):
-        interval = service_interval(TunnelSnapshot(), timedelta(minutes=1), now.astimezone(zone), socket=Way.TUNNEL)
+        interval = service_interval(TunnelSnapshot(), timedelta(minutes=1), now.astimezone(zone), steady=Way.TUNNEL)
         assert interval.total_seconds() == expected
 
 
@@ -279,6 +279,6 @@ def test_requests_of_an_idle_day(way: Way) -> None:
     now = datetime(2026, 11, 27, 0, 0, 30, tzinfo=UTC)
     end, requests = now + timedelta(days=1), timedelta(days=1) // LIVE_INTERVAL if way is Way.TUNNEL else 0
     while now < end:
-        now += service_interval(TunnelSnapshot(), timedelta(minutes=1), now, socket=way)
+        now += service_interval(TunnelSnapshot(), timedelta(minutes=1), now, steady=way)
         requests += 1
     assert 200 < requests <= 300

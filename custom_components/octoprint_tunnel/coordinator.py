@@ -55,7 +55,7 @@ class TunnelCoordinator(RemedyCoordinator[TunnelSnapshot]):
         self.service = service
         self.meter = meter
         self.data = TunnelSnapshot()
-        self._socket = Way.NONE
+        self._steady = Way.NONE
 
     @property
     def blocked_by(self) -> Problem | None:
@@ -82,13 +82,13 @@ class TunnelCoordinator(RemedyCoordinator[TunnelSnapshot]):
         return data
 
     def _interval(self, data: TunnelSnapshot) -> timedelta:
-        return service_interval(data, self.poll_interval, dt_util.utcnow(), socket=self._socket)
+        return service_interval(data, self.poll_interval, dt_util.utcnow(), steady=self._steady)
 
     @callback
-    def async_set_socket(self, way: Way) -> None:
-        """Ask the service rarely while a push socket is open, and at once when that ends; NONE is no socket."""
-        if way is not self._socket:
-            self._socket = way
+    def async_set_steady(self, way: Way) -> None:
+        """Ask the service rarely while requests or a push socket go this way, and at once when that ends with NONE."""
+        if way is not self._steady:
+            self._steady = way
             if way is Way.NONE and self.data.route_problem is None:  # with which it was asked already
                 self.async_refresh_soon()
 
@@ -105,7 +105,7 @@ class TunnelCoordinator(RemedyCoordinator[TunnelSnapshot]):
             problem = None  # the request reached OctoPrint
         # A little less than the poll interval of a closed tunnel, so that the poll after it tries the tunnel.
         closed_until = time.monotonic() + WAIT_INTERVAL.total_seconds() - 60
-        has_failed = problem is not None and self.data.route_problem is None and self._socket is not Way.NONE
+        has_failed = problem is not None and self.data.route_problem is None and self._steady is not Way.NONE
         if not self._async_set_last_request(TunnelRequest(problem=problem, closed_until=closed_until)):
             return
         was_closed = problem is None and self.problem is not None and not self.problem.needs_user
@@ -165,6 +165,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         self._reader = Reader(self.octoprint, lambda: self.router.way, metered=tunnel.service.tunnel.metered)
         self.layers = LayerReader(self.octoprint, self.router)
         self._pace = Pace(self.poll_interval)
+        self._socket = Way.NONE
         self._prints = PrintTracker()
         self._planned_catch_up: CALLBACK_TYPE | None = None
         self._is_refresh_queued = False
@@ -184,6 +185,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         status = replace(status, layer=await self.layers.read(status))
         if status.way is Way.LOCAL:
             self._tunnel.async_clear_route_error()
+        self._tunnel.async_set_steady(Way.LOCAL if status.way is Way.LOCAL else self._socket)
         self._pace.slowdown = self._tunnel.slowdown
         self.update_interval = self._pace.interval(status, began_at)
         if self._tunnel.meter:
@@ -291,7 +293,8 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
     def async_set_live(self, live: bool, way: Way) -> None:
         """Poll rarely while OctoPrint reports changes on this way, and once now."""
         self._pace.live = live
-        self._tunnel.async_set_socket(way if live else Way.NONE)
+        self._socket = way if live else Way.NONE
+        self._tunnel.async_set_steady(self._socket)
         self._reader.invalidate_connection()
         self._reader.expect_prompt()
         self.async_refresh_soon()

@@ -17,7 +17,7 @@ SLOWEST_POLL: Final = timedelta(minutes=5)  # to save data without a push socket
 READING: Final = 720  # bytes of job and temperatures; OctoPrint 2.0 sends some less
 AFTER_RESET: Final = timedelta(seconds=5)  # after the month's end; clocks differ
 STEADY_INTERVALS: Final = {Way.TUNNEL: timedelta(minutes=10), Way.LOCAL: timedelta(minutes=5)}
-"""To ask the service while a push socket goes through its tunnel, or while its tunnel is not used."""
+"""To ask the service while a push socket goes through its tunnel, or while the local network is used instead."""
 
 FIRST_FOLLOW_UP: Final = 1  # seconds, doubling
 COMMAND_TAKES: Final = 2  # seconds; OctoPrint acts on a command a moment after it has responded
@@ -94,21 +94,21 @@ class Pace:
 
 
 def service_interval(
-    tunnel: TunnelSnapshot, poll_interval: timedelta, now: datetime, *, socket: Way = Way.NONE
+    tunnel: TunnelSnapshot, poll_interval: timedelta, now: datetime, *, steady: Way = Way.NONE
 ) -> timedelta:
-    """Return the time until the service is asked again; `socket` is the way of the open push socket.
+    """Return the time until the service is asked again; `steady` is the way that is known to work.
 
-    Long while the tunnel is closed, unless its end is known, and while a push socket shows that OctoPrint is online. A
-    new day is counted from its beginning.
+    Long while the tunnel is closed, unless its end is known, and while OctoPrint is known to be online: from a push
+    socket, or on the local network. A new day is counted from its beginning.
     """
     usage = tunnel.status.usage
     if usage is not None and usage.is_used_up:
         return max(AFTER_RESET, min(poll_interval, usage.reset - now + AFTER_RESET))
     if tunnel.route_problem is not None and tunnel.route_problem.waits:
         return WAIT_INTERVAL
-    steady = STEADY_INTERVALS.get(socket)
-    if steady is None or tunnel.condition is not Condition.OK or (tunnel.month and tunnel.month.slowdown > 1):
+    interval = STEADY_INTERVALS.get(steady)
+    if interval is None or tunnel.condition is not Condition.OK or (tunnel.month and tunnel.month.slowdown > 1):
         return poll_interval
     begin = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     tomorrow = begin + timedelta(days=1) + AFTER_RESET
-    return min(max(steady, poll_interval), tomorrow - now)
+    return min(max(interval, poll_interval), tomorrow - now)
