@@ -159,16 +159,14 @@ def costs(report: Report, documents: Documents) -> Iterator[Costs]:
             for situation in ("idle", "connected"):
                 times_less = own.hours[situation].printer.bytes / max(1, cost.hours[situation].printer.bytes)
                 report.at_least(f"fewer bytes, {situation}, {name}", times_less, 20, "times")
-        if variant.live and variant.local:
-            size, own_size = (each.hours["printing"].printer.bytes / 1e3 for each in (cost, own))
-            report.at_most(f"printing, {name}", size, round(own_size, 1), "kB an hour")
+        for situation in SITUATIONS if variant.local and not variant.live else ("printing",) if variant.live else ():
+            size, own_size = (each.hours[situation].printer.bytes / 1e3 for each in (cost, own))
+            report.at_most(f"{situation}, {name}", size, round(own_size, 1), "kB an hour")
         if not (alike := costs.get((version, OWN_HTTPS if variant.https else OWN))):
             continue
         ours, theirs = cost.hours["connected"], alike.hours["connected"]
-        if variant.live:
-            # A push is no refresh, so the hour with a socket is compared.
-            report.at_most(f"event loop, connected, {name}", ours.cpu, round(theirs.cpu, 3), "s an hour")
-        else:
+        report.at_most(f"event loop, connected, {name}", ours.cpu, round(theirs.cpu, 3), "s an hour")
+        if not variant.live:  # a push is no update
             report.at_most(
                 f"event loop per update, {name}", ours.cpu_per_update * 1e3, round(theirs.cpu_per_update * 1e3, 2), "ms"
             )
