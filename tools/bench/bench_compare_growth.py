@@ -23,6 +23,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from tests.leftovers import resident_memory
 from tests.octoprint.server import OctoPrintServer
@@ -55,6 +56,8 @@ class Growth:
     """Megabytes."""
     cpu: float
     """Seconds of the event loop in an hour."""
+    entities: int
+    """How many each of them has in the entity registry, disabled ones included."""
 
 
 type Growths = dict[Variant, dict[int, Growth]]
@@ -84,6 +87,10 @@ def growths(report: Report, documents: Documents, socket_memory: list[float]) ->
         found = [growth.get(number) for number in PRINTERS]
         cells = ((f"{each.memory:.2f}", f"{each.cpu:.2f}") if each else ("", "") for each in found)
         table.rows.append((variant.name, *chain.from_iterable(cells)))
+        many = growth[MANY]
+        table = report.table(f"What each of {MANY} printers takes", "", "entities", "MB", "kB for each entity")
+        row = (f"{many.entities}", f"{many.memory:.2f}", f"{many.memory * 1e3 / many.entities:.1f}")
+        table.rows.append((variant.name, *row))
         if variant is not OWN:
             _report_on_growth(report, variant, growth, socket_memory)
 
@@ -188,7 +195,8 @@ async def alone_growth(
                 await sockets_open(hass, remote, time_lapse, (len(entries) + 1) * variant.live)
         hour = await measured(hass, remote, time_lapse, variant, OWN_TIME if variant is OWN else TIME)
         memory = (await _memory_at_rest(hass, time_lapse) - empty) / number
-        growth[number] = Growth(memory=memory, cpu=hour.cpu / number)
+        entities = len(er.async_entries_for_config_entry(er.async_get(hass), entries[0].entry_id))
+        growth[number] = Growth(memory=memory, cpu=hour.cpu / number, entities=entities)
     for entry in entries:
         await hass.config_entries.async_unload(entry.entry_id)
     _tell({number: vars(each) for number, each in growth.items()})
