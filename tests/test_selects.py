@@ -84,6 +84,21 @@ async def test_choice_that_is_gone(new_home: Home, caplog: pytest.LogCaptureFixt
 
 
 @BOTH_VERSIONS
+async def test_choice_that_is_back(new_home: Home, octoprint_version: str, caplog: pytest.LogCaptureFixture) -> None:
+    """It is used, also if the cable was plugged in since the last reading of the whole connection."""
+    home = new_home
+    await home.set_up()
+    home.runtime.connect_choices.choose("port", "VIRTUAL")
+    data = home.runtime.printer.data
+    options = replace(data.connection.options, ports=(), connectors=() if octoprint_version == "2.0" else None)
+    home.runtime.printer.data = replace(data, connection=replace(data.connection, options=options))
+    await home.press("connect")
+    assert "does not offer" not in caplog.text
+    [command] = commands(home)
+    assert "VIRTUAL" in (command.get("port"), command.get("parameters", {}).get("port"))
+
+
+@BOTH_VERSIONS
 async def test_choice_of_a_printer_that_is_off(new_home: Home, octoprint_version: str) -> None:
     """It is kept for longer than the week for which Home Assistant keeps that of an entity that is not there."""
     home = new_home

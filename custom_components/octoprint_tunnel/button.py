@@ -234,7 +234,9 @@ class ConnectButton(OctoPrintTunnelEntity[PrinterCoordinator], ButtonEntity):
     async def async_press(self) -> None:
         await self.coordinator.async_command(self._connect)
 
-    async def _connect(self, octoprint: OctoPrint, connection: Connection) -> None:
+    async def _connect(self, octoprint: OctoPrint, _: Connection) -> None:
+        # What OctoPrint offers and prefers may have changed since it was read.
+        connection = await octoprint.connection()
         if missing := self._choices.missing(connection):
             title = self.coordinator.config_entry.title
             LOGGER.warning("%s: OctoPrint does not offer %s now, so its preference is used", title, ", ".join(missing))
