@@ -356,6 +356,27 @@ async def test_error_that_octoprint_forgets(bench: Bench) -> None:
         assert (await bench.read()).connection.error == "No line number"
 
 
+async def test_attempt_to_connect_that_fails(bench: Bench) -> None:
+    """The first reading after it shows the error, which the connection does not have any more."""
+    bench.octoprint.script(connection=connection("Connecting"), job=job("Connecting"))
+    await bench.read()
+    bench.octoprint.script(connection=connection("Closed"), job=job("Offline after error", error="No port"))
+    shown = await bench.read()
+    assert bench.asked[:2] == [CONNECTION, JOB]
+    assert (shown.state, shown.connection.error) == ("offline_after_error", "No port")
+
+
+async def test_error_that_the_connection_does_not_show(bench: Bench) -> None:
+    """The state stays as it is when the whole connection is read again."""
+    bench.octoprint.script(connection=connection("Offline"), job=job("Error", error="No firmware"))
+    await bench.read()
+    states = set()
+    for _ in range(40):
+        bench.clock.now += 60
+        states.add((await bench.read()).state)
+    assert states == {PrinterState.ERROR}
+
+
 async def test_way(bench: Bench) -> None:
     """It is that of the last request, also where nothing else has changed."""
     before = await bench.settle("Offline", live=True)

@@ -166,15 +166,21 @@ class Reader:
                 raise
             connection = known.connection.with_state(job.state_text)
         heaters = await self._heaters() if connection.state.is_connected else {}
-        # A printer that was connected may have printed since: a whole short print, or the rest of a longer one.
-        was_connected = known is not None and known.state.is_connected
-        if job is None and (with_job or self._is_first or connection.state.is_active or was_connected):
+        if job is None and (with_job or self._needs_job(known, connection.state)):
             job = await self._job()
         agrees = _is_connected(job) in (None, connection.state.is_connected)
         if job and not agrees:
             self._connection_read_at = None
             job = replace(job, state_text=None)
         return self._put_together(known, connection, heaters, job), agrees
+
+    def _needs_job(self, known: PrinterStatus | None, state: PrinterState) -> bool:
+        """Tell whether to read the job with a connection in `state`."""
+        if known is None or self._is_first or state.is_active or known.state.is_connected:
+            # A printer that was connected may have printed since: a whole short print, or the rest of a longer one.
+            return True
+        # Only the job's state still shows that an attempt to connect has failed.
+        return state.is_lost and (known.state.is_settling or known.state is PrinterState.ERROR)
 
     async def _add_server(self, status: PrinterStatus, *, is_set_up: bool) -> PrinterStatus:
         """Add what is read once while OctoPrint runs. Set-up waits for the first reading, so that has less of it."""
