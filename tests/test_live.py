@@ -356,6 +356,21 @@ async def test_service_of_a_tunnel_that_is_not_used(new_live_home: Home) -> None
     assert home.runtime.tunnel.update_interval == POLLED
 
 
+async def test_service_is_asked_when_readings_leave_the_local_network(new_live_home: Home) -> None:
+    """Also while the socket there stays open: requests go through the tunnel then."""
+    home = new_live_home
+    await home.listen(local_url=home.relay.local.url)
+    await home.runtime.tunnel.async_refresh()
+    assert home.runtime.tunnel.update_interval == timedelta(minutes=5)
+    home.relay.clear()
+    home.relay.drop("local", path="/api/printer")
+    await home.refresh()
+    await settle(home.hass)
+    assert (home.state("active_route").state, home.runtime.live.since is None) == ("tunnel", False)
+    assert home.relay.seen("octoeverywhere_api")
+    assert home.runtime.tunnel.update_interval == POLLED
+
+
 @BOTH_VERSIONS
 @ALL_TUNNELS
 async def test_cost_of_a_socket(live_home: Home) -> None:

@@ -185,7 +185,7 @@ class PrinterCoordinator(RemedyCoordinator[PrinterStatus]):
         status = replace(status, layer=await self.layers.read(status))
         if status.way is Way.LOCAL:
             self._tunnel.async_clear_route_error()
-        self._tunnel.async_set_steady(Way.LOCAL if status.way is Way.LOCAL else self._socket)
+        self._tunnel.async_set_steady(status.way if status.way in (Way.LOCAL, self._socket) else Way.NONE)
         self._pace.slowdown = self._tunnel.slowdown
         self.update_interval = self._pace.interval(status, began_at)
         if self._tunnel.meter:
