@@ -20,6 +20,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from yarl import URL
 
+from custom_components.octoprint_tunnel.api.errors import OctoPrintTunnelError
 from custom_components.octoprint_tunnel.api.transport import router as routing
 from custom_components.octoprint_tunnel.api.transport.router import Router
 from custom_components.octoprint_tunnel.api.tunnels import TUNNELS
@@ -27,7 +28,6 @@ from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.config_entries import SOURCE_ZEROCONF, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
-from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 
 from .home import press, settle, state, states, wait
@@ -156,8 +156,8 @@ async def test_a_command_that_fails_locally_is_not_repeated(
     await set_up(hass, entry, relay.local.url)
     relay.clear()
     break_locally(relay, "/api/connection", trouble)
-    with pytest.raises(HomeAssistantError):
-        await press(hass, entry, "connect")
+    with pytest.raises(OctoPrintTunnelError):
+        await entry.runtime_data.printer.async_command(lambda octoprint, _: octoprint.disconnect())
     assert [request.service for request in relay.requests if request.method == "POST"] == ["local"]
 
 
