@@ -159,7 +159,8 @@ def costs(report: Report, documents: Documents) -> Iterator[Costs]:
             for situation in ("idle", "connected"):
                 times_less = own.hours[situation].printer.bytes / max(1, cost.hours[situation].printer.bytes)
                 report.at_least(f"fewer bytes, {situation}, {name}", times_less, 20, "times")
-        for situation in SITUATIONS if variant.local and not variant.live else ("printing",) if variant.live else ():
+        compared = ("printing",) if variant.live else SITUATIONS if variant.local else ()
+        for situation in compared:
             size, own_size = (each.hours[situation].printer.bytes / 1e3 for each in (cost, own))
             report.at_most(f"{situation}, {name}", size, round(own_size, 1), "kB an hour")
         if not (alike := costs.get((version, OWN_HTTPS if variant.https else OWN))):
