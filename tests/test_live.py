@@ -115,12 +115,13 @@ async def test_error_that_octoprint_reports(live_home: Home, end: str, error: st
 
 
 async def test_button_needs_one_reading(live_home: Home) -> None:
-    """The socket reports when there is more to read."""
+    """After the command: the socket reports when there is more to read."""
     live_home.relay.clear()
     await live_home.press("connect")
     await live_home.until_state("operational")
     await until(lambda: interval(live_home) == LIVE)
-    assert [(exchange.method, exchange.path) for exchange in live_home.relay.seen("tunnel")][:2] == [
+    assert [(exchange.method, exchange.path) for exchange in live_home.relay.seen("tunnel")][:3] == [
+        ("GET", "/api/connection"),  # what OctoPrint offers now
         ("POST", "/api/connection"),
         ("GET", "/api/connection"),
     ]
