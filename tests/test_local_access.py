@@ -20,7 +20,6 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from yarl import URL
 
-from custom_components.octoprint_tunnel.api.errors import OctoPrintTunnelError
 from custom_components.octoprint_tunnel.api.transport import router as routing
 from custom_components.octoprint_tunnel.api.transport.router import Router
 from custom_components.octoprint_tunnel.api.tunnels import TUNNELS
@@ -28,6 +27,8 @@ from custom_components.octoprint_tunnel.const import DOMAIN
 from homeassistant.config_entries import SOURCE_ZEROCONF, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 
 from .home import press, settle, state, states, wait
@@ -156,8 +157,9 @@ async def test_a_command_that_fails_locally_is_not_repeated(
     await set_up(hass, entry, relay.local.url)
     relay.clear()
     break_locally(relay, "/api/connection", trouble)
-    with pytest.raises(OctoPrintTunnelError):
-        await entry.runtime_data.printer.async_command(lambda octoprint, _: octoprint.disconnect())
+    [device] = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    with pytest.raises(HomeAssistantError):  # which reads nothing before
+        await hass.services.async_call(DOMAIN, "disconnect", {"device_id": device.id}, blocking=True)
     assert [request.service for request in relay.requests if request.method == "POST"] == ["local"]
 
 

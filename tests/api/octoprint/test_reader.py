@@ -484,12 +484,17 @@ async def test_version_and_commands_that_cannot_be_read(bench: Bench, error: typ
     assert bench.asked == [JOB]
 
 
-@pytest.mark.parametrize(("part", "text"), [("job", "Offline"), ("reading", "Operational"), ("job", "Printing")])
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [("connection", "Offline"), ("job", "Offline"), ("reading", "Operational"), ("job", "Printing")],
+)
 async def test_octoprint_that_is_away(bench: Bench, part: str, text: str) -> None:
     """It may be updated or set up again meanwhile: then everything is read, and the last print goes on."""
     before = await bench.settle(text, progress=25)
     works = bench.octoprint.responses[part]
     bench.octoprint.script(**{part: CannotConnect})
+    if part == "connection":
+        bench.clock.now += 900  # it is read again
     with pytest.raises(CannotConnect):
         await bench.read()
     bench.octoprint.script(**{part: works}, version="2.0.1", system_commands=frozenset({"reboot"}))
